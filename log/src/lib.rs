@@ -1,0 +1,230 @@
+//! The log port: every fact of the system, in order, durable.
+//!
+//! A log holds topics; a topic holds partitions; a partition is a sequence of messages with
+//! consecutive offsets (a Kafka log may skip some; readers never see the same one twice). Nothing above this
+//! port knows whether Kafka or the embedded log stands below it.
+//!
+//! The port is synchronous: services read on a thread of their own and are told of durable appends
+//! by a callback, so their cores stay plain functions.
+
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+pub mod topics;
+
+/// A partition of a topic.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition {
+    /// Full name of the topic, prefix included.
+    pub topic: Arc<str>,
+    /// Number of the partition, 0-based.
+    pub number: u32,
+}
+
+impl Partition {
+    /// Partition `number` of `topic`.
+    #[must_use]
+    pub fn new(topic: &str, number: u32) -> Self {
+        Self { topic: Arc::from(topic), number }
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.topic, self.number)
+    }
+}
+
+impl fmt::Debug for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A message as it stands on the log.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Where it stands.
+    pub partition: Partition,
+    /// Its offset in the partition.
+    pub offset: u64,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+/// A topic to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Full name, prefix included.
+    pub name: String,
+    /// Number of partitions, fixed for ever.
+    pub partitions: u32,
+}
+
+/// A consumer's position, kept by the log for a named group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The next offset to read.
+    pub offset: u64,
+    /// The consumer's own note, at most 1 KiB (the switch keeps its highest batch number here).
+    pub note: String,
+}
+
+/// What can go wrong below the port.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The topic does not exist.
+    #[error("topic {0} does not exist; create the topics first")]
+    NoTopic(String),
+    /// The topic exists with another number of partitions.
+    #[error(
+        "topic {topic} has {found} partitions, the rulebook says {wanted}; a topic's partitions never change"
+    )]
+    Partitions {
+        /// Name of the topic.
+        topic: String,
+        /// What the log has.
+        found: u32,
+        /// What was asked for.
+        wanted: u32,
+    },
+    /// The log begins after the offset or ends before it: something is missing.
+    #[error("{partition} holds offsets {have:?}, {wanted} was asked for: messages are missing")]
+    Hole {
+        /// The partition.
+        partition: Partition,
+        /// The offset that was asked for.
+        wanted: u64,
+        /// First retained offset and end.
+        have: Range<u64>,
+    },
+    /// A message is larger than the log takes.
+    #[error("a message of {bytes} bytes for {partition} is over the limit of {limit} bytes")]
+    TooLarge {
+        /// The partition.
+        partition: Partition,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The log did not answer in time; the same call may succeed later.
+    #[error("the log did not answer within {0:?}")]
+    Timeout(Duration),
+    /// Another process has the embedded log open.
+    #[error("{0} is in use by another process; one process at a time may use an embedded log")]
+    InUse(String),
+    /// The store or the broker failed.
+    #[error("{context}")]
+    Backend {
+        /// What was being done.
+        context: String,
+        /// What the library below said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Called once when a group of messages is durable (with the offset of each, in the group's order) or when it
+/// can never be. Runs on a thread of the log; it must not block.
+pub type OnDurable = Box<dyn FnOnce(Result<Vec<u64>, LogError>) + Send>;
+
+/// The log.
+pub trait Log: Send + Sync {
+    /// Creates the topics that do not exist yet.
+    ///
+    /// # Errors
+    /// [`LogError::Partitions`] if one exists with another number of partitions.
+    fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), LogError>;
+
+    /// First retained offset and end (the offset that the next message gets) of a partition.
+    ///
+    /// # Errors
+    /// [`LogError::NoTopic`], or a failure below the port.
+    fn bounds(&self, partition: &Partition) -> Result<Range<u64>, LogError>;
+
+    /// Opens a reader over partitions, each from the offset given.
+    ///
+    /// # Errors
+    /// [`LogError::Hole`] if an offset lies before the first retained one or after the end.
+    fn reader(&self, starts: &[(Partition, u64)]) -> Result<Box<dyn Reader>, LogError>;
+
+    /// Opens a writer. Each writer keeps its own order.
+    ///
+    /// # Errors
+    /// A failure below the port.
+    fn writer(&self) -> Result<Box<dyn Writer>, LogError>;
+
+    /// Keeps positions for a group, durably, all or none where the log can.
+    ///
+    /// # Errors
+    /// A failure below the port.
+    fn commit(&self, group: &str, positions: &[(Partition, Commit)]) -> Result<(), LogError>;
+
+    /// The positions kept for a group; `None` where nothing was ever committed.
+    ///
+    /// # Errors
+    /// A failure below the port.
+    fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Commit>>, LogError>;
+}
+
+/// Reads messages of some partitions, in offset order within each.
+pub trait Reader: Send {
+    /// The next messages, at most about `bytes_max` (at least one message if there is any), waiting up to
+    /// `timeout` for the first. Empty when there is none.
+    ///
+    /// # Errors
+    /// [`LogError::Hole`] if retention overtook the reader, or a failure below the port.
+    fn poll(&mut self, bytes_max: usize, timeout: Duration) -> Result<Vec<Entry>, LogError>;
+
+    /// Stops delivering a partition until [`Reader::resume`]; nothing is lost.
+    ///
+    /// # Errors
+    /// A failure below the port.
+    fn pause(&mut self, partition: &Partition) -> Result<(), LogError>;
+
+    /// Delivers a paused partition again, where it was left.
+    ///
+    /// # Errors
+    /// A failure below the port.
+    fn resume(&mut self, partition: &Partition) -> Result<(), LogError>;
+}
+
+/// Appends groups of messages.
+pub trait Writer: Send {
+    /// Queues a group and returns; waits only while the writer's queue is full. Messages for one partition
+    /// land in the order of the calls: nothing lands behind a failed append before that is retried.
+    ///
+    /// # Errors
+    /// [`LogError::TooLarge`] at once, before anything of the group is queued.
+    fn append(&mut self, group: Vec<(Partition, Bytes)>, on_durable: OnDurable) -> Result<(), LogError>;
+
+    /// Waits until everything queued is durable.
+    ///
+    /// # Errors
+    /// [`LogError::Timeout`] if it is not within `timeout`.
+    fn flush(&mut self, timeout: Duration) -> Result<(), LogError>;
+}
+
+/// Appends one message and waits until it is durable: for operators' commands and rare events.
+///
+/// # Errors
+/// As [`Writer::append`], and [`LogError::Timeout`].
+pub fn append_and_wait(
+    writer: &mut dyn Writer,
+    partition: &Partition,
+    payload: Bytes,
+    timeout: Duration,
+) -> Result<u64, LogError> {
+    let (told, hear) = crossbeam_channel::bounded(1);
+    writer.append(
+        vec![(partition.clone(), payload)],
+        Box::new(move |durable| {
+            // The waiter may have given up: nobody is left to tell.
+            drop(told.send(durable));
+        }),
+    )?;
+    let offsets = hear.recv_timeout(timeout).map_err(|_| LogError::Timeout(timeout))??;
+    Ok(offsets.first().copied().unwrap_or_default())
+}

@@ -1,0 +1,10 @@
+//! Generates the wire types from the `.proto` files, without `protoc` on the machine.
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let files = ["cityunion/v1/log.proto", "cityunion/v1/issuer.proto"];
+    for file in files {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    let set = protox::compile(files, ["."])?;
+    tonic_prost_build::configure().bytes(".").compile_fds(set)?;
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The wire contract: generated types, their digests, and conversions to the domain.
+
+#[expect(missing_docs, clippy::all, reason = "generated from the .proto files, which carry the comments")]
+mod generated {
+    tonic::include_proto!("cityunion.v1");
+}
+
+pub use bytes::Bytes;
+pub use generated::*;
+pub use prost::Message;
