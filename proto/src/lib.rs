@@ -1,5 +1,7 @@
 //! The wire contract: generated types, their digests, and conversions to the domain.
 
+pub mod digest;
+
 #[expect(missing_docs, clippy::all, reason = "generated from the .proto files, which carry the comments")]
 mod generated {
     tonic::include_proto!("cityunion.v1");
