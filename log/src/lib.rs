@@ -11,7 +11,16 @@ use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod topics;
+
+/// Largest message that a log takes, bytes: 8 MiB, the broker's limit for a batch, less room for its
+/// envelope.
+pub const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024 - 64 * 1024;
+
+/// Longest note of a [`Commit`], bytes.
+pub const NOTE_BYTES_MAX: usize = 1024;
 
 /// A partition of a topic.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -227,4 +236,21 @@ pub fn append_and_wait(
     )?;
     let offsets = hear.recv_timeout(timeout).map_err(|_| LogError::Timeout(timeout))??;
     Ok(offsets.first().copied().unwrap_or_default())
+}
+
+/// Refuses a message that no log takes.
+#[cfg(any(feature = "embedded", feature = "kafka"))]
+fn check_size(partition: &Partition, payload: &Bytes) -> Result<(), LogError> {
+    within(partition, payload.len(), MESSAGE_BYTES_MAX)
+}
+
+/// Refuses a note that no log takes.
+#[cfg(any(feature = "embedded", feature = "kafka"))]
+fn check_note(partition: &Partition, commit: &Commit) -> Result<(), LogError> {
+    within(partition, commit.note.len(), NOTE_BYTES_MAX)
+}
+
+#[cfg(any(feature = "embedded", feature = "kafka"))]
+fn within(partition: &Partition, bytes: usize, limit: usize) -> Result<(), LogError> {
+    if bytes <= limit { Ok(()) } else { Err(LogError::TooLarge { partition: partition.clone(), bytes, limit }) }
 }
