@@ -1,0 +1,177 @@
+//! The identities that have been paid: who holds each, and since which day.
+//!
+//! An open-addressing table of 24-byte entries, cut into shards so that growing moves a small part
+//! at a time: at most 57 bytes of memory an identity, 29 at best. The content of the holder is kept
+//! as 64 bits of digest: a collision could only call a conflict a duplicate, and neither is paid.
+
+use domain::{city::{City, Scheme}, date::Date, tap::Tap};
+use hashbrown::{HashTable, hash_table::Entry as Slot};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Number of shards, a power of two.
+const SHARDS: usize = 256;
+
+/// Length in bytes of an entry in the store.
+pub const ENTRY_LEN: usize = 24;
+
+/// Scheme and terminal in one word, and the terminal's sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    terminal: u64,
+    sequence: u32,
+}
+
+impl Key {
+    /// The identity of a tap of a card of `issuer`.
+    #[must_use]
+    pub fn of(issuer: City, tap: &Tap) -> Self {
+        let scheme = match issuer.scheme() {
+            Scheme::CityUnion => 0,
+            Scheme::TUnion => 1_u64 << 48,
+        };
+        Self { terminal: scheme | tap.terminal_number(), sequence: tap.terminal_seq.get() }
+    }
+
+    fn hash(self) -> u64 {
+        let mut bytes = [0; 12];
+        bytes[..8].copy_from_slice(&self.terminal.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.sequence.to_le_bytes());
+        xxh3_64(&bytes)
+    }
+}
+
+/// A paid identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    key: Key,
+    day: i32,
+    content: u64,
+}
+
+impl Entry {
+    /// An identity with the day it was tapped and the digest of its content.
+    #[must_use]
+    pub fn new(key: Key, tapped: Date, content: u64) -> Self {
+        Self { key, day: tapped.julian_day(), content }
+    }
+
+    /// The identity.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The bytes in the store.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; ENTRY_LEN] {
+        let mut bytes = [0; ENTRY_LEN];
+        bytes[..8].copy_from_slice(&self.key.terminal.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.key.sequence.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.day.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.content.to_le_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; ENTRY_LEN]) -> Self {
+        let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+        let half = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+        Self {
+            key: Key { terminal: word(0), sequence: half(8) },
+            day: half(12).cast_signed(),
+            content: word(16),
+        }
+    }
+}
+
+/// What claiming an identity says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It was free and now belongs to this record.
+    Granted,
+    /// It belongs to a record with the same content.
+    SameContent,
+    /// It belongs to a record with other content.
+    OtherContent,
+}
+
+/// All paid identities of a partition.
+#[derive(Debug)]
+pub struct Identities {
+    shards: Vec<HashTable<Entry>>,
+}
+
+impl Default for Identities {
+    fn default() -> Self {
+        Self { shards: std::iter::repeat_with(HashTable::new).take(SHARDS).collect() }
+    }
+}
+
+impl Identities {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(HashTable::len).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shards.iter().all(HashTable::is_empty)
+    }
+
+    /// Bytes of memory that the table holds.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.shards.iter().map(HashTable::allocation_size).sum()
+    }
+
+    fn shard(&mut self, hash: u64) -> &mut HashTable<Entry> {
+        // The top bits mark the slots inside a table, the lowest choose the bucket.
+        let index = usize::try_from(hash >> 32).unwrap_or(0) & (SHARDS - 1);
+        &mut self.shards[index]
+    }
+
+    /// Takes the identity for a record, unless another record holds it.
+    pub fn claim(&mut self, entry: Entry) -> Claim {
+        let hash = entry.key.hash();
+        match self.shard(hash).entry(hash, |held| held.key == entry.key, |held| held.key.hash()) {
+            Slot::Vacant(slot) => {
+                slot.insert(entry);
+                Claim::Granted
+            }
+            Slot::Occupied(slot) if slot.get().content == entry.content => Claim::SameContent,
+            Slot::Occupied(_) => Claim::OtherContent,
+        }
+    }
+
+    /// Puts back entries as they stand in the store; the first of two with the same key stays.
+    ///
+    /// Returns `false` if the bytes are no whole number of entries.
+    #[must_use]
+    pub fn restore(&mut self, bytes: &[u8]) -> bool {
+        let (entries, rest) = bytes.as_chunks::<ENTRY_LEN>();
+        for entry in entries {
+            self.claim(Entry::from_bytes(entry));
+        }
+        rest.is_empty()
+    }
+
+    /// Forgets what was tapped before `line`, unless `keep` names it; returns what was kept for that reason.
+    pub fn forget_before(&mut self, line: Date, keep: &dyn Fn(Key) -> bool) -> Vec<Entry> {
+        let mut kept = Vec::new();
+        for shard in &mut self.shards {
+            shard.retain(|entry| {
+                if entry.day >= line.julian_day() {
+                    return true;
+                }
+                let keeps = keep(entry.key);
+                if keeps {
+                    kept.push(*entry);
+                }
+                keeps
+            });
+        }
+        kept.sort_unstable_by_key(|entry| entry.key);
+        kept
+    }
+}

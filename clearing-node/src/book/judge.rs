@@ -1,0 +1,137 @@
+//! Judging records: verdict, identity, content, and the totals of what is cleared.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{
+    city::City,
+    date::Date,
+    fees::Basis,
+    guard::{Rule, holds},
+    identity::content_digest,
+    result::{RecordResult, Rejection, Verdict},
+    rules::{CycleRules, FeeTable},
+    tap::{Kind, Tap},
+    totals::{Tally, TotalKey},
+};
+
+use super::{
+    Halt, Running,
+    identities::{Claim, Entry, Identities, Key},
+    rows,
+};
+use crate::store::Txn;
+
+/// Identities taken by one message, by the day they were tapped: a row of the store each.
+#[derive(Debug, Default)]
+pub struct Taken(BTreeMap<Date, Vec<u8>>);
+
+impl Taken {
+    fn push(&mut self, entry: &Entry, day: Date) {
+        self.0.entry(day).or_default().extend_from_slice(&entry.to_bytes());
+    }
+
+    /// Gathers the rows.
+    pub fn write(self, txn: &mut dyn Txn, offset: u64) {
+        for (day, entries) in self.0 {
+            txn.put(rows::identities(day, offset), entries);
+        }
+    }
+}
+
+/// What one part adds to the totals.
+#[derive(Debug)]
+pub struct PartTotals {
+    acquirer: City,
+    issuer: City,
+    table: Arc<FeeTable>,
+    /// By kind and fee line: index = kind × lines + line.
+    tallies: Vec<Tally>,
+    lines: usize,
+}
+
+impl PartTotals {
+    /// No records yet.
+    #[must_use]
+    pub fn new(acquirer: City, issuer: City, table: Arc<FeeTable>, rules: &CycleRules) -> Self {
+        let lines = rules.rulebook().fees.lines.len() + 1;
+        Self { acquirer, issuer, table, tallies: vec![Tally::default(); lines * Kind::ALL.len()], lines }
+    }
+
+    fn add(&mut self, rules: &CycleRules, kind: Kind, tap: &Tap) -> Result<(), Halt> {
+        let line = self.table.line(tap.sector, tap.product);
+        let fees = &rules.rulebook().fees;
+        let rates = (fees.basis == Basis::PerRecord).then(|| fees.rates(line));
+        let overflow = Halt::Overflow { acquirer: self.acquirer, issuer: self.issuer };
+        let slot = usize::from(kind as u8) * self.lines + usize::from(line);
+        let Some(tally) = self.tallies.get_mut(slot) else { return Err(overflow) };
+        tally.add(tap.amount_fen.get(), rates).map_err(|_| overflow)
+    }
+
+    /// Adds them to the running totals of the acquirer.
+    ///
+    /// # Errors
+    /// [`Halt::Overflow`].
+    pub fn merge_into(self, running: &mut Running) -> Result<(), Halt> {
+        for (slot, tally) in self.tallies.iter().enumerate().filter(|(_, tally)| tally.count > 0) {
+            let fee_line = u16::try_from(slot % self.lines).unwrap_or(u16::MAX);
+            let Some(kind) = Kind::ALL.get(slot / self.lines).copied() else { continue };
+            let key = TotalKey { acquirer: self.acquirer, issuer: self.issuer, kind, fee_line };
+            let overflow = |_| Halt::Overflow { acquirer: self.acquirer, issuer: self.issuer };
+            running.totals.entry(key).or_default().merge(tally).map_err(overflow)?;
+            running.dirty = true;
+        }
+        Ok(())
+    }
+}
+
+/// Judges records under the rules of the open cycle.
+pub struct Judge<'a> {
+    /// The rules.
+    pub rules: &'a CycleRules,
+    /// The paid identities.
+    pub identities: &'a mut Identities,
+    /// What this message takes.
+    pub taken: Taken,
+}
+
+impl Judge<'_> {
+    /// The result of a record whose home city has spoken.
+    ///
+    /// # Errors
+    /// [`Halt::Overflow`].
+    pub fn judge(
+        &mut self,
+        issuer: City,
+        tap: &Tap,
+        code: u8,
+        totals: &mut PartTotals,
+    ) -> Result<RecordResult, Halt> {
+        let verdict = Verdict::from_code(code).and_then(Option::<Rejection>::from);
+        if let Some(rejection) = verdict {
+            if !holds(Rule::RejectedTakesNoIdentity) {
+                self.claim(issuer, tap);
+            }
+            return Ok(RecordResult::Rejected(rejection));
+        }
+        match self.claim(issuer, tap) {
+            Claim::SameContent => Ok(RecordResult::Duplicate),
+            Claim::OtherContent if holds(Rule::ConflictUnpaid) => Ok(RecordResult::Conflict),
+            Claim::Granted | Claim::OtherContent => {
+                if let Some(kind) = Kind::of_type(tap.type_byte) {
+                    totals.add(self.rules, kind, tap)?;
+                }
+                Ok(RecordResult::Cleared)
+            }
+        }
+    }
+
+    fn claim(&mut self, issuer: City, tap: &Tap) -> Claim {
+        let day = Date::from_julian_day(tap.tapped_day.get());
+        let entry = Entry::new(Key::of(issuer, tap), day, content_digest(issuer, tap));
+        let claim = self.identities.claim(entry);
+        if claim == Claim::Granted {
+            self.taken.push(&entry, day);
+        }
+        claim
+    }
+}

@@ -1,0 +1,492 @@
+//! The book of one partition of `cu.clearing`: identities, totals, parked records, cycles.
+//!
+//! A pure fold: [`Book::step`] takes one message of the log, gathers what must be written into a
+//! transaction and returns what is to be told. [`Book::seal`] adds the rows that change with every message, the
+//! log position among them, so that one atomic write carries everything that belongs together.
+
+mod arrival;
+mod batch;
+pub mod identities;
+mod judge;
+mod marker;
+pub mod rows;
+mod settle;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use domain::{
+    city::City,
+    cycle::CycleName,
+    date::Date,
+    guard::{Rule, holds},
+    rulebook::Rulebook,
+    rules::{AcquirerRules, CycleRules, FeeTable},
+    totals::{Tally, TotalKey},
+};
+use proto::{Adjustment, BatchResult, Clearing, CycleName as WireCycleName, Message, Opening, clearing};
+
+use crate::store::{StoreError, Txn};
+use identities::Identities;
+use rows::{BatchRow, Exceptions, OutboxRow, StateRow};
+
+/// Where a message of the book goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// `cu.results.<city>`.
+    Results(City),
+    /// `cu.cycles`.
+    Cycles,
+}
+
+/// What the owner of the book does after the transaction is durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Append to the log; tell [`Book::published`] when it is durable. Repeats do no harm.
+    Publish {
+        /// Number in the outbox.
+        number: u64,
+        /// Where it goes.
+        target: Target,
+        /// The message.
+        payload: Bytes,
+    },
+    /// A city's traffic is stopped until a person has looked.
+    Stopped {
+        /// The city.
+        city: City,
+        /// Why.
+        reason: String,
+    },
+    /// A person should look.
+    Alarm(String),
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stepped {
+    /// It is in the book.
+    Done,
+    /// It opens a cycle by rules whose bytes are not here yet; nothing has changed, offer it again after
+    /// [`Book::learn`].
+    NeedsRulebook {
+        /// The version it names.
+        version: u32,
+    },
+}
+
+/// Why a partition stops until a person has looked.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// Messages are missing from the log.
+    #[error("the log goes from offset {expected} to {found}: messages are missing; restore the log, nothing was booked past the hole")]
+    Hole {
+        /// The next offset.
+        expected: u64,
+        /// The offset that came.
+        found: u64,
+    },
+    /// The message does not decode.
+    #[error("the message at offset {offset} cannot be read ({why}); it was written by something else or by a newer version")]
+    Unreadable {
+        /// Where it stands.
+        offset: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// A marker for a cycle beyond the next.
+    #[error("the marker at offset {offset} {what}")]
+    WrongMarker {
+        /// Where it stands.
+        offset: u64,
+        /// What it says and what was expected.
+        what: String,
+    },
+    /// Taps where no cycle is open.
+    #[error("batch {number} of {city} stands at offset {offset} where no cycle is open")]
+    NoOpenCycle {
+        /// Whose batch.
+        city: City,
+        /// Its number.
+        number: u64,
+        /// Where it stands.
+        offset: u64,
+    },
+    /// Totals beyond what can be counted.
+    #[error("the totals of {acquirer} with {issuer} are beyond 2^64 fen")]
+    Overflow {
+        /// Who collected.
+        acquirer: City,
+        /// Who pays.
+        issuer: City,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An acquirer as the book knows it.
+#[derive(Debug)]
+struct Lane {
+    next: u64,
+    stopped: Option<String>,
+    dirty: bool,
+}
+
+/// The open cycle.
+#[derive(Debug)]
+struct OpenCycle {
+    ordinal: u32,
+    rules: CycleRules,
+    acquirers: BTreeMap<City, AcquirerRules>,
+    fee_tables: BTreeMap<(City, City), Arc<FeeTable>>,
+}
+
+/// A batch with parked parts, as kept in memory.
+#[derive(Debug)]
+struct Waiting {
+    /// Drop line when it arrived.
+    line: Date,
+    /// Home cities it waits for.
+    issuers: BTreeSet<City>,
+}
+
+/// The running totals of one acquirer.
+#[derive(Debug, Default)]
+struct Running {
+    totals: BTreeMap<TotalKey, Tally>,
+    dirty: bool,
+}
+
+/// The book of one partition.
+#[derive(Debug)]
+pub struct Book {
+    partition: u32,
+    next_offset: u64,
+    last_cycle: u32,
+    open: Option<OpenCycle>,
+    drop_line: Option<Date>,
+    lanes: BTreeMap<City, Lane>,
+    waiting: BTreeMap<(City, u64), Waiting>,
+    identities: Identities,
+    running: BTreeMap<City, Running>,
+    adjustments: BTreeMap<String, Adjustment>,
+    names: BTreeMap<u32, CycleName>,
+    rulebooks: BTreeMap<u32, Vec<Arc<Rulebook>>>,
+    outbox_next: u64,
+    outbox: BTreeMap<u64, OutboxRow>,
+    acknowledged: Vec<u64>,
+    state_dirty: bool,
+}
+
+impl Book {
+    /// An empty book of a partition.
+    #[must_use]
+    pub fn new(partition: u32) -> Self {
+        Self {
+            partition,
+            next_offset: 0,
+            last_cycle: 0,
+            open: None,
+            drop_line: None,
+            lanes: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            identities: Identities::default(),
+            running: BTreeMap::new(),
+            adjustments: BTreeMap::new(),
+            names: BTreeMap::new(),
+            rulebooks: BTreeMap::new(),
+            outbox_next: 0,
+            outbox: BTreeMap::new(),
+            acknowledged: Vec::new(),
+            state_dirty: true,
+        }
+    }
+
+    /// Puts the book together from its store. `rulebooks` must hold the version that rules the open cycle.
+    ///
+    /// # Errors
+    /// [`Halt::Store`] if the store is damaged or names a rulebook that is not there.
+    pub fn load(partition: u32, txn: &dyn Txn, rulebooks: &[Arc<Rulebook>]) -> Result<Self, Halt> {
+        let mut book = Self::new(partition);
+        for rulebook in rulebooks {
+            book.learn(Arc::clone(rulebook));
+        }
+        if let Some(bytes) = txn.get(rows::OFFSET)? {
+            let bytes = bytes.try_into().map_err(|_| StoreError::Damaged { row: "offset" })?;
+            book.next_offset = u64::from_be_bytes(bytes);
+        }
+        let state: StateRow = rows::load(txn, rows::STATE, "state")?.unwrap_or_default();
+        book.last_cycle = state.last_cycle;
+        book.drop_line = state.drop_line.map(Date::from_julian_day);
+        book.outbox_next = state.outbox_next;
+        book.adjustments = state.adjustments.into_iter().map(|a| (a.id.clone(), a)).collect();
+        book.load_cycles(txn, state.open)?;
+        book.load_lanes(txn)?;
+        txn.scan(b"o/", &mut |key, value| {
+            let number = key.get(2..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
+            let number = number.ok_or(StoreError::Damaged { row: "outbox" })?;
+            book.outbox.insert(number, rows::decode(value, "outbox")?);
+            Ok(())
+        })?;
+        let identities = &mut book.identities;
+        txn.scan(b"i/", &mut |_, value| {
+            if identities.restore(value) { Ok(()) } else { Err(StoreError::Damaged { row: "identities" }) }
+        })?;
+        book.state_dirty = false;
+        Ok(book)
+    }
+
+    fn load_cycles(&mut self, txn: &dyn Txn, open: bool) -> Result<(), Halt> {
+        let mut last = None;
+        let names = &mut self.names;
+        txn.scan(b"c/", &mut |_, value| {
+            let row: rows::CycleRow = rows::decode(value, "cycle")?;
+            let opening = row.opening.ok_or(StoreError::Damaged { row: "cycle" })?;
+            names.insert(opening.cycle, opening_name(&opening));
+            last = Some(opening);
+            Ok(())
+        })?;
+        if let (true, Some(opening)) = (open, last) {
+            let rulebook = self.rulebook(&opening).ok_or(StoreError::Damaged { row: "rulebook" })?;
+            self.open = Some(self.open_cycle(&opening, rulebook));
+        }
+        Ok(())
+    }
+
+    fn load_lanes(&mut self, txn: &dyn Txn) -> Result<(), Halt> {
+        let Self { lanes, waiting, running, .. } = self;
+        txn.scan(b"l/", &mut |key, value| {
+            let row: rows::LaneRow = rows::decode(value, "lane")?;
+            let stopped = (!row.stopped.is_empty()).then_some(row.stopped);
+            lanes.insert(rows::city_of(key)?, Lane { next: row.next, stopped, dirty: false });
+            Ok(())
+        })?;
+        txn.scan(b"p/", &mut |key, value| {
+            let row: rows::ParkedRow = rows::decode(value, "parked")?;
+            let issuer = |part: &proto::Part| City::parse(part.issuer.as_bytes());
+            let issuers = row.parts.iter().map(issuer).collect::<Result<_, _>>();
+            let issuers = issuers.map_err(|_| StoreError::Damaged { row: "parked" })?;
+            waiting.insert(
+                rows::city_and_number(key)?,
+                Waiting { line: Date::from_julian_day(row.line), issuers },
+            );
+            Ok(())
+        })?;
+        txn.scan(b"t/", &mut |key, value| {
+            let row: rows::TotalsRow = rows::decode(value, "totals")?;
+            let totals = row.totals.iter().map(crate::wire::total_from_wire).collect::<Option<_>>();
+            let totals = totals.ok_or(StoreError::Damaged { row: "totals" })?;
+            running.insert(rows::city_of(key)?, Running { totals, dirty: false });
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Makes a version of the rules known. Versions never change: the same version with other bytes is kept
+    /// beside the first, and an opening chooses by digest.
+    pub fn learn(&mut self, rulebook: Arc<Rulebook>) {
+        let known = self.rulebooks.entry(rulebook.version).or_default();
+        if !known.iter().any(|k| k.digest() == rulebook.digest()) {
+            known.push(rulebook);
+        }
+    }
+
+    fn rulebook(&self, opening: &Opening) -> Option<Arc<Rulebook>> {
+        let known = self.rulebooks.get(&opening.rulebook_version)?;
+        if !holds(Rule::RulebookDigest) {
+            return known.last().cloned();
+        }
+        known.iter().find(|k| k.digest().as_slice() == opening.rulebook_digest.as_ref()).cloned()
+    }
+
+    /// The next offset to read: where a reader must begin.
+    #[must_use]
+    pub fn next_offset(&self) -> u64 {
+        self.next_offset
+    }
+
+    /// Ordinal of the open cycle.
+    #[must_use]
+    pub fn open_cycle_ordinal(&self) -> Option<u32> {
+        self.open.as_ref().map(|open| open.ordinal)
+    }
+
+    /// The paid identities.
+    #[must_use]
+    pub fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    /// The running totals of the open cycle.
+    pub fn totals(&self) -> impl Iterator<Item = (&TotalKey, &Tally)> {
+        self.running.values().flat_map(|running| &running.totals)
+    }
+
+    /// Cities whose traffic is stopped, and why.
+    pub fn stopped(&self) -> impl Iterator<Item = (City, &str)> {
+        self.lanes.iter().filter_map(|(city, lane)| Some((*city, lane.stopped.as_deref()?)))
+    }
+
+    /// Batches with parked records: acquirer, number, and the home cities they wait for.
+    pub fn waiting(&self) -> impl Iterator<Item = (City, u64, &BTreeSet<City>)> {
+        self.waiting.iter().map(|((city, number), waiting)| (*city, *number, &waiting.issuers))
+    }
+
+    /// What must still reach the log, oldest first: everything that a restart publishes again.
+    pub fn outbox(&self) -> impl Iterator<Item = Effect> {
+        self.outbox.iter().map(|(number, row)| Effect::Publish {
+            number: *number,
+            target: City::parse(row.results_of.as_bytes()).map_or(Target::Cycles, Target::Results),
+            payload: row.payload.clone(),
+        })
+    }
+
+    /// An effect's message is durable on the log; its outbox row goes with the next transaction.
+    pub fn published(&mut self, number: u64) {
+        if self.outbox.remove(&number).is_some() {
+            self.acknowledged.push(number);
+        }
+    }
+
+    /// Folds the message at `offset` into the book.
+    ///
+    /// # Errors
+    /// [`Halt`] if the partition must stop; the transaction must then be dropped.
+    pub fn step(
+        &mut self,
+        txn: &mut dyn Txn,
+        offset: u64,
+        payload: Bytes,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Stepped, Halt> {
+        if offset != self.next_offset {
+            return Err(Halt::Hole { expected: self.next_offset, found: offset });
+        }
+        let unreadable = |why: String| Halt::Unreadable { offset, why };
+        let message = Clearing::decode(payload).map_err(|e| unreadable(e.to_string()))?;
+        let body = message.body.ok_or_else(|| unreadable("no body".to_owned()))?;
+        match body {
+            clearing::Body::Outcome(outcome) => self.outcome(txn, offset, outcome, effects)?,
+            clearing::Body::Late(late) => self.late(txn, offset, late, effects)?,
+            clearing::Body::Repeat(repeat) => self.repeat(txn, offset, &repeat, effects)?,
+            clearing::Body::Adjustment(adjustment) => self.adjust(txn, adjustment)?,
+            clearing::Body::Marker(marker) => {
+                if let Stepped::NeedsRulebook { version } = self.mark(txn, offset, &marker, effects)? {
+                    return Ok(Stepped::NeedsRulebook { version });
+                }
+            }
+        }
+        self.next_offset = offset + 1;
+        Ok(Stepped::Done)
+    }
+
+    /// Gathers the rows that change with every message, so that the transaction can be committed.
+    pub fn seal(&mut self, txn: &mut dyn Txn) {
+        txn.put(rows::OFFSET.to_vec(), self.next_offset.to_be_bytes().to_vec());
+        for number in self.acknowledged.drain(..) {
+            txn.delete(rows::outbox(number));
+        }
+        for (city, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.dirty) {
+            lane.dirty = false;
+            let row = rows::LaneRow { next: lane.next, stopped: lane.stopped.clone().unwrap_or_default() };
+            txn.put(rows::lane(*city), row.encode_to_vec());
+        }
+        for (city, running) in self.running.iter_mut().filter(|(_, running)| running.dirty) {
+            running.dirty = false;
+            let totals = running.totals.iter().map(|(k, t)| crate::wire::total_to_wire(k, t)).collect();
+            txn.put(rows::totals(*city), rows::TotalsRow { totals }.encode_to_vec());
+        }
+        if std::mem::take(&mut self.state_dirty) {
+            let row = StateRow {
+                last_cycle: self.last_cycle,
+                open: self.open.is_some(),
+                drop_line: self.drop_line.map(Date::julian_day),
+                outbox_next: self.outbox_next,
+                adjustments: self.adjustments.values().cloned().collect(),
+            };
+            txn.put(rows::STATE.to_vec(), row.encode_to_vec());
+        }
+    }
+
+    fn adjust(&mut self, txn: &mut dyn Txn, adjustment: Adjustment) -> Result<(), Halt> {
+        let key = rows::adjustment(&adjustment.id);
+        if holds(Rule::AdjustmentIdOnce) && txn.get(&key)?.is_some() {
+            return Ok(());
+        }
+        txn.put(key, adjustment.encode_to_vec());
+        let mut id = adjustment.id.clone();
+        while self.adjustments.contains_key(&id) {
+            id.push('\'');
+        }
+        self.adjustments.insert(id, adjustment);
+        self.state_dirty = true;
+        Ok(())
+    }
+
+    fn publish(&mut self, txn: &mut dyn Txn, target: Target, payload: Bytes, effects: &mut Vec<Effect>) {
+        let number = self.outbox_next;
+        self.outbox_next += 1;
+        self.state_dirty = true;
+        let results_of = match target {
+            Target::Results(city) => city.to_string(),
+            Target::Cycles => String::new(),
+        };
+        let row = OutboxRow { results_of, payload: payload.clone() };
+        if holds(Rule::OutboxKept) {
+            txn.put(rows::outbox(number), row.encode_to_vec());
+            self.outbox.insert(number, row);
+        }
+        effects.push(Effect::Publish { number, target, payload });
+    }
+
+    /// Publishes the whole current state of a batch.
+    fn publish_result(
+        &mut self,
+        txn: &mut dyn Txn,
+        city: City,
+        number: u64,
+        row: &BatchRow,
+        exceptions: &Exceptions,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut cycles: BTreeSet<u32> = exceptions.0.iter().map(|e| e.cycle).collect();
+        cycles.insert(row.cycle);
+        let name = |cycle: &u32| {
+            let name = self.names.get(cycle)?;
+            Some(WireCycleName { cycle: *cycle, name: name.to_string() })
+        };
+        let exception = |e: &rows::Exception| proto::ResultException {
+            position: u32::from(e.position),
+            result: u32::from(e.result.code()),
+            cycle: e.cycle,
+        };
+        let result = BatchResult {
+            acquirer: city.to_string(),
+            number,
+            digest: row.digest.clone(),
+            records: row.records,
+            cycle: row.cycle,
+            exceptions: exceptions.0.iter().map(exception).collect(),
+            cycles: cycles.iter().filter_map(name).collect(),
+        };
+        self.publish(txn, Target::Results(city), result.encode_to_vec().into(), effects);
+    }
+
+    /// Stops a city's traffic, loudly.
+    fn stop(&mut self, city: City, reason: String, effects: &mut Vec<Effect>) {
+        let lane = self.lanes.entry(city).or_insert(Lane { next: 1, stopped: None, dirty: true });
+        lane.stopped = Some(reason.clone());
+        lane.dirty = true;
+        effects.push(Effect::Stopped { city, reason });
+    }
+}
+
+/// The folder name of a cycle.
+#[must_use]
+pub fn opening_name(opening: &Opening) -> CycleName {
+    CycleName { business_date: Date::from_julian_day(opening.business_date), sequence: opening.sequence }
+}

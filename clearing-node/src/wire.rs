@@ -1,0 +1,127 @@
+//! Conversions between the wire and the domain.
+
+use domain::{
+    city::City,
+    settlement::{Item, ItemKind, Party, Settlement},
+    tap::Kind,
+    totals::{Tally, TotalKey},
+};
+use proto::{Adjustment, Net, Position, Total};
+
+/// A running total as it travels.
+#[must_use]
+pub fn total_to_wire(key: &TotalKey, tally: &Tally) -> Total {
+    Total {
+        acquirer: key.acquirer.to_string(),
+        issuer: key.issuer.to_string(),
+        kind: u32::from(key.kind as u8),
+        fee_line: u32::from(key.fee_line),
+        count: tally.count,
+        amount_fen: tally.amount_fen,
+        interchange_fen: tally.interchange_fen,
+        switch_fee_fen: tally.switch_fee_fen,
+    }
+}
+
+/// A running total as it is counted; `None` if it names no city, kind or fee line.
+#[must_use]
+pub fn total_from_wire(total: &Total) -> Option<(TotalKey, Tally)> {
+    let key = TotalKey {
+        acquirer: City::parse(total.acquirer.as_bytes()).ok()?,
+        issuer: City::parse(total.issuer.as_bytes()).ok()?,
+        kind: kind_from_wire(total.kind)?,
+        fee_line: u16::try_from(total.fee_line).ok()?,
+    };
+    let tally = Tally {
+        count: total.count,
+        amount_fen: total.amount_fen,
+        interchange_fen: total.interchange_fen,
+        switch_fee_fen: total.switch_fee_fen,
+    };
+    Some((key, tally))
+}
+
+fn kind_from_wire(kind: u32) -> Option<Kind> {
+    Kind::ALL.get(usize::try_from(kind).ok()?).copied()
+}
+
+/// The rows of a settlement as they travel in a plan.
+#[must_use]
+pub fn settlement_to_wire(settlement: &Settlement) -> (Vec<Position>, Vec<Net>) {
+    let position = |p: &domain::settlement::Position| Position {
+        acquirer: p.acquirer.to_string(),
+        issuer: p.issuer.to_string(),
+        kind: u32::from(p.kind as u8),
+        count: p.count,
+        amount_fen: p.amount_fen,
+        interchange_fen: p.interchange_fen,
+        switch_fee_fen: p.switch_fee_fen,
+    };
+    let net = |n: &domain::settlement::Net| Net {
+        participant: n.participant.to_string(),
+        receivable_fen: n.receivable_fen,
+        payable_fen: n.payable_fen,
+        interchange_receivable_fen: n.interchange_receivable_fen,
+        interchange_payable_fen: n.interchange_payable_fen,
+        switch_fee_fen: n.switch_fee_fen,
+        adjustment_fen: n.adjustment_fen,
+        net_fen: n.net_fen,
+    };
+    (settlement.positions.iter().map(position).collect(), settlement.net.iter().map(net).collect())
+}
+
+/// The settlement in a plan; `None` if a row names no city or kind.
+#[must_use]
+pub fn settlement_from_wire(positions: &[Position], net: &[Net]) -> Option<Settlement> {
+    let position = |p: &Position| {
+        Some(domain::settlement::Position {
+            acquirer: City::parse(p.acquirer.as_bytes()).ok()?,
+            issuer: City::parse(p.issuer.as_bytes()).ok()?,
+            kind: kind_from_wire(p.kind)?,
+            count: p.count,
+            amount_fen: p.amount_fen,
+            interchange_fen: p.interchange_fen,
+            switch_fee_fen: p.switch_fee_fen,
+        })
+    };
+    let party = |name: &str| match name {
+        "scheme" => Some(Party::Scheme),
+        city => City::parse(city.as_bytes()).ok().map(Party::City),
+    };
+    let net_row = |n: &Net| {
+        Some(domain::settlement::Net {
+            participant: party(&n.participant)?,
+            receivable_fen: n.receivable_fen,
+            payable_fen: n.payable_fen,
+            interchange_receivable_fen: n.interchange_receivable_fen,
+            interchange_payable_fen: n.interchange_payable_fen,
+            switch_fee_fen: n.switch_fee_fen,
+            adjustment_fen: n.adjustment_fen,
+            net_fen: n.net_fen,
+        })
+    };
+    Some(Settlement {
+        positions: positions.iter().map(position).collect::<Option<_>>()?,
+        net: net.iter().map(net_row).collect::<Option<_>>()?,
+    })
+}
+
+/// An adjustment as a settlement item; `None` if it names no city or kind of item.
+#[must_use]
+pub fn item_from_wire(adjustment: &Adjustment) -> Option<Item> {
+    Some(Item {
+        id: adjustment.id.clone(),
+        kind: match adjustment.kind.as_str() {
+            "adjustment" => ItemKind::Adjustment,
+            "refund" => ItemKind::Refund,
+            "dispute" => ItemKind::Dispute,
+            _ => return None,
+        },
+        debtor: City::parse(adjustment.debtor.as_bytes()).ok()?,
+        creditor: City::parse(adjustment.creditor.as_bytes()).ok()?,
+        amount_fen: adjustment.amount_fen,
+        original_cycle: adjustment.original_cycle.clone(),
+        reference: adjustment.reference.clone(),
+        reason: adjustment.reason.clone(),
+    })
+}
