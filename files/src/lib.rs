@@ -1,1 +1,20 @@
-//! files
+//! The cycle folder that cities and banks read: written from a settlement and its detail, published
+//! whole or not at all, and verified from its own files.
+//!
+//! The same input always gives the same bytes: rows are sorted by their content, never by their
+//! arrival, and nothing here reads a clock or a random number.
+
+mod detail;
+mod detail_files;
+mod error;
+mod folder;
+pub mod layout;
+pub mod manifest;
+mod publish;
+pub mod table;
+pub mod text;
+
+pub use detail::{AcquirerRow, Detail, MEMORY_BYTES_DEFAULT};
+pub use error::FilesError;
+pub use folder::{CycleInput, Published, scratch, write};
+pub use publish::publish;

@@ -1,0 +1,237 @@
+//! Writes one cycle's folder from its settlement and its detail: the same input, the same bytes.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use domain::{
+    city::City,
+    cycle::CycleName,
+    merkle::Merkle,
+    rulebook::Rulebook,
+    settlement::{Item, Net, Settlement},
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    detail::{AcquirerRows, Detail, IssuerTaps},
+    detail_files,
+    error::FilesError,
+    layout,
+    manifest::{FileEntry, Manifest, MerkleEntry, RulebookEntry},
+    table::Table,
+    text,
+};
+
+/// A closed cycle, besides its detail.
+#[derive(Clone, Copy, Debug)]
+pub struct CycleInput<'a> {
+    /// The cycle.
+    pub name: CycleName,
+    /// Its positions and nets.
+    pub settlement: &'a Settlement,
+    /// Its items, in any order.
+    pub items: &'a [Item],
+    /// Its rules.
+    pub rulebook: &'a Rulebook,
+    /// SHA-256 of the manifest of the cycle before; none for the first.
+    pub previous_manifest: Option<[u8; 32]>,
+    /// Who gets detail files even with nothing in them; who has detail gets them anyway.
+    pub participants: &'a [City],
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// SHA-256 of the manifest: what the next cycle's manifest names.
+    pub manifest_sha256: [u8; 32],
+    /// Root of the Merkle tree over the issuers' detail.
+    pub merkle_root: [u8; 32],
+    /// Rows of all `issuer/` files: records paid for.
+    pub issuer_rows: u64,
+    /// Rows of all `acquirer/` files: records the centre took.
+    pub acquirer_rows: u64,
+}
+
+/// Where to render a cycle before it is published: `out/.tmp-<name>`, on the same file system.
+#[must_use]
+pub fn scratch(out: &Path, name: &CycleName) -> PathBuf {
+    out.join(format!(".tmp-{name}"))
+}
+
+/// Writes the whole folder. `dir` is new or a scratch folder (its name begins with a dot), of which
+/// whatever an earlier attempt left is replaced. `details` are those of all partitions.
+///
+/// # Errors
+/// [`FilesError`] if the disk refuses, a text has a line break, a tap's bytes stand for nothing, or
+/// a record has two rows.
+pub fn write(dir: &Path, input: &CycleInput<'_>, details: Vec<Detail>) -> Result<Published, FilesError> {
+    prepare(dir)?;
+    let (mut taps, mut rows): (Vec<_>, Vec<_>) = details.into_iter().map(|d| (d.taps, d.rows)).unzip();
+    let cities = cities(input, &taps, &rows);
+    let (issuers, acquirers) = thread::scope(|scope| {
+        let acquirers = scope.spawn(|| detail_files::write_acquirers(dir, &cities, &mut rows));
+        let issuers = detail_files::write_issuers(dir, &cities, &mut taps);
+        let acquirers = acquirers.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (issuers, acquirers)
+    });
+    let ((issuers, merkle), acquirers) = (issuers?, acquirers?);
+    let count = |files: &[FileEntry]| files.iter().filter_map(|file| file.rows).sum();
+    let (issuer_rows, acquirer_rows) = (count(&issuers), count(&acquirers));
+    let mut files = vec![
+        write_positions(dir, input)?,
+        write_net(dir, input)?,
+        write_items(dir, input.items)?,
+        write_rulebook(dir, input.rulebook)?,
+    ];
+    files.extend(issuers.into_iter().chain(acquirers));
+    files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let manifest_sha256 = write_manifest(dir, input, files, &merkle)?;
+    Ok(Published { manifest_sha256, merkle_root: merkle.root(), issuer_rows, acquirer_rows })
+}
+
+/// Makes the empty folders.
+fn prepare(dir: &Path) -> Result<(), FilesError> {
+    if dir.symlink_metadata().is_ok() {
+        let hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
+        if !dir.file_name().is_some_and(hidden) {
+            return Err(FilesError::NotScratch(dir.to_owned()));
+        }
+        fs::remove_dir_all(dir).map_err(FilesError::io("clear", dir))?;
+    }
+    for folder in [dir.to_owned(), dir.join("acquirer"), dir.join("issuer")] {
+        fs::create_dir_all(&folder).map_err(FilesError::io("create", &folder))?;
+    }
+    Ok(())
+}
+
+/// Every city that gets detail files.
+fn cities(input: &CycleInput<'_>, taps: &[IssuerTaps], rows: &[AcquirerRows]) -> BTreeSet<City> {
+    let mut cities: BTreeSet<City> = input.participants.iter().copied().collect();
+    cities.extend(taps.iter().flat_map(IssuerTaps::issuers));
+    cities.extend(rows.iter().flat_map(AcquirerRows::acquirers));
+    cities
+}
+
+fn write_positions(dir: &Path, input: &CycleInput<'_>) -> Result<FileEntry, FilesError> {
+    let mut table = Table::create(dir, layout::POSITIONS_FILE.to_owned(), &layout::POSITIONS)?;
+    let (date, cycle) = (input.name.business_date.to_string(), input.name.sequence_text());
+    for position in &input.settlement.positions {
+        table
+            .begin()?
+            .plain(date.as_bytes())
+            .plain(cycle.as_bytes())
+            .city(position.acquirer)
+            .city(position.issuer)
+            .plain(position.kind.name().as_bytes())
+            .summed(position.count)
+            .summed(position.amount_fen)
+            .summed_signed(position.interchange_fen)
+            .summed_signed(position.switch_fee_fen)
+            .end();
+    }
+    table.finish()
+}
+
+fn write_net(dir: &Path, input: &CycleInput<'_>) -> Result<FileEntry, FilesError> {
+    let mut table = Table::create(dir, layout::NET_FILE.to_owned(), &layout::NET)?;
+    let (date, cycle) = (input.name.business_date.to_string(), input.name.sequence_text());
+    for Net {
+        participant,
+        receivable_fen,
+        payable_fen,
+        interchange_receivable_fen,
+        interchange_payable_fen,
+        switch_fee_fen,
+        adjustment_fen,
+        net_fen,
+    } in &input.settlement.net
+    {
+        table
+            .begin()?
+            .plain(date.as_bytes())
+            .plain(cycle.as_bytes())
+            .plain(participant.to_string().as_bytes())
+            .summed(*receivable_fen)
+            .summed(*payable_fen)
+            .summed_signed(*interchange_receivable_fen)
+            .summed_signed(*interchange_payable_fen)
+            .summed_signed(*switch_fee_fen)
+            .summed_signed(*adjustment_fen)
+            .summed_signed(*net_fen)
+            .end();
+    }
+    table.finish()
+}
+
+fn write_items(dir: &Path, items: &[Item]) -> Result<FileEntry, FilesError> {
+    let mut table = Table::create(dir, layout::ITEMS_FILE.to_owned(), &layout::ITEMS)?;
+    let mut items: Vec<&Item> = items.iter().collect();
+    items.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    for item in items {
+        let original = item.original_cycle.map(|cycle| cycle.to_string()).unwrap_or_default();
+        table
+            .begin()?
+            .text(&item.id)?
+            .plain(item.kind.word().as_bytes())
+            .city(item.debtor)
+            .city(item.creditor)
+            .summed(item.amount_fen)
+            .plain(original.as_bytes())
+            .text(&item.reference)?
+            .text(&item.reason)?
+            .end();
+    }
+    table.finish()
+}
+
+fn write_rulebook(dir: &Path, rulebook: &Rulebook) -> Result<FileEntry, FilesError> {
+    write_file(&dir.join(layout::RULEBOOK_FILE), rulebook.bytes())?;
+    Ok(FileEntry {
+        name: layout::RULEBOOK_FILE.to_owned(),
+        rows: None,
+        sha256: text::digest_hex(&Sha256::digest(rulebook.bytes()).into()),
+        size: rulebook.bytes().len() as u64,
+        totals: std::collections::BTreeMap::new(),
+    })
+}
+
+/// Writes the manifest; returns its SHA-256.
+fn write_manifest(
+    dir: &Path,
+    input: &CycleInput<'_>,
+    files: Vec<FileEntry>,
+    merkle: &Merkle,
+) -> Result<[u8; 32], FilesError> {
+    let manifest = Manifest {
+        business_date: input.name.business_date,
+        cycle: input.name.sequence_text(),
+        files,
+        layout: layout::CYCLE_LAYOUT.to_owned(),
+        merkle: MerkleEntry {
+            algorithm: layout::MERKLE_ALGORITHM.to_owned(),
+            leaves: merkle.leaves(),
+            root: text::digest_hex(&merkle.root()),
+        },
+        previous_manifest_sha256: input.previous_manifest.as_ref().map(text::digest_hex),
+        rulebook: RulebookEntry {
+            sha256: text::digest_hex(&input.rulebook.digest()),
+            version: input.rulebook.version,
+        },
+    };
+    let path = dir.join(layout::MANIFEST_FILE);
+    let bytes = manifest.to_bytes().map_err(|e| FilesError::io("encode", &path)(e.into()))?;
+    write_file(&path, &bytes)?;
+    Ok(Sha256::digest(&bytes).into())
+}
+
+/// Writes a new file.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+    let written = File::create_new(path).and_then(|mut file| file.write_all(bytes));
+    written.map_err(FilesError::io("write", path))
+}
