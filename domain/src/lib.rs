@@ -3,8 +3,24 @@
 //! Nothing here reads a clock, a random number, a file or a socket: the same input always gives
 //! the same output, so any settlement can be replayed and explained.
 
+pub mod calendar;
 pub mod city;
+pub mod cycle;
 pub mod date;
+pub mod document;
+pub mod fees;
 pub mod guard;
+pub mod home_city;
+pub mod hotlist;
+pub mod identity;
+pub mod keys;
+pub mod merkle;
+pub mod money;
 pub mod result;
+pub mod rulebook;
+pub mod rules;
+pub mod settlement;
+pub mod tac;
 pub mod tap;
+pub mod terminal;
+pub mod totals;

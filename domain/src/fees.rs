@@ -1,0 +1,251 @@
+//! Fee rates as exact ratios, fee lines, and the one rounding rule: half away from zero.
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
+
+use std::{fmt, str::FromStr};
+
+use crate::{
+    city::City,
+    date::Date,
+    tap::{Product, Sector},
+};
+
+/// The most digits a rate may have after its point.
+pub const RATE_DECIMALS_MAX: usize = 12;
+
+/// A rate between 0 and 1, kept as the exact ratio its decimal text says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rate {
+    /// At most `denominator`.
+    numerator: u64,
+    /// A power of ten, 1 to 10^12.
+    denominator: u64,
+}
+
+/// Why a text is no rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RateError {
+    /// Not plain decimal digits.
+    #[error("not a rate: expected decimal text between 0 and 1, such as \"0.003\"")]
+    Form,
+    /// More digits than are kept exactly.
+    #[error("a rate with more than {RATE_DECIMALS_MAX} decimals: round it in the rulebook")]
+    TooManyDecimals,
+    /// More than the whole amount.
+    #[error("a rate above 1: a fee is a part of the amount, such as \"0.003\" for 0.3 per cent")]
+    AboveOne,
+}
+
+impl Rate {
+    /// No fee.
+    pub const ZERO: Self = Self { numerator: 0, denominator: 1 };
+
+    /// Reads decimal text: `0`, `1`, `0.003`; no sign, exponent, spaces or leading zeros.
+    ///
+    /// # Errors
+    /// [`RateError`] for any other form, a rate above 1, or more than 12 decimals.
+    pub fn parse(text: &str) -> Result<Self, RateError> {
+        let (whole, decimals) = match text.split_once('.') {
+            Some((_, "")) => return Err(RateError::Form),
+            Some((whole, decimals)) => (whole, decimals),
+            None => (text, ""),
+        };
+        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        let leading_zero = whole.len() > 1 && whole.starts_with('0');
+        if whole.is_empty() || leading_zero || !digits(whole) || !digits(decimals) {
+            return Err(RateError::Form);
+        }
+        if decimals.len() > RATE_DECIMALS_MAX {
+            return Err(RateError::TooManyDecimals);
+        }
+        if whole != "0" && whole != "1" {
+            return Err(RateError::AboveOne);
+        }
+        let decimals = decimals.trim_end_matches('0');
+        let scale = u32::try_from(decimals.len()).map_err(|_| RateError::TooManyDecimals)?;
+        let denominator = 10_u64.checked_pow(scale).ok_or(RateError::TooManyDecimals)?;
+        let numerator = format!("{whole}{decimals}").parse().map_err(|_| RateError::Form)?;
+        if numerator > denominator {
+            return Err(RateError::AboveOne);
+        }
+        Ok(Self { numerator, denominator })
+    }
+
+    /// The fee on an amount in fen, rounded to a whole fen, half away from zero.
+    #[must_use]
+    pub fn of(&self, amount_fen: u64) -> u64 {
+        let half = self.denominator >> 1;
+        let small = amount_fen.checked_mul(self.numerator).and_then(|product| product.checked_add(half));
+        match small {
+            Some(scaled) => scaled.checked_div(self.denominator).unwrap_or(0),
+            None => self.of_large(amount_fen),
+        }
+    }
+
+    /// The same in 128 bits, where 64 are too few. A rate is at most 1, so the fee fits again.
+    #[cold]
+    fn of_large(&self, amount_fen: u64) -> u64 {
+        let product = u128::from(amount_fen).saturating_mul(u128::from(self.numerator));
+        let scaled = product.saturating_add(u128::from(self.denominator >> 1));
+        let fee = scaled.checked_div(u128::from(self.denominator)).unwrap_or(0);
+        u64::try_from(fee).unwrap_or(u64::MAX)
+    }
+}
+
+impl FromStr for Rate {
+    type Err = RateError;
+    fn from_str(text: &str) -> Result<Self, RateError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scale = self.denominator.checked_ilog10().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        if scale == 0 {
+            return write!(f, "{}", self.numerator);
+        }
+        // With decimals left after trimming zeros a rate is below 1, so its whole part is 0.
+        write!(f, "0.{:0scale$}", self.numerator)
+    }
+}
+
+impl fmt::Debug for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What a fee is computed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// Once on the cycle's total of a (pair, kind, fee line): `cycle_bilateral`.
+    CycleBilateral,
+    /// On each record, then summed: `per_record`.
+    PerRecord,
+}
+
+impl Basis {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::CycleBilateral, Self::PerRecord];
+
+    /// The word of the rulebook.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::CycleBilateral => "cycle_bilateral",
+            Self::PerRecord => "per_record",
+        }
+    }
+}
+
+/// The two rates that apply to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeeRates {
+    /// What the acquirer pays to the issuer.
+    pub interchange: Rate,
+    /// What the acquirer pays to the scheme.
+    pub switch: Rate,
+}
+
+/// Rates for the records that every stated selector matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeeLine {
+    /// Its name in the rulebook.
+    pub name: String,
+    /// The city where the card was used, if stated.
+    pub acquirer: Option<City>,
+    /// The card's home city, if stated.
+    pub issuer: Option<City>,
+    /// Where the card was used, if stated.
+    pub sector: Option<Sector>,
+    /// How the fare was made, if stated.
+    pub product: Option<Product>,
+    /// The first business date, if stated.
+    pub from: Option<Date>,
+    /// The first business date on which it is over, if stated.
+    pub until: Option<Date>,
+    /// Its rates.
+    pub rates: FeeRates,
+}
+
+impl FeeLine {
+    /// Whether the line applies to the pair on that business date, sector and product aside.
+    #[must_use]
+    pub fn matches_pair(&self, acquirer: City, issuer: City, business_date: Date) -> bool {
+        self.acquirer.is_none_or(|city| city == acquirer)
+            && self.issuer.is_none_or(|city| city == issuer)
+            && self.from.is_none_or(|from| from <= business_date)
+            && self.until.is_none_or(|until| business_date < until)
+    }
+
+    /// Whether the line applies to the sector and product.
+    #[must_use]
+    pub fn matches_ride(&self, sector: Sector, product: Product) -> bool {
+        self.sector.is_none_or(|s| s == sector) && self.product.is_none_or(|p| p == product)
+    }
+}
+
+/// The table `[fees]` of a rulebook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fees {
+    /// What fees are computed on.
+    pub basis: Basis,
+    /// The rates of a record that no line matches.
+    pub default: FeeRates,
+    /// The lines in the rulebook's order; the first that matches applies.
+    pub lines: Vec<FeeLine>,
+}
+
+impl Fees {
+    /// The rates of a fee line, as [`FeeTable::line`] numbers them; the default rates beyond the list.
+    #[must_use]
+    pub fn rates(&self, line: u16) -> &FeeRates {
+        self.lines.get(usize::from(line)).map_or(&self.default, |line| &line.rates)
+    }
+
+    /// The number that stands for the default rates.
+    #[must_use]
+    pub fn default_line(&self) -> u16 {
+        u16::try_from(self.lines.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The fee lines of a pair on a business date, by sector and product.
+    #[must_use]
+    pub fn table(&self, acquirer: City, issuer: City, business_date: Date) -> FeeTable {
+        let default = self.default_line();
+        let mut lines = [[default; PRODUCTS]; SECTORS];
+        let matching = (0..default)
+            .zip(&self.lines)
+            .filter(|(_, line)| line.matches_pair(acquirer, issuer, business_date));
+        for (number, line) in matching {
+            for (row, sector) in lines.iter_mut().zip(Sector::ALL) {
+                for (cell, product) in row.iter_mut().zip(Product::ALL) {
+                    if *cell == default && line.matches_ride(*sector, *product) {
+                        *cell = number;
+                    }
+                }
+            }
+        }
+        FeeTable { lines, default }
+    }
+}
+
+const SECTORS: usize = Sector::ALL.len();
+const PRODUCTS: usize = Product::ALL.len();
+
+/// The fee line of every sector and product, compiled for one pair and business date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeeTable {
+    lines: [[u16; PRODUCTS]; SECTORS],
+    default: u16,
+}
+
+impl FeeTable {
+    /// The number of the fee line for the indices of a sector and a product; the number of lines
+    /// stands for the default rates.
+    #[must_use]
+    pub fn line(&self, sector: u8, product: u8) -> u16 {
+        let row = self.lines.get(usize::from(sector));
+        row.and_then(|row| row.get(usize::from(product))).copied().unwrap_or(self.default)
+    }
+}

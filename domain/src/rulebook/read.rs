@@ -1,0 +1,264 @@
+//! Reads the rulebook's tables and refuses what contradicts itself.
+
+use std::collections::BTreeMap;
+
+use super::Participant;
+use crate::{
+    city::City,
+    date::Date,
+    document::{Fault, Table, Value, integer, name, parsed, text},
+    fees::{Basis, FeeLine, FeeRates, Fees, Rate},
+    tap::{Product, Sector},
+    terminal::TerminalPrefix,
+};
+
+const PRESENTMENT_DAYS_MAX: u32 = 3650;
+const GRACE_HOURS_MAX: u32 = 87_600;
+const FEE_LINES_MAX: usize = 10_000;
+const PARTITIONS_MAX: u32 = 1024;
+const NAME_BYTES_MAX: usize = 256;
+
+/// The top-level keys that have a meaning here.
+const KNOWN: [&str; 8] = [
+    "version",
+    "presentment_days",
+    "hotlist_grace_hours",
+    "fees",
+    "participant",
+    "clearing",
+    "cut_off",
+    "limits",
+];
+
+/// What the document says.
+pub(super) struct Body {
+    pub(super) version: u32,
+    pub(super) presentment_days: u32,
+    pub(super) hotlist_grace_hours: u32,
+    pub(super) fees: Fees,
+    pub(super) participants: Vec<Participant>,
+    pub(super) partitions: u32,
+    pub(super) assignment: BTreeMap<City, u32>,
+    pub(super) unknown_tables: Vec<String>,
+}
+
+pub(super) fn rulebook(top: &Table<'_>) -> Result<Body, Fault> {
+    let participants = participants(top)?;
+    let (partitions, assignment) = clearing(top)?;
+    cut_off(top)?;
+    top.table("limits")?;
+    Ok(Body {
+        version: top.required("version", integer(1..=u32::MAX))?,
+        presentment_days: top.required("presentment_days", integer(0..=PRESENTMENT_DAYS_MAX))?,
+        hotlist_grace_hours: top.required("hotlist_grace_hours", integer(0..=GRACE_HOURS_MAX))?,
+        fees: fees(top, &participants)?,
+        participants: participants.into_values().collect(),
+        partitions,
+        assignment,
+        unknown_tables: top
+            .fields()
+            .map(|(key, _)| key.to_owned())
+            .filter(|key| !KNOWN.contains(&key.as_str()))
+            .collect(),
+    })
+}
+
+fn participants(top: &Table<'_>) -> Result<BTreeMap<City, Participant>, Fault> {
+    let mut participants = BTreeMap::new();
+    let mut owners: BTreeMap<TerminalPrefix, City> = BTreeMap::new();
+    for table in top.tables("participant")? {
+        let participant = participant(&table)?;
+        let city = participant.city;
+        for prefix in &participant.terminal_prefixes {
+            if let Some(other) = owners.insert(*prefix, city).filter(|other| *other != city) {
+                let why = format_args!(
+                    "{city} and {other} both have the prefix {prefix}; state different terminal_prefixes for them"
+                );
+                return Err(table.fault("terminal_prefixes", why));
+            }
+        }
+        if participants.insert(city, participant).is_some() {
+            return Err(table.fault("city", format_args!("{city} is a participant twice; keep one entry")));
+        }
+    }
+    if participants.is_empty() {
+        return Err(top.fault("participant", "no participant at all; state at least one [[participant]]"));
+    }
+    Ok(participants)
+}
+
+fn participant(table: &Table<'_>) -> Result<Participant, Fault> {
+    table.only(&[
+        "city",
+        "name_en",
+        "name_zh",
+        "joined",
+        "left",
+        "suspended_from",
+        "suspended_until",
+        "terminal_prefixes",
+    ])?;
+    let city: City = table.required("city", parsed)?;
+    let prefix = |value: Value<'_>| {
+        let text = text(value)?;
+        TerminalPrefix::parse(text).map_err(|error| format!("`{text}`: {error}"))
+    };
+    let terminal_prefixes = match table.list("terminal_prefixes", prefix)? {
+        Some(prefixes) => prefixes,
+        None => vec![TerminalPrefix::of_city(city)],
+    };
+    let participant = Participant {
+        city,
+        name_en: table.required("name_en", name(NAME_BYTES_MAX))?,
+        name_zh: table.required("name_zh", name(NAME_BYTES_MAX))?,
+        joined: table.required("joined", parsed)?,
+        left: table.optional("left", parsed)?,
+        suspended_from: table.optional("suspended_from", parsed)?,
+        suspended_until: table.optional("suspended_until", parsed)?,
+        terminal_prefixes,
+    };
+    check_dates(table, &participant)?;
+    Ok(participant)
+}
+
+/// Dates that could never apply are slips, so they are refused.
+fn check_dates(table: &Table<'_>, participant: &Participant) -> Result<(), Fault> {
+    let Participant { joined, left, suspended_from, suspended_until, .. } = participant;
+    if left.is_some_and(|left| left <= *joined) {
+        return Err(table.fault("left", format_args!("not after joined = {joined}")));
+    }
+    match (suspended_from, suspended_until) {
+        (None, Some(_)) => {
+            return Err(table.fault("suspended_until", "without suspended_from; state when it begins"));
+        }
+        (Some(from), Some(until)) if until <= from => {
+            return Err(table.fault("suspended_until", format_args!("not after suspended_from = {from}")));
+        }
+        _ => {}
+    }
+    if let (Some(from), Some(left)) = (suspended_from, left)
+        && from >= left
+    {
+        return Err(
+            table.fault("suspended_from", format_args!("not before left = {left}: it would never apply"))
+        );
+    }
+    if suspended_until.is_some_and(|until| until <= *joined) {
+        return Err(
+            table.fault("suspended_until", format_args!("not after joined = {joined}: it would never apply"))
+        );
+    }
+    Ok(())
+}
+
+fn fees(top: &Table<'_>, participants: &BTreeMap<City, Participant>) -> Result<Fees, Fault> {
+    let Some(table) = top.table("fees")? else {
+        return Err(top.fault("fees", "missing; state [fees] with basis, interchange_rate and switch_rate"));
+    };
+    table.only(&["basis", "interchange_rate", "switch_rate", "line"])?;
+    let words = Basis::ALL.map(Basis::word);
+    let basis = |value: Value<'_>| {
+        let text = text(value)?;
+        let found = Basis::ALL.into_iter().find(|basis| basis.word() == text);
+        found.ok_or_else(|| format!("`{text}` is no basis; known: {}", words.join(", ")))
+    };
+    let lines = table.tables("line")?;
+    if lines.len() > FEE_LINES_MAX {
+        return Err(table.fault("line", format_args!("{} fee lines; at most {FEE_LINES_MAX}", lines.len())));
+    }
+    Ok(Fees {
+        basis: table.required("basis", basis)?,
+        default: rates(&table)?,
+        lines: lines.iter().map(|line| fee_line(line, participants)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn rates(table: &Table<'_>) -> Result<FeeRates, Fault> {
+    let rate = |field| {
+        table.required(field, |value| {
+            let text = text(value)
+                .map_err(|_| "a bare number: write the rate as decimal text in quotes, such as \"0.003\"")?;
+            Rate::parse(text).map_err(|error| format!("`{text}`: {error}"))
+        })
+    };
+    Ok(FeeRates { interchange: rate("interchange_rate")?, switch: rate("switch_rate")? })
+}
+
+fn fee_line(table: &Table<'_>, participants: &BTreeMap<City, Participant>) -> Result<FeeLine, Fault> {
+    table.only(&[
+        "name",
+        "acquirer",
+        "issuer",
+        "sector",
+        "product",
+        "from",
+        "until",
+        "interchange_rate",
+        "switch_rate",
+    ])?;
+    let city = |value: Value<'_>| {
+        let city: City = parsed(value)?;
+        match participants.contains_key(&city) {
+            true => Ok(city),
+            false => Err(format!("{city} is no participant; correct it or add the participant")),
+        }
+    };
+    let line = FeeLine {
+        name: table.required("name", name(NAME_BYTES_MAX))?,
+        acquirer: table.optional("acquirer", city)?,
+        issuer: table.optional("issuer", city)?,
+        sector: table.optional("sector", word(Sector::parse, Sector::ALL, Sector::word))?,
+        product: table.optional("product", word(Product::parse, Product::ALL, Product::word))?,
+        from: table.optional("from", parsed)?,
+        until: table.optional("until", parsed)?,
+        rates: rates(table)?,
+    };
+    if let (Some(from), Some(until)) = (line.from, line.until)
+        && until <= from
+    {
+        return Err(table.fault("until", format_args!("not after from = {from}")));
+    }
+    Ok(line)
+}
+
+/// A word out of a closed list.
+fn word<T: Copy>(
+    parse: impl Fn(&[u8]) -> Option<T>,
+    all: &'static [T],
+    spelling: impl Fn(T) -> &'static str,
+) -> impl Fn(Value<'_>) -> Result<T, String> {
+    move |value| {
+        let text = text(value)?;
+        parse(text.as_bytes()).ok_or_else(|| {
+            let known: Vec<_> = all.iter().map(|item| spelling(*item)).collect();
+            format!("`{text}` is unknown; known: {}", known.join(", "))
+        })
+    }
+}
+
+fn clearing(top: &Table<'_>) -> Result<(u32, BTreeMap<City, u32>), Fault> {
+    let Some(table) = top.table("clearing")? else { return Ok((1, BTreeMap::new())) };
+    table.only(&["partitions", "assignment"])?;
+    let partitions = table.optional("partitions", integer(1..=PARTITIONS_MAX))?.unwrap_or(1);
+    let Some(stated) = table.table("assignment")? else { return Ok((partitions, BTreeMap::new())) };
+    let one = |(key, _): (&str, Value<'_>)| {
+        let city: City = key.parse().map_err(|error| stated.fault(key, error))?;
+        let partition = stated.required(key, integer(0..=partitions.saturating_sub(1)))?;
+        Ok((city, partition))
+    };
+    let assignment = stated.fields().map(one).collect::<Result<_, Fault>>()?;
+    Ok((partitions, assignment))
+}
+
+/// The times of cut-offs belong to whoever calls them; here they are only checked.
+fn cut_off(top: &Table<'_>) -> Result<(), Fault> {
+    let Some(table) = top.table("cut_off")? else { return Ok(()) };
+    table.optional("time", |value| {
+        let text = text(value)?;
+        let midnight = format!("2000-01-01T{text}:00");
+        let time = crate::date::LocalTime::parse(midnight.as_bytes());
+        time.map_err(|_| format!("`{text}` is no time of day: write HH:MM, such as \"23:30\""))
+    })?;
+    table.list("holidays", parsed::<Date>)?;
+    Ok(())
+}

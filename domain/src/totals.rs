@@ -1,0 +1,61 @@
+//! Running totals: what the book keeps instead of the records.
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
+
+use crate::{city::City, fees::FeeRates, money::MoneyOverflow, tap::Kind};
+
+/// What records are summed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TotalKey {
+    /// The city where the card was used.
+    pub acquirer: City,
+    /// The card's home city.
+    pub issuer: City,
+    /// The kind of movement.
+    pub kind: Kind,
+    /// The fee line, as [`FeeTable::line`](crate::fees::FeeTable::line) numbers it.
+    pub fee_line: u16,
+}
+
+/// The sums of the cleared records of one [`TotalKey`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Records.
+    pub count: u64,
+    /// Their amounts, fen.
+    pub amount_fen: u64,
+    /// Interchange of each record, summed; 0 unless fees are computed per record.
+    pub interchange_fen: u64,
+    /// Switch fee of each record, summed; 0 unless fees are computed per record.
+    pub switch_fee_fen: u64,
+}
+
+impl Tally {
+    /// Adds a record; with `rates` (basis per record) its rounded fees too.
+    ///
+    /// # Errors
+    /// [`MoneyOverflow`] if a sum leaves 64 bits; the tally is then unchanged.
+    pub fn add(&mut self, amount_fen: u32, rates: Option<&FeeRates>) -> Result<(), MoneyOverflow> {
+        let amount_fen = u64::from(amount_fen);
+        self.merge(&Self {
+            count: 1,
+            amount_fen,
+            interchange_fen: rates.map_or(0, |rates| rates.interchange.of(amount_fen)),
+            switch_fee_fen: rates.map_or(0, |rates| rates.switch.of(amount_fen)),
+        })
+    }
+
+    /// Adds another tally.
+    ///
+    /// # Errors
+    /// [`MoneyOverflow`] if a sum leaves 64 bits; the tally is then unchanged.
+    pub fn merge(&mut self, other: &Self) -> Result<(), MoneyOverflow> {
+        let sum = |a: u64, b: u64| a.checked_add(b).ok_or(MoneyOverflow);
+        *self = Self {
+            count: sum(self.count, other.count)?,
+            amount_fen: sum(self.amount_fen, other.amount_fen)?,
+            interchange_fen: sum(self.interchange_fen, other.interchange_fen)?,
+            switch_fee_fen: sum(self.switch_fee_fen, other.switch_fee_fen)?,
+        };
+        Ok(())
+    }
+}
