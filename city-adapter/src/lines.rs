@@ -58,7 +58,8 @@ impl<R: Read> Lines<R> {
             let window = &self.buffer[self.start..self.end];
             if let Some(at) = memchr::memchr(b'\n', &window[searched..]) {
                 let end = self.start + searched + at;
-                let range = (self.start, end - usize::from(end > self.start && self.buffer[end - 1] == b'\r'));
+                let range =
+                    (self.start, end - usize::from(end > self.start && self.buffer[end - 1] == b'\r'));
                 self.start = end + 1;
                 return Ok(Some(self.numbered(range)));
             }

@@ -26,7 +26,9 @@ pub use crate::lines::LINE_LEN_MAX;
 #[derive(Debug, thiserror::Error)]
 pub enum TapFileError {
     /// Line 1 is not the header of the layout.
-    #[error("line 1 is not the header of layout cityunion-tap/1; it begins with `terminal,terminal_seq,issuer`")]
+    #[error(
+        "line 1 is not the header of layout cityunion-tap/1; it begins with `terminal,terminal_seq,issuer`"
+    )]
     Header,
     /// The file has more lines than a record can point to.
     #[error("the file has more than 4294967295 lines; split it")]
