@@ -13,6 +13,8 @@ use bytes::Bytes;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod topics;
 
 /// Largest message that a log takes, bytes: 8 MiB, the broker's limit for a batch, less room for its

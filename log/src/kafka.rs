@@ -1,0 +1,167 @@
+//! The log on Apache Kafka.
+//!
+//! - **Writing**: one idempotent producer (`acks=all`), shared by the writers of a connection. It
+//!   retries for ever, so a broker that is away only delays. An error that retrying cannot heal (a
+//!   message the broker refuses, no permission, a broken sequence) stops the producer: everything
+//!   queued is told so, every later append is refused, nothing lands behind the failure. A new
+//!   [`KafkaLog::connect`] or, once the old writers are gone, a new writer continues.
+//! - **Reading**: partitions are assigned by hand with their offsets, never by a group. Every offset
+//!   must follow the one before; what retention or a recreated topic took away is a
+//!   [`LogError::Hole`]. While a broker is away a poll returns empty, with a warning in the log.
+//! - **Requests** (bounds, commits, topics) are repeated while the broker is away, for at most
+//!   [`ANSWER_WAIT_MAX`], then they are a [`LogError::Timeout`].
+
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use crate::{Commit, Log, LogError, Partition, Reader, TopicSpec, Writer};
+
+mod client;
+mod commits;
+mod ledger;
+mod reader;
+mod topics;
+mod writer;
+
+use client::Probe;
+use commits::GroupClient;
+use reader::KafkaReader;
+use writer::{KafkaWriter, Producing};
+
+/// Longest that one request is repeated while the broker does not answer.
+pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How to reach a Kafka cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaConfig {
+    /// `host:port`, several separated by commas.
+    pub bootstrap: String,
+    /// The name by which the broker's logs know this process.
+    pub client_id: String,
+    /// Copies of each partition of a topic that is created.
+    pub replication: u32,
+    /// Settings of the client library that begin with `security.`, `ssl.` or `sasl.`, passed on as
+    /// they are.
+    pub security: BTreeMap<String, String>,
+}
+
+impl KafkaConfig {
+    /// A plain connection to `bootstrap`, one copy of each partition.
+    #[must_use]
+    pub fn new(bootstrap: &str, client_id: &str) -> Self {
+        Self {
+            bootstrap: bootstrap.to_owned(),
+            client_id: client_id.to_owned(),
+            replication: 1,
+            security: BTreeMap::new(),
+        }
+    }
+}
+
+/// A Kafka cluster as a log. Clones share its connections.
+#[derive(Clone)]
+pub struct KafkaLog {
+    connection: Arc<Connection>,
+}
+
+struct Connection {
+    config: KafkaConfig,
+    probe: Probe,
+    producing: Mutex<Weak<Producing>>,
+    groups: Mutex<BTreeMap<String, Arc<GroupClient>>>,
+    /// Topics known to exist, with their partitions: they never change.
+    known: Mutex<BTreeMap<String, u32>>,
+}
+
+impl KafkaLog {
+    /// Connects, and waits until a broker answers.
+    ///
+    /// # Errors
+    /// [`LogError::Backend`] if no broker answers or a setting is refused.
+    pub fn connect(config: KafkaConfig) -> Result<Self, LogError> {
+        let probe = Probe::connect(&config)?;
+        Ok(Self {
+            connection: Arc::new(Connection {
+                config,
+                probe,
+                producing: Mutex::default(),
+                groups: Mutex::default(),
+                known: Mutex::default(),
+            }),
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Connection {
+    /// The group's own client: positions are kept under its `group.id`.
+    fn group(&self, group: &str) -> Result<Arc<GroupClient>, LogError> {
+        let mut groups = lock(&self.groups);
+        if let Some(client) = groups.get(group) {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::new(GroupClient::new(&self.config, group)?);
+        groups.insert(group.to_owned(), Arc::clone(&client));
+        Ok(client)
+    }
+
+    fn require(&self, partition: &Partition) -> Result<(), LogError> {
+        let mut known = lock(&self.known);
+        let partitions = match known.get(&*partition.topic) {
+            Some(partitions) => *partitions,
+            None => {
+                let found = self.probe.partitions(&partition.topic)?;
+                let found = found.ok_or_else(|| LogError::NoTopic(partition.topic.to_string()))?;
+                known.insert(partition.topic.to_string(), found);
+                found
+            }
+        };
+        if partition.number < partitions { Ok(()) } else { Err(LogError::NoTopic(partition.to_string())) }
+    }
+}
+
+impl Log for KafkaLog {
+    fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), LogError> {
+        topics::create(&self.connection.config, &self.connection.probe, topics)
+    }
+
+    fn bounds(&self, partition: &Partition) -> Result<Range<u64>, LogError> {
+        self.connection.probe.bounds(partition)
+    }
+
+    fn reader(&self, starts: &[(Partition, u64)]) -> Result<Box<dyn Reader>, LogError> {
+        Ok(Box::new(KafkaReader::open(Arc::clone(&self.connection), starts)?))
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, LogError> {
+        let mut shared = lock(&self.connection.producing);
+        let producing = match shared.upgrade().filter(|it| it.failure().is_none()) {
+            Some(producing) => producing,
+            None => {
+                let producing = Arc::new(Producing::start(&self.connection.config)?);
+                *shared = Arc::downgrade(&producing);
+                producing
+            }
+        };
+        Ok(Box::new(KafkaWriter::new(Arc::clone(&self.connection), producing)))
+    }
+
+    fn commit(&self, group: &str, positions: &[(Partition, Commit)]) -> Result<(), LogError> {
+        for (partition, commit) in positions {
+            self.connection.require(partition)?;
+            crate::check_note(partition, commit)?;
+        }
+        self.connection.group(group)?.commit(positions)
+    }
+
+    fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Commit>>, LogError> {
+        self.connection.group(group)?.committed(partitions)
+    }
+}
