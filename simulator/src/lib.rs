@@ -1,0 +1,3 @@
+//! Writes scheme folders.
+pub mod cities;
+pub mod dice;
