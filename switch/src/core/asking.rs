@@ -1,0 +1,449 @@
+//! Asking home cities: many parts in one request, few requests at a time, patience with failures.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use domain::{
+    city::City,
+    guard::{Rule, holds},
+    result::Verdict,
+    tap::TAP_LEN,
+};
+use proto::Verdicts;
+
+use super::{
+    Effect, NoAnswer, Switch,
+    acquirer::{Place, Stage},
+    home::{Health, Home, Ref, Request},
+    park::Wait,
+    pipe,
+};
+
+impl Switch {
+    /// Sends what can be asked now, and gives up on requests that are overdue.
+    pub(super) fn ask(&mut self) {
+        let now_ms = self.now_ms;
+        let overdue: Vec<(City, u64)> = self
+            .homes
+            .iter()
+            .flat_map(|(issuer, home)| {
+                let due = home.requests.iter().filter(|(_, request)| request.due_ms <= now_ms);
+                due.map(|(id, _)| (*issuer, *id))
+            })
+            .collect();
+        for (issuer, id) in overdue {
+            let waited = format!("no answer within {} ms", self.config.request_deadline_ms);
+            self.answer(issuer, id, Err(NoAnswer::Unreachable(waited)));
+        }
+        let issuers: Vec<City> =
+            self.homes.iter().filter(|(_, home)| home.endpoint).map(|(issuer, _)| *issuer).collect();
+        for issuer in issuers {
+            while let Some((parts, request)) = self.next_request(issuer) {
+                let id = self.next_serial();
+                self.mark_asked(issuer, id, &request);
+                if let Some(home) = self.homes.get_mut(&issuer) {
+                    home.requests.insert(id, request);
+                }
+                self.out.push(Effect::Ask { issuer, id, parts });
+            }
+        }
+    }
+
+    /// The next request for a home city, if it may get one.
+    fn next_request(&mut self, issuer: City) -> Option<(Vec<Bytes>, Request)> {
+        let now_ms = self.now_ms;
+        let due_ms = now_ms + self.config.request_deadline_ms;
+        let home = self.homes.get_mut(&issuer)?;
+        if home.health != Health::Up {
+            let probing = home.requests.values().any(|request| request.parts.is_empty());
+            let probe = !probing && home.probe_at_ms <= now_ms;
+            return probe.then(|| (Vec::new(), Request { due_ms, ..Request::default() }));
+        }
+        if home.requests.len() >= self.config.requests_in_flight_max {
+            return None;
+        }
+        if let Some((taps, part)) = self.next_alone(issuer) {
+            let parts = vec![(part, taps.len() / TAP_LEN)];
+            return Some((vec![taps], Request { parts, due_ms, alone: true }));
+        }
+        let mut request = Request { due_ms, ..Request::default() };
+        let mut parts = Vec::new();
+        let mut bytes = 0;
+        let park_first = self.homes.get_mut(&issuer).is_some_and(|home| {
+            home.park_first = !home.park_first;
+            home.park_first
+        });
+        for from_park in [park_first, !park_first] {
+            while let Some((part, taps)) = self.front(issuer, from_park) {
+                let room = (self.config.request_bytes_max).min(self.config.request_taps_max * TAP_LEN);
+                if !parts.is_empty() && bytes + taps.len() > room {
+                    return Some((parts, request));
+                }
+                self.take_front(issuer, from_park);
+                bytes += taps.len();
+                request.parts.push((part, taps.len() / TAP_LEN));
+                parts.push(taps);
+            }
+        }
+        (!parts.is_empty()).then_some((parts, request))
+    }
+
+    /// A part that failed and whose next attempt is due; one such request at a time.
+    fn next_alone(&mut self, issuer: City) -> Option<(Bytes, Ref)> {
+        loop {
+            let home = self.homes.get_mut(&issuer)?;
+            if home.requests.values().any(|request| request.alone) {
+                return None;
+            }
+            let (due_ms, part) = *home.lone.first()?;
+            if due_ms > self.now_ms {
+                return None;
+            }
+            home.lone.pop_first();
+            if let Some(taps) = self.taps_to_ask(part, issuer) {
+                return Some((taps, part));
+            }
+            let home = self.homes.get_mut(&issuer)?;
+            if let Ref::Park { acquirer, number } = part
+                && let Some(entry) = self.acquirers.get(&acquirer).and_then(|a| a.park.get(number, issuer))
+                && entry.wait == Wait::Waiting
+            {
+                home.hungry.insert((number, acquirer));
+                home.lone.insert((self.now_ms + self.config.retry_ms, part));
+            }
+        }
+    }
+
+    /// The first part in a queue that still waits, and its taps.
+    fn front(&mut self, issuer: City, from_park: bool) -> Option<(Ref, Bytes)> {
+        loop {
+            let home = self.homes.get(&issuer)?;
+            let part = if from_park {
+                home.ready
+                    .first()
+                    .map(|(number, acquirer)| Ref::Park { acquirer: *acquirer, number: *number })
+            } else {
+                home.fresh.front().copied()
+            }?;
+            if let Some(taps) = self.taps_to_ask(part, issuer) {
+                return Some((part, taps));
+            }
+            self.take_front(issuer, from_park);
+        }
+    }
+
+    fn take_front(&mut self, issuer: City, from_park: bool) {
+        let Some(home) = self.homes.get_mut(&issuer) else { return };
+        if from_park {
+            home.ready.pop_first();
+        } else {
+            home.fresh.pop_front();
+        }
+    }
+
+    /// The taps of a part, if it waits to be asked about.
+    fn taps_to_ask(&self, part: Ref, issuer: City) -> Option<Bytes> {
+        match part {
+            Ref::Pipe { acquirer, seq, index } => {
+                let part = self.acquirers.get(&acquirer)?.pipe.get(&seq)?.parts.get(index)?;
+                (part.place == Place::Waiting).then(|| part.part.taps.clone())
+            }
+            Ref::Park { acquirer, number } => {
+                let entry = self.acquirers.get(&acquirer)?.park.get(number, issuer)?;
+                if entry.wait == Wait::Waiting { entry.taps.clone() } else { None }
+            }
+        }
+    }
+
+    fn mark_asked(&mut self, issuer: City, id: u64, request: &Request) {
+        for (part, _) in &request.parts {
+            let Some(state) = self.acquirers.get_mut(&part.acquirer()) else { continue };
+            match *part {
+                Ref::Pipe { seq, index, .. } => {
+                    if let Some(item) = state.pipe.get_mut(&seq) {
+                        item.parts[index].place = Place::Asked(id);
+                    }
+                }
+                Ref::Park { number, .. } => {
+                    if let Some(entry) = state.park.get_mut(number, issuer) {
+                        entry.wait = Wait::Asked(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes an answer. A wrong one is none.
+    pub(super) fn answer(&mut self, issuer: City, id: u64, answer: Result<Vec<Verdicts>, NoAnswer>) {
+        let now_ms = self.now_ms;
+        let Some(home) = self.homes.get_mut(&issuer) else { return };
+        let Some(request) = home.requests.remove(&id) else { return };
+        let checked = answer.and_then(|verdicts| match refusal(&request, &verdicts) {
+            Some(reason) if holds(Rule::WrongAnswerRefused) => Err(NoAnswer::Refused(reason)),
+            _ => Ok(verdicts),
+        });
+        match checked {
+            Ok(verdicts) => {
+                home.health = Health::Up;
+                home.answered_ms = Some(now_ms);
+                home.fails = 0;
+                home.alarmed = false;
+                let mut verdicts = verdicts.into_iter();
+                let mut touched = BTreeSet::new();
+                for (part, _) in request.parts {
+                    self.judged(issuer, id, part, verdicts.next().unwrap_or_default());
+                    touched.insert(part.acquirer());
+                }
+                for acquirer in touched {
+                    self.say(acquirer);
+                    self.send(acquirer);
+                }
+            }
+            Err(reason) => self.failed(issuer, id, &request, reason),
+        }
+    }
+
+    /// The home city has spoken on a part.
+    fn judged(&mut self, issuer: City, id: u64, part: Ref, verdicts: Verdicts) {
+        let Some(state) = self.acquirers.get_mut(&part.acquirer()) else { return };
+        match part {
+            Ref::Pipe { seq, index, .. } => {
+                if let Some(item) = state.pipe.get_mut(&seq)
+                    && item.parts[index].place == Place::Asked(id)
+                {
+                    item.parts[index].place = Place::Judged(verdicts);
+                    item.open -= 1;
+                }
+            }
+            Ref::Park { acquirer, number } => {
+                let Some(entry) = state.park.get_mut(number, issuer) else { return };
+                if entry.wait != Wait::Asked(id) {
+                    return;
+                }
+                entry.wait = Wait::Judged(verdicts);
+                let set_aside = std::mem::take(&mut entry.set_aside);
+                let failed = std::mem::take(&mut entry.fails) > 0;
+                self.drop_taps(acquirer, number, issuer);
+                if set_aside {
+                    self.say_alone(acquirer, number, issuer);
+                } else if failed {
+                    self.no_longer_failing(acquirer, number, issuer);
+                }
+            }
+        }
+    }
+
+    /// A request has no answer: its parts are asked about again, alone and with pauses.
+    fn failed(&mut self, issuer: City, id: u64, request: &Request, reason: NoAnswer) {
+        self.doubt(issuer, request, &reason);
+        let mut touched = BTreeSet::new();
+        for (part, _) in &request.parts {
+            // A broken connection says nothing against one part unless that part was alone on it.
+            let counts = request.alone || matches!(reason, NoAnswer::Refused(_));
+            match *part {
+                Ref::Pipe { acquirer, seq, index } => self.failed_in_work(acquirer, seq, index, id, counts),
+                Ref::Park { acquirer, number } => self.failed_in_park(acquirer, number, issuer, id, counts),
+            }
+            touched.insert(part.acquirer());
+        }
+        for acquirer in touched {
+            self.say(acquirer);
+            self.send(acquirer);
+        }
+    }
+
+    /// What a failure says about the home city.
+    fn doubt(&mut self, issuer: City, request: &Request, reason: &NoAnswer) {
+        let retry_ms = self.retry_ms(self.homes.get(&issuer).map_or(0, |home| home.fails));
+        let now_ms = self.now_ms;
+        let Some(home) = self.homes.get_mut(&issuer) else { return };
+        home.fails = home.fails.saturating_add(1);
+        match reason {
+            NoAnswer::Unreachable(_) if home.health == Health::Up => {
+                home.health = Health::Suspect;
+                home.probe_at_ms = now_ms;
+            }
+            _ if request.parts.is_empty() => home.probe_at_ms = now_ms + retry_ms,
+            NoAnswer::Refused(reason) if !home.alarmed => {
+                home.alarmed = true;
+                let text = format!("{issuer} gave no usable answer ({reason}); it is asked again");
+                self.alarm(issuer, text);
+            }
+            _ => {}
+        }
+    }
+
+    fn failed_in_work(&mut self, acquirer: City, seq: u64, index: usize, id: u64, counts: bool) {
+        let Some(item) = self.acquirers.get_mut(&acquirer).and_then(|state| state.pipe.get_mut(&seq)) else {
+            return;
+        };
+        let part = &mut item.parts[index];
+        if part.place != Place::Asked(id) {
+            return;
+        }
+        part.place = Place::Waiting;
+        part.fails = if counts { part.fails + 1 } else { part.fails.max(1) };
+        let (fails, issuer) = (part.fails, part.issuer);
+        if fails >= self.config.attempts_max {
+            return self.park_from(acquirer, seq, index);
+        }
+        let retry_at_ms = self.now_ms + self.retry_ms(fails - 1);
+        let home = self.homes.entry(issuer).or_default();
+        home.lone.insert((retry_at_ms, Ref::Pipe { acquirer, seq, index }));
+    }
+
+    fn failed_in_park(&mut self, acquirer: City, number: u64, issuer: City, id: u64, counts: bool) {
+        let Some(state) = self.acquirers.get_mut(&acquirer) else { return };
+        let Some(entry) = state.park.get_mut(number, issuer) else { return };
+        if entry.wait != Wait::Asked(id) {
+            return;
+        }
+        entry.wait = Wait::Waiting;
+        entry.fails = if counts { entry.fails + 1 } else { entry.fails.max(1) };
+        let fails = entry.fails;
+        let set_aside = fails >= self.config.attempts_max;
+        let newly = set_aside && !std::mem::replace(&mut entry.set_aside, set_aside);
+        if set_aside {
+            self.drop_taps(acquirer, number, issuer);
+            if newly {
+                self.no_longer_failing(acquirer, number, issuer);
+                if let Some(state) = self.acquirers.get_mut(&acquirer) {
+                    state.park.no_longer_unsaid(number, issuer);
+                }
+                let text = format!(
+                    "{issuer} answers, but not about its part of batch {number} of {acquirer}: the part is \
+                     set aside in the park and asked about now and then; have its home city look at it"
+                );
+                self.alarm(issuer, text);
+            }
+        } else if let Some(pair) = state.park.pairs.get_mut(&issuer) {
+            pair.failing.insert(number);
+            self.queue_pair(acquirer, issuer);
+        }
+        let wait_ms = if set_aside { self.config.set_aside_retry_ms } else { self.retry_ms(fails - 1) };
+        let retry_at_ms = self.now_ms + wait_ms;
+        let home = self.homes.entry(issuer).or_default();
+        home.lone.insert((retry_at_ms, Ref::Park { acquirer, number }));
+    }
+
+    /// A part that failed no longer holds up the others of its pair.
+    fn no_longer_failing(&mut self, acquirer: City, number: u64, issuer: City) {
+        let Some(state) = self.acquirers.get_mut(&acquirer) else { return };
+        if let Some(pair) = state.park.pairs.get_mut(&issuer) {
+            pair.failing.remove(&number);
+        }
+        self.queue_pair(acquirer, issuer);
+    }
+
+    /// The wait after so many earlier failures.
+    fn retry_ms(&self, earlier: u32) -> u64 {
+        self.config.retry_ms.saturating_mul(1 << earlier.min(16)).min(self.config.retry_ms_max)
+    }
+
+    /// The directory speaks.
+    pub(super) fn endpoint(&mut self, issuer: City, up: bool) {
+        let home = self.homes.entry(issuer).or_default();
+        home.endpoint = up;
+        home.health = Health::Up;
+        home.fails = 0;
+        if up {
+            return;
+        }
+        let requests = std::mem::take(&mut home.requests);
+        for (id, request) in requests {
+            for (part, _) in request.parts {
+                self.unask(issuer, id, part);
+            }
+        }
+        if holds(Rule::NoEndpointParks) {
+            self.park_all(issuer);
+        }
+    }
+
+    /// A request will not be answered, through no fault of its parts.
+    fn unask(&mut self, issuer: City, id: u64, part: Ref) {
+        let acquirer = part.acquirer();
+        let Some(state) = self.acquirers.get_mut(&acquirer) else { return };
+        match part {
+            Ref::Pipe { seq, index, .. } => {
+                if let Some(item) = state.pipe.get_mut(&seq)
+                    && item.parts[index].place == Place::Asked(id)
+                {
+                    item.parts[index].place = Place::Waiting;
+                    let home = self.homes.entry(issuer).or_default();
+                    home.fresh.push_back(part);
+                }
+            }
+            Ref::Park { number, .. } => {
+                let Some(entry) = state.park.get_mut(number, issuer) else { return };
+                if entry.wait != Wait::Asked(id) {
+                    return;
+                }
+                entry.wait = Wait::Waiting;
+                if entry.fails > 0 {
+                    let home = self.homes.entry(issuer).or_default();
+                    home.lone.insert((self.now_ms, part));
+                } else {
+                    self.queue(acquirer, number, issuer);
+                }
+            }
+        }
+    }
+
+    /// From now on parts for this home city are parked at once, until it answers.
+    pub(super) fn darken(&mut self, issuer: City) {
+        let home = self.homes.entry(issuer).or_default();
+        if home.health == Health::Dark {
+            return;
+        }
+        if home.health == Health::Up {
+            home.probe_at_ms = self.now_ms;
+        }
+        home.health = Health::Dark;
+        self.park_all(issuer);
+    }
+
+    /// Parks everything in work that waits for a home city, and lets go of the taps parked for it.
+    fn park_all(&mut self, issuer: City) {
+        let acquirers: Vec<City> = self.acquirers.keys().copied().collect();
+        for acquirer in acquirers {
+            let Some(state) = self.acquirers.get(&acquirer) else { continue };
+            let waits = state.pipe.range(state.first_unsent..).find_map(|(seq, item)| {
+                let index = item.parts.iter().position(|part| part.issuer == issuer)?;
+                let part = &item.parts[index];
+                let waits = part.place.is_open() || pipe::is_held(state, item.number, part);
+                (item.stage == Stage::Asking && waits).then_some((*seq, index))
+            });
+            if let Some((seq, index)) = waits {
+                self.park_from(acquirer, seq, index);
+            }
+        }
+        let home: &mut Home = self.homes.entry(issuer).or_default();
+        home.fresh.clear();
+        for (number, acquirer) in std::mem::take(&mut home.ready) {
+            self.drop_taps(acquirer, number, issuer);
+            self.queue(acquirer, number, issuer);
+        }
+        let acquirers: Vec<City> = self.acquirers.keys().copied().collect();
+        for acquirer in acquirers {
+            self.say(acquirer);
+            self.send(acquirer);
+        }
+    }
+}
+
+/// What is wrong with an answer.
+fn refusal(request: &Request, verdicts: &[Verdicts]) -> Option<String> {
+    if verdicts.len() != request.parts.len() {
+        return Some(format!("{} parts answered, {} asked", verdicts.len(), request.parts.len()));
+    }
+    for ((_, taps), said) in request.parts.iter().zip(verdicts) {
+        if said.codes.len() != *taps {
+            return Some(format!("{} verdicts for {taps} taps", said.codes.len()));
+        }
+        if let Some(code) = said.codes.iter().find(|code| Verdict::from_code(**code).is_none()) {
+            return Some(format!("{code} is no verdict"));
+        }
+    }
+    None
+}
