@@ -9,8 +9,8 @@ use std::{
 };
 
 use domain::{
+    calendar::cut_off_allowed,
     city::City,
-    cycle::cut_off_allowed,
     date::Date,
     guard::{Rule, holds},
     rulebook::Rulebook,
@@ -284,7 +284,8 @@ impl Coordinator {
         effects: &mut Vec<Effect>,
     ) -> Result<Opening, String> {
         let newest = |version: u32| self.rulebooks.get(&version).and_then(|known| known.first());
-        let wanted = newest(version).ok_or_else(|| format!("rulebook version {version} is not known here"))?;
+        let wanted =
+            newest(version).ok_or_else(|| format!("rulebook version {version} is not known here"))?;
         let mut history = Vec::new();
         for opening in self.openings.values() {
             let rulebook = self.rulebook_of(opening).ok_or_else(|| {

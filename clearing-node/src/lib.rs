@@ -2,5 +2,8 @@
 
 pub mod book;
 pub mod coordinator;
+pub mod partition;
+pub mod render;
+pub mod rocks;
 pub mod store;
 pub mod wire;

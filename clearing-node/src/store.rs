@@ -13,7 +13,9 @@ pub enum StoreError {
         source: rocksdb::Error,
     },
     /// A row does not decode: the store was written by something else, or is damaged.
-    #[error("the book's store holds a {row} row that cannot be read; restore it from a snapshot or replay the log")]
+    #[error(
+        "the book's store holds a {row} row that cannot be read; restore it from a snapshot or replay the log"
+    )]
     Damaged {
         /// Which kind of row.
         row: &'static str,

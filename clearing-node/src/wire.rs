@@ -120,7 +120,10 @@ pub fn item_from_wire(adjustment: &Adjustment) -> Option<Item> {
         debtor: City::parse(adjustment.debtor.as_bytes()).ok()?,
         creditor: City::parse(adjustment.creditor.as_bytes()).ok()?,
         amount_fen: adjustment.amount_fen,
-        original_cycle: adjustment.original_cycle.clone(),
+        original_cycle: match adjustment.original_cycle.as_str() {
+            "" => None,
+            name => Some(name.parse().ok()?),
+        },
         reference: adjustment.reference.clone(),
         reason: adjustment.reason.clone(),
     })

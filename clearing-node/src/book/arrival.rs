@@ -44,8 +44,7 @@ impl Book {
             PartView::new(part.part.ok_or("a part is empty")?, part.verdicts.map(|v| v.codes))
         };
         let parts = outcome.parts.into_iter().map(read).collect::<Result<Vec<_>, String>>();
-        let checked =
-            parts.and_then(|parts| Ok((whole_in_file_order(&parts, outcome.records)?, parts)));
+        let checked = parts.and_then(|parts| Ok((whole_in_file_order(&parts, outcome.records)?, parts)));
         match checked {
             Err(why) => self.stop(city, format!("batch {number} is damaged: {why}"), effects),
             Ok((order, parts)) => {
@@ -126,6 +125,7 @@ impl Book {
         txn.put(rows::batch(city, number), row.encode_to_vec());
         let lane = self.lanes.entry(city).or_insert(Lane { next: 1, stopped: None, dirty: true });
         lane.next = number + 1;
+        self.records_booked += u64::from(row.records);
         lane.dirty = true;
         self.publish_result(txn, city, number, &row, &exceptions, effects);
         Ok(())
@@ -147,11 +147,8 @@ impl Book {
     ) {
         let parts: Vec<&PartView> = parts.collect();
         let Some(line) = self.drop_line.filter(|_| !parts.is_empty()) else { return };
-        let part = |p: &&PartView| Part {
-            issuer: p.issuer.to_string(),
-            taps: p.taps.clone(),
-            texts: Bytes::new(),
-        };
+        let part =
+            |p: &&PartView| Part { issuer: p.issuer.to_string(), taps: p.taps.clone(), texts: Bytes::new() };
         let row = ParkedRow { line: line.julian_day(), parts: parts.iter().map(part).collect() };
         txn.put(rows::parked(city, number), row.encode_to_vec());
         let issuers = parts.iter().map(|p| p.issuer).collect();
@@ -171,8 +168,7 @@ impl Book {
             let (part, verdicts) = (judged.part?, judged.verdicts?);
             Some(proto::PartVerdicts { issuer: part.issuer, verdicts: Some(verdicts) })
         });
-        let verdicts =
-            if holds(Rule::RedeliveredVerdictsSettle) { verdicts.collect() } else { Vec::new() };
+        let verdicts = if holds(Rule::RedeliveredVerdictsSettle) { verdicts.collect() } else { Vec::new() };
         self.settle(txn, offset, city, outcome.number, &outcome.digest, verdicts, effects)
     }
 

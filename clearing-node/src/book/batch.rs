@@ -1,7 +1,11 @@
 //! A batch as the book reads it: its parts in place, its records in file order.
 
 use bytes::Bytes;
-use domain::{city::City, result::Verdict, tap::{Kind, Tap}};
+use domain::{
+    city::City,
+    result::Verdict,
+    tap::{Kind, Tap},
+};
 use proto::Part;
 
 /// Most records that a batch can have.
@@ -33,7 +37,8 @@ impl PartView {
     /// # Errors
     /// What is wrong with it.
     pub fn new(part: Part, codes: Option<Bytes>) -> Result<Self, String> {
-        let issuer = City::parse(part.issuer.as_bytes()).map_err(|e| format!("issuer `{}` is {e}", part.issuer))?;
+        let issuer =
+            City::parse(part.issuer.as_bytes()).map_err(|e| format!("issuer `{}` is {e}", part.issuer))?;
         let taps = Tap::slice(&part.taps).ok_or("the taps of a part are no whole number of records")?;
         if taps.is_empty() {
             return Err(format!("the part of {issuer} is empty"));

@@ -4,7 +4,11 @@
 //! at a time: at most 57 bytes of memory an identity, 29 at best. The content of the holder is kept
 //! as 64 bits of digest: a collision could only call a conflict a duplicate, and neither is paid.
 
-use domain::{city::{City, Scheme}, date::Date, tap::Tap};
+use domain::{
+    city::{City, Scheme},
+    date::Date,
+    tap::Tap,
+};
 use hashbrown::{HashTable, hash_table::Entry as Slot};
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -6,10 +6,11 @@ use domain::{
     city::City,
     date::Date,
     fees::Basis,
+    fees::FeeTable,
     guard::{Rule, holds},
     identity::content_digest,
     result::{RecordResult, Rejection, Verdict},
-    rules::{CycleRules, FeeTable},
+    rules::CycleRules,
     tap::{Kind, Tap},
     totals::{Tally, TotalKey},
 };

@@ -1,10 +1,13 @@
 //! Markers: a cycle ends, a cycle begins, identities whose life is over are forgotten.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use domain::{
+    calendar::drop_line,
     city::City,
-    cycle::drop_line,
     date::Date,
     guard::{Rule, holds},
     rulebook::Rulebook,
@@ -32,7 +35,10 @@ impl Book {
     ) -> Result<Stepped, Halt> {
         let wrong = |what: String| Halt::WrongMarker { offset, what };
         if marker.closes > self.last_cycle {
-            return Err(wrong(format!("closes cycle {}, the last opened is {}", marker.closes, self.last_cycle)));
+            return Err(wrong(format!(
+                "closes cycle {}, the last opened is {}",
+                marker.closes, self.last_cycle
+            )));
         }
         let closes = self.open.as_ref().is_some_and(|open| {
             let past = marker.closes < open.ordinal;
@@ -135,7 +141,8 @@ impl Book {
         let line = if holds(Rule::PruneAtDropLine) { line } else { line.plus_days(2) };
         let waiting = self.oldest_waiting_line().filter(|_| holds(Rule::KeepWhileArrivedParked));
         let line = waiting.map_or(line, |oldest| oldest.min(line));
-        let keep = if holds(Rule::KeepParkedIdentity) { self.parked_identities(txn)? } else { BTreeSet::new() };
+        let keep =
+            if holds(Rule::KeepParkedIdentity) { self.parked_identities(txn)? } else { BTreeSet::new() };
         let kept = self.identities.forget_before(line, &|key| keep.contains(&key));
         txn.delete_range(b"i/".to_vec(), rows::identities_of(line));
         if !kept.is_empty() {

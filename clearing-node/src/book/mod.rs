@@ -5,7 +5,7 @@
 //! log position among them, so that one atomic write carries everything that belongs together.
 
 mod arrival;
-mod batch;
+pub mod batch;
 pub mod identities;
 mod judge;
 mod marker;
@@ -22,9 +22,10 @@ use domain::{
     city::City,
     cycle::CycleName,
     date::Date,
+    fees::FeeTable,
     guard::{Rule, holds},
     rulebook::Rulebook,
-    rules::{AcquirerRules, CycleRules, FeeTable},
+    rules::{AcquirerRules, CycleRules},
     totals::{Tally, TotalKey},
 };
 use proto::{Adjustment, BatchResult, Clearing, CycleName as WireCycleName, Message, Opening, clearing};
@@ -82,7 +83,9 @@ pub enum Stepped {
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
     /// Messages are missing from the log.
-    #[error("the log goes from offset {expected} to {found}: messages are missing; restore the log, nothing was booked past the hole")]
+    #[error(
+        "the log goes from offset {expected} to {found}: messages are missing; restore the log, nothing was booked past the hole"
+    )]
     Hole {
         /// The next offset.
         expected: u64,
@@ -90,7 +93,9 @@ pub enum Halt {
         found: u64,
     },
     /// The message does not decode.
-    #[error("the message at offset {offset} cannot be read ({why}); it was written by something else or by a newer version")]
+    #[error(
+        "the message at offset {offset} cannot be read ({why}); it was written by something else or by a newer version"
+    )]
     Unreadable {
         /// Where it stands.
         offset: u64,
@@ -180,6 +185,7 @@ pub struct Book {
     outbox: BTreeMap<u64, OutboxRow>,
     acknowledged: Vec<u64>,
     state_dirty: bool,
+    records_booked: u64,
 }
 
 impl Book {
@@ -203,6 +209,7 @@ impl Book {
             outbox: BTreeMap::new(),
             acknowledged: Vec::new(),
             state_dirty: true,
+            records_booked: 0,
         }
     }
 
@@ -313,6 +320,12 @@ impl Book {
     #[must_use]
     pub fn open_cycle_ordinal(&self) -> Option<u32> {
         self.open.as_ref().map(|open| open.ordinal)
+    }
+
+    /// Records booked by this object, redeliveries not counted.
+    #[must_use]
+    pub fn records_booked(&self) -> u64 {
+        self.records_booked
     }
 
     /// The paid identities.

@@ -114,7 +114,8 @@ impl Book {
             if holds(Rule::FinalOnce) && exception.result.is_final() {
                 continue;
             }
-            let gone = if holds(Rule::MemberCheckedAgain) { open.rules.still_member(part.issuer) } else { None };
+            let gone =
+                if holds(Rule::MemberCheckedAgain) { open.rules.still_member(part.issuer) } else { None };
             let too_late = || {
                 let standing = domain::rulebook::Standing::Member;
                 let late = open.rules.arrival(&acquirer, standing, tap) == Some(Rejection::Late);
@@ -154,11 +155,7 @@ impl Book {
     }
 
     /// At a marker: what waits for a home city that is gone ends, the rest waits one more cycle.
-    pub(super) fn sweep_parked(
-        &mut self,
-        txn: &mut dyn Txn,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), Halt> {
+    pub(super) fn sweep_parked(&mut self, txn: &mut dyn Txn, effects: &mut Vec<Effect>) -> Result<(), Halt> {
         let waiting: Vec<(City, u64)> = self.waiting.keys().copied().collect();
         for (city, number) in waiting {
             let Some(open) = &self.open else { return Ok(()) };
