@@ -13,8 +13,10 @@ pub mod manifest;
 mod publish;
 pub mod table;
 pub mod text;
+pub mod verify;
 
 pub use detail::{AcquirerRow, Detail, MEMORY_BYTES_DEFAULT};
 pub use error::FilesError;
 pub use folder::{CycleInput, Published, scratch, write};
 pub use publish::publish;
+pub use verify::verify;

@@ -1,0 +1,217 @@
+//! What a verification checked and what it found.
+
+use std::{fmt, path::PathBuf};
+
+/// The most failures that a report lists; it counts all of them.
+pub const FAILURES_LISTED_MAX: usize = 100;
+
+/// One subject of a verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Check {
+    /// The manifest's own form and the folder's name.
+    Manifest,
+    /// Every listed file is there with its size and digest, and no other file.
+    Files,
+    /// Rows and column sums as the manifest states them.
+    Counts,
+    /// Headers and the form of every field.
+    Fields,
+    /// Sort orders, and that nothing is there twice.
+    Order,
+    /// The acquirers' cleared rows are the home cities' rows.
+    Detail,
+    /// Positions recomputed from the home cities' rows and the rulebook.
+    Positions,
+    /// Nets recomputed from positions and items.
+    Net,
+    /// The nets sum to zero.
+    ZeroSum,
+    /// The Merkle tree over the home cities' rows.
+    Merkle,
+    /// The link to the cycle before, and from the one after.
+    Chain,
+}
+
+impl Check {
+    /// All of them, in the order of a report.
+    pub const ALL: [Self; 11] = [
+        Self::Manifest,
+        Self::Files,
+        Self::Counts,
+        Self::Fields,
+        Self::Order,
+        Self::Detail,
+        Self::Positions,
+        Self::Net,
+        Self::ZeroSum,
+        Self::Merkle,
+        Self::Chain,
+    ];
+
+    /// Its name in a report.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Files => "files",
+            Self::Counts => "counts",
+            Self::Fields => "fields",
+            Self::Order => "order",
+            Self::Detail => "detail",
+            Self::Positions => "positions",
+            Self::Net => "net",
+            Self::ZeroSum => "zero sum",
+            Self::Merkle => "merkle",
+            Self::Chain => "chain",
+        }
+    }
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which check found it.
+    pub check: Check,
+    /// The file, relative to the folder.
+    pub file: String,
+    /// The physical line, 1-based, if it is one.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing wrong.
+    Passed,
+    /// This many failures.
+    Failed(u64),
+    /// It could not be made; nothing is known.
+    Skipped,
+}
+
+/// One check of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckResult {
+    /// Which.
+    pub check: Check,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was checked, with counts; or why it was not.
+    pub what: String,
+}
+
+/// The result of a verification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Every check, in the order of [`Check::ALL`].
+    pub checks: Vec<CheckResult>,
+    /// The first failures, at most [`FAILURES_LISTED_MAX`], by check.
+    pub failures: Vec<Failure>,
+    /// How many failures there are in all.
+    pub failures_total: u64,
+}
+
+impl Report {
+    /// Whether nothing is wrong. A check that could not be made does not count as wrong.
+    #[must_use]
+    pub const fn passed(&self) -> bool {
+        self.failures_total == 0
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.folder.display())?;
+        for CheckResult { check, outcome, what } in &self.checks {
+            let outcome = match outcome {
+                Outcome::Passed => "ok",
+                Outcome::Failed(_) => "FAILED",
+                Outcome::Skipped => "skipped",
+            };
+            writeln!(f, "{outcome:<8}{:<10}{what}", check.name())?;
+            for failure in self.failures.iter().filter(|failure| failure.check == *check) {
+                writeln!(f, "          {failure}")?;
+            }
+        }
+        let unlisted = self.failures_total.saturating_sub(self.failures.len() as u64);
+        if unlisted > 0 {
+            writeln!(f, "and {unlisted} more failures")?;
+        }
+        Ok(())
+    }
+}
+
+/// What one check has found so far.
+#[derive(Clone, Debug, Default)]
+struct Found {
+    failures: u64,
+    checked: Option<String>,
+    skipped: Option<String>,
+}
+
+/// Failures and notes while they are gathered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Findings {
+    failures: Vec<Failure>,
+    found: [Found; Check::ALL.len()],
+}
+
+impl Findings {
+    /// Notes something wrong.
+    pub(super) fn fail(&mut self, check: Check, file: &str, line: Option<u64>, what: impl Into<String>) {
+        self.found[check as usize].failures += 1;
+        if self.failures.len() < FAILURES_LISTED_MAX {
+            self.failures.push(Failure { check, file: file.to_owned(), line, what: what.into() });
+        }
+    }
+
+    /// Notes what a check looked at.
+    pub(super) fn checked(&mut self, check: Check, what: String) {
+        self.found[check as usize].checked = Some(what);
+    }
+
+    /// Notes that a check could not be made.
+    pub(super) fn skipped(&mut self, check: Check, why: &str) {
+        self.found[check as usize].skipped = Some(why.to_owned());
+    }
+
+    /// Adds what another part found; failures only, it notes nothing else.
+    pub(super) fn merge(&mut self, other: Self) {
+        for (found, other) in self.found.iter_mut().zip(other.found) {
+            found.failures += other.failures;
+        }
+        self.failures.extend(other.failures);
+    }
+
+    /// The report.
+    pub(super) fn report(mut self, folder: PathBuf) -> Report {
+        self.failures.sort_by_key(|failure| failure.check);
+        self.failures.truncate(FAILURES_LISTED_MAX);
+        let failures_total = self.found.iter().map(|found| found.failures).sum();
+        let result = |(check, found): (Check, Found)| {
+            let skipped = found.skipped.or_else(|| found.checked.is_none().then(|| "not reached".to_owned()));
+            let (outcome, what) = match (found.failures, skipped, found.checked) {
+                (0, Some(why), _) => (Outcome::Skipped, why),
+                (0, None, what) => (Outcome::Passed, what.unwrap_or_default()),
+                (failures, why, what) => (Outcome::Failed(failures), what.or(why).unwrap_or_default()),
+            };
+            CheckResult { check, outcome, what }
+        };
+        let checks = Check::ALL.into_iter().zip(self.found).map(result).collect();
+        Report { folder, checks, failures: self.failures, failures_total }
+    }
+}
