@@ -4,3 +4,5 @@
 //! effects to the log and to the home cities; [`directory`] makes the channels to them.
 
 pub mod core;
+pub mod directory;
+pub mod service;

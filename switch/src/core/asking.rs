@@ -221,8 +221,8 @@ impl Switch {
                     return;
                 }
                 entry.wait = Wait::Judged(verdicts);
-                let set_aside = std::mem::take(&mut entry.set_aside);
                 let failed = std::mem::take(&mut entry.fails) > 0;
+                let set_aside = state.park.set_aside(number, issuer, false);
                 self.drop_taps(acquirer, number, issuer);
                 if set_aside {
                     self.say_alone(acquirer, number, issuer);
@@ -302,8 +302,8 @@ impl Switch {
         entry.fails = if counts { entry.fails + 1 } else { entry.fails.max(1) };
         let fails = entry.fails;
         let set_aside = fails >= self.config.attempts_max;
-        let newly = set_aside && !std::mem::replace(&mut entry.set_aside, set_aside);
         if set_aside {
+            let newly = state.park.set_aside(number, issuer, true);
             self.drop_taps(acquirer, number, issuer);
             if newly {
                 self.no_longer_failing(acquirer, number, issuer);

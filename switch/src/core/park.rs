@@ -62,6 +62,8 @@ pub(super) struct Park {
     pub(super) pairs: BTreeMap<City, Pair>,
     /// Part at each offset that has not left; `None` for a message that could not be read.
     pub(super) offsets: BTreeMap<u64, Option<(u64, City)>>,
+    /// How many parts wait for each home city, and how many of them were set aside.
+    pub(super) counts: BTreeMap<City, (usize, usize)>,
     /// When each part is due for a reminder.
     pub(super) reminders: BTreeSet<(u64, u64, City)>,
 }
@@ -75,6 +77,7 @@ impl Park {
             entries: BTreeMap::new(),
             pairs: BTreeMap::new(),
             offsets: BTreeMap::new(),
+            counts: BTreeMap::new(),
             reminders: BTreeSet::new(),
         }
     }
@@ -139,6 +142,7 @@ impl Park {
         };
         self.entries.entry(number).or_default().insert(issuer, entry);
         self.pairs.entry(issuer).or_default().unsaid.insert(number);
+        self.counts.entry(issuer).or_default().0 += 1;
         true
     }
 
@@ -153,7 +157,26 @@ impl Park {
             self.offsets.remove(offset);
         }
         self.no_longer_unsaid(number, issuer);
+        if let Some((all, set_aside)) = self.counts.get_mut(&issuer) {
+            *all -= 1;
+            *set_aside -= usize::from(gone.set_aside);
+            if *all == 0 {
+                self.counts.remove(&issuer);
+            }
+        }
         Some(gone)
+    }
+
+    /// A part is set aside, or no longer is; false if nothing changed.
+    pub(super) fn set_aside(&mut self, number: u64, issuer: City, aside: bool) -> bool {
+        let Some(entry) = self.get_mut(number, issuer) else { return false };
+        if std::mem::replace(&mut entry.set_aside, aside) == aside {
+            return false;
+        }
+        if let Some((_, set_aside)) = self.counts.get_mut(&issuer) {
+            *set_aside = if aside { *set_aside + 1 } else { *set_aside - 1 };
+        }
+        true
     }
 
     /// A part no longer holds up what comes behind it.

@@ -62,6 +62,12 @@ impl Status {
 }
 
 impl Switch {
+    /// Whether batches are in work.
+    #[must_use]
+    pub fn is_working(&self) -> bool {
+        self.acquirers.values().any(|state| !state.pipe.is_empty())
+    }
+
     /// A picture of the present state.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -74,10 +80,10 @@ impl Switch {
                 stopped: state.stopped.clone(),
                 ..AcquirerStatus::default()
             };
-            for (_, issuer, entry) in state.park.all() {
-                *shown.parked.entry(issuer).or_default() += 1;
-                if entry.set_aside {
-                    *shown.set_aside.entry(issuer).or_default() += 1;
+            for (issuer, (parked, set_aside)) in &state.park.counts {
+                shown.parked.insert(*issuer, *parked);
+                if *set_aside > 0 {
+                    shown.set_aside.insert(*issuer, *set_aside);
                 }
             }
             (*city, shown)
