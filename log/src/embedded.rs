@@ -63,12 +63,8 @@ impl EmbeddedLog {
     pub fn open(path: &Path) -> Result<Self, LogError> {
         let store = Store::open(path)?;
         let catalog = Catalog::load(&store)?;
-        let shared = Arc::new(Shared {
-            store,
-            catalog,
-            queue: Queue::default(),
-            subscribers: Subscribers::default(),
-        });
+        let shared =
+            Arc::new(Shared { store, catalog, queue: Queue::default(), subscribers: Subscribers::default() });
         let its = Arc::clone(&shared);
         let committer = thread::Builder::new()
             .name("log-commit".to_owned())

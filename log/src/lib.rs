@@ -11,10 +11,14 @@ use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod topics;
 
 /// Largest message that a log takes, bytes: 8 MiB, the broker's limit for a batch, less room for its
@@ -254,5 +258,9 @@ fn check_note(partition: &Partition, commit: &Commit) -> Result<(), LogError> {
 
 #[cfg(any(feature = "embedded", feature = "kafka"))]
 fn within(partition: &Partition, bytes: usize, limit: usize) -> Result<(), LogError> {
-    if bytes <= limit { Ok(()) } else { Err(LogError::TooLarge { partition: partition.clone(), bytes, limit }) }
+    if bytes <= limit {
+        Ok(())
+    } else {
+        Err(LogError::TooLarge { partition: partition.clone(), bytes, limit })
+    }
 }

@@ -50,7 +50,8 @@ impl Catalog {
 
     pub(super) fn find(&self, partition: &Partition) -> Result<Known, LogError> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        let known = topics.get(&*partition.topic).ok_or_else(|| LogError::NoTopic(partition.topic.to_string()))?;
+        let known =
+            topics.get(&*partition.topic).ok_or_else(|| LogError::NoTopic(partition.topic.to_string()))?;
         let number = usize::try_from(partition.number).unwrap_or(usize::MAX);
         known.get(number).cloned().ok_or_else(|| LogError::NoTopic(partition.to_string()))
     }

@@ -90,7 +90,8 @@ impl Store {
         for row in self.db.iterator_cf(meta, from) {
             let (key, value) = row.map_err(|e| backend(format!("read the topics of {}", self.path), e))?;
             let Some(name) = key.strip_prefix(b"t") else { break };
-            let (Ok(name), Some((first_id, partitions))) = (std::str::from_utf8(name), two_words(&value)) else {
+            let (Ok(name), Some((first_id, partitions))) = (std::str::from_utf8(name), two_words(&value))
+            else {
                 return Err(self.damaged("a topic"));
             };
             rows.push(TopicRow { name: name.to_owned(), first_id, partitions });
@@ -166,7 +167,11 @@ impl Store {
     }
 
     /// Keeps positions of a group, all or none; durable when this returns.
-    pub(super) fn keep_commits(&self, group: &str, positions: &[(Partition, Commit)]) -> Result<(), LogError> {
+    pub(super) fn keep_commits(
+        &self,
+        group: &str,
+        positions: &[(Partition, Commit)],
+    ) -> Result<(), LogError> {
         let meta = self.family(META)?;
         let mut batch = WriteBatch::default();
         for (partition, commit) in positions {
@@ -248,13 +253,6 @@ fn two_words(value: &[u8]) -> Option<(u32, u32)> {
 }
 
 fn commit_key(group: &str, partition: &Partition) -> Vec<u8> {
-    [
-        b"c",
-        group.as_bytes(),
-        b"\0",
-        partition.topic.as_bytes(),
-        b"\0",
-        &partition.number.to_be_bytes(),
-    ]
-    .concat()
+    [b"c", group.as_bytes(), b"\0", partition.topic.as_bytes(), b"\0", &partition.number.to_be_bytes()]
+        .concat()
 }

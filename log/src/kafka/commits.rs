@@ -125,7 +125,10 @@ impl GroupClient {
                 list.add_partition(&partition.topic, number(partition));
             }
             let answer = consumer.committed_offsets(list, REQUEST_WAIT_MAX)?;
-            answer.elements().iter().try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)?;
+            answer
+                .elements()
+                .iter()
+                .try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)?;
             Ok(answer)
         })?;
         let of = |partition: &Partition| {
@@ -145,8 +148,8 @@ impl GroupClient {
 fn same(one: &TopicPartitionList, other: &TopicPartitionList) -> bool {
     one.count() == other.count()
         && one.elements().iter().all(|row| {
-            other.find_partition(row.topic(), row.partition()).is_some_and(|its| {
-                its.offset() == row.offset() && its.metadata() == row.metadata()
-            })
+            other
+                .find_partition(row.topic(), row.partition())
+                .is_some_and(|its| its.offset() == row.offset() && its.metadata() == row.metadata())
         })
 }

@@ -150,11 +150,14 @@ impl Reader for KafkaReader {
                 None => continue,
             };
             let number = u32::try_from(message.partition()).unwrap_or(u32::MAX);
-            let Some(cursor) = self.cursors.get_mut(message.topic()).and_then(|it| it.get_mut(&number)) else {
+            let Some(cursor) = self.cursors.get_mut(message.topic()).and_then(|it| it.get_mut(&number))
+            else {
                 continue;
             };
             let offset = u64::try_from(message.offset()).unwrap_or_default();
-            let Some(entry) = accept(cursor, offset, message.payload().unwrap_or_default())? else { continue };
+            let Some(entry) = accept(cursor, offset, message.payload().unwrap_or_default())? else {
+                continue;
+            };
             if cursor.paused {
                 cursor.held.push_back(entry);
                 continue;

@@ -98,7 +98,12 @@ impl Producing {
     }
 
     /// Queues one message, waiting while the queue is full.
-    fn send(&self, partition: &Partition, payload: &Bytes, mut ticket: Box<Ticket>) -> Result<(), KafkaError> {
+    fn send(
+        &self,
+        partition: &Partition,
+        payload: &Bytes,
+        mut ticket: Box<Ticket>,
+    ) -> Result<(), KafkaError> {
         loop {
             if let Some(failure) = self.failure() {
                 return Err(failure);
@@ -167,7 +172,9 @@ impl Writer for KafkaWriter {
         self.ledger.wait_told(self.groups, timeout)?;
         match self.producing.failure() {
             None => Ok(()),
-            Some(failure) => Err(backend("append: the producer has stopped after a failure".to_owned(), failure)),
+            Some(failure) => {
+                Err(backend("append: the producer has stopped after a failure".to_owned(), failure))
+            }
         }
     }
 }

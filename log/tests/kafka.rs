@@ -1,0 +1,14 @@
+//! The Kafka log keeps every promise of a log, on a real broker.
+
+use cu_log::{
+    conformance::Subject,
+    kafka::{KafkaConfig, KafkaLog},
+    testing::{Broker, unique_prefix},
+};
+
+fn subject() -> Subject {
+    let log = KafkaLog::connect(KafkaConfig::new(Broker::shared().bootstrap(), "conformance")).unwrap();
+    Subject::new(log, &unique_prefix(), ())
+}
+
+cu_log::conformance!(subject);
