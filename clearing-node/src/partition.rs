@@ -56,8 +56,12 @@ pub struct Progress {
     pub records: AtomicU64,
     /// Batches with parked records.
     pub waiting_batches: AtomicU64,
+    /// Messages that must still reach the log.
+    pub unpublished: AtomicU64,
     /// Paid identities remembered.
     pub identities: AtomicU64,
+    /// Bytes of memory that they take.
+    pub identities_bytes: AtomicU64,
     /// Cities whose traffic is stopped, and why.
     pub stopped: Mutex<Vec<(String, String)>>,
 }
@@ -174,10 +178,15 @@ impl Worker {
     fn work(&mut self, book: &mut Book, read: &Receiver<Vec<Entry>>, stop: &AtomicBool) -> Result<(), Halt> {
         let unpublished = book.outbox().collect();
         self.publish(unpublished)?;
-        self.show(book, 0);
+        self.show(book);
         while !stop.load(Ordering::Relaxed) {
+            let mut acknowledged = false;
             for number in self.acks.try_iter().flatten() {
                 book.published(number);
+                acknowledged = true;
+            }
+            if acknowledged {
+                self.show(book);
             }
             let Ok(mut group) = read.recv_timeout(POLL) else { continue };
             while let Ok(more) = read.try_recv() {
@@ -195,9 +204,7 @@ impl Worker {
     /// Folds a group of messages and commits it as one write.
     fn fold(&mut self, book: &mut Book, group: Vec<Entry>) -> Result<Vec<Effect>, Halt> {
         let mut effects = Vec::new();
-        let mut sync = false;
         let mut txn = self.store.begin();
-        let first = book.next_offset();
         for entry in group {
             loop {
                 let stepped = book.step(&mut txn, entry.offset, entry.payload.clone(), &mut effects)?;
@@ -205,11 +212,10 @@ impl Worker {
                 self.wait_for_rulebook(book, version);
             }
         }
-        // What settlement is made of survives even a power failure.
-        sync |= effects.iter().any(|e| matches!(e, Effect::Publish { target: Target::Cycles, .. }));
         book.seal(&mut txn);
-        txn.commit(sync)?;
-        self.show(book, first);
+        // Synced: a group is large when there is much to do, so a sync a group costs little.
+        txn.commit(true)?;
+        self.show(book);
         Ok(effects)
     }
 
@@ -239,11 +245,7 @@ impl Worker {
                     numbers.push(number);
                     group.push((partition, payload));
                 }
-                Effect::Stopped { city, reason } => {
-                    tracing::error!("{city} is stopped: {reason}");
-                    let mut stopped = self.progress.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-                    stopped.push((city.to_string(), reason));
-                }
+                Effect::Stopped { city, reason } => tracing::error!("{city} is stopped: {reason}"),
                 Effect::Alarm(text) => tracing::error!("{text}"),
             }
         }
@@ -265,15 +267,15 @@ impl Worker {
         Ok(())
     }
 
-    fn show(&self, book: &Book, first: u64) {
+    fn show(&self, book: &Book) {
         let progress = &self.progress;
         progress.next_offset.store(book.next_offset(), Ordering::Relaxed);
         progress.records.store(book.records_booked(), Ordering::Relaxed);
         progress.waiting_batches.store(book.waiting().count() as u64, Ordering::Relaxed);
+        progress.unpublished.store(book.outbox_len(), Ordering::Relaxed);
         progress.identities.store(book.identities().len() as u64, Ordering::Relaxed);
-        if first == 0 {
-            let stopped = book.stopped().map(|(city, why)| (city.to_string(), why.to_owned())).collect();
-            *progress.stopped.lock().unwrap_or_else(PoisonError::into_inner) = stopped;
-        }
+        progress.identities_bytes.store(book.identities().memory_bytes() as u64, Ordering::Relaxed);
+        let stopped = book.stopped().map(|(city, why)| (city.to_string(), why.to_owned())).collect();
+        *progress.stopped.lock().unwrap_or_else(PoisonError::into_inner) = stopped;
     }
 }

@@ -1,2 +1,9 @@
 //! The command line of City Union Clearing.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    cityunion::run(cityunion::args::Cli::parse())
+}

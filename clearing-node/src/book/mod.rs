@@ -358,6 +358,12 @@ impl Book {
         })
     }
 
+    /// How many messages must still reach the log.
+    #[must_use]
+    pub fn outbox_len(&self) -> u64 {
+        self.outbox.len() as u64
+    }
+
     /// An effect's message is durable on the log; its outbox row goes with the next transaction.
     pub fn published(&mut self, number: u64) {
         if self.outbox.remove(&number).is_some() {

@@ -1,0 +1,181 @@
+//! The command line's words.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use domain::date::Date;
+
+use crate::output::Format;
+
+/// Interconnection clearing of transit and citizen cards.
+#[derive(Debug, Parser)]
+#[command(name = "cityunion", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed; nothing is lost, the message says what to do next
+  2  the command line or a configuration is wrong
+  3  refused: the request contradicts what has been settled
+  4  verification found a difference
+130  interrupted; run it again to go on
+
+Log lines go to standard error; CITYUNION_LOG=debug shows more.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a scheme folder: cities, test keys, hotlist, tap files with true cryptograms, and what must come out
+    Simulate(Simulate),
+    /// Clear a business date of a scheme folder and write its settlement files
+    Clear(Clear),
+    /// Recompute a closed cycle from its folder alone
+    Verify(Verify),
+    /// Run everything in one process: cities tap, the switch asks, the clearing node books, cycles close
+    Demo(Demo),
+    /// Measure the book, the whole way and memory; prints a table and writes bench.json
+    Bench(Bench),
+    /// A city's edge as a service
+    Adapter(Service),
+    /// The switch as a service
+    Switch(Service),
+    /// The clearing node as a service
+    ClearingNode(Service),
+}
+
+/// Arguments of `simulate`.
+#[derive(Args, Debug)]
+pub struct Simulate {
+    /// Folder to make; must not exist or be empty
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Taps over all cities and days [default: 100000; with --base: none but the file's]
+    #[arg(long)]
+    pub taps: Option<u64>,
+    /// Participant cities
+    #[arg(long, default_value_t = 80)]
+    pub cities: u32,
+    /// Business dates
+    #[arg(long, default_value_t = 1)]
+    pub days: u32,
+    /// The same seed gives the same bytes
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// First business date [default: 2018-09-01]
+    #[arg(long)]
+    pub first_date: Option<Date>,
+    /// A real tap file whose time, place, operator and fare are taken
+    #[arg(long, requires = "mapping")]
+    pub base: Option<PathBuf>,
+    /// How the columns of --base are read
+    #[arg(long, requires = "base")]
+    pub mapping: Option<PathBuf>,
+    /// How to print the summary
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// Arguments of `clear`.
+#[derive(Args, Debug)]
+pub struct Clear {
+    /// The scheme folder
+    pub scheme: PathBuf,
+    /// Where cycles, results and receipts go; its state is in OUT/.state
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Business date [default: the earliest not yet closed among the dated file names, else today in UTC+8]
+    #[arg(long)]
+    pub business_date: Option<Date>,
+    /// Use this Apache Kafka instead of the embedded log
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// How to print the summary
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// Arguments of `verify`.
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// Folder of a closed cycle
+    pub cycle: PathBuf,
+    /// How to print what was checked
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Folder of the demo; started again it goes on where it was
+    #[arg(long, default_value = ".demo")]
+    pub dir: PathBuf,
+    /// Simulated cities
+    #[arg(long, default_value_t = 12)]
+    pub cities: u32,
+    /// Taps a second over all cities
+    #[arg(long, default_value_t = 2000)]
+    pub rate: u32,
+    /// Seconds between cut-offs
+    #[arg(long, default_value_t = 30)]
+    pub cycle_s: u64,
+    /// Stop by itself after this many seconds
+    #[arg(long)]
+    pub for_s: Option<u64>,
+    /// Seed of the simulated cities
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+}
+
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+pub struct Bench {
+    /// Taps for the book alone
+    #[arg(long, default_value_t = 10_000_000)]
+    pub book_taps: u64,
+    /// Taps for the whole way
+    #[arg(long, default_value_t = 2_000_000)]
+    pub clear_taps: u64,
+    /// Runs of each; the median counts
+    #[arg(long, default_value_t = 3)]
+    pub runs: usize,
+    /// Where the figures go
+    #[arg(long, default_value = "target/bench.json")]
+    pub json: PathBuf,
+    /// Folder for scratch data [default: a temporary one]
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+}
+
+/// A service.
+#[derive(Args, Debug)]
+pub struct Service {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub action: Action,
+}
+
+/// What to do with a service.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Run it until SIGINT or SIGTERM
+    Run(Config),
+    /// Read the configuration, show what would be used, change nothing
+    CheckConfig(Config),
+}
+
+/// Where a service's configuration is.
+#[derive(Args, Debug)]
+pub struct Config {
+    /// TOML file; CITYUNION_SECTION__KEY in the environment beats it, flags beat both
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Address of Apache Kafka, instead of the configured one
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+}

@@ -1,0 +1,163 @@
+//! What people and programs read on standard output.
+#![expect(clippy::print_stdout, reason = "this is the command line's front")]
+
+use std::io::IsTerminal;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde_json::{Map, Value};
+
+/// How tables are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Lines and columns for people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One CSV table after another, each with its header, an empty line between.
+    Csv,
+}
+
+/// A table with a title and named columns.
+#[derive(Clone, Debug, Default)]
+pub struct Sheet {
+    /// Key in JSON, headline for people.
+    pub title: String,
+    /// Column names.
+    pub columns: Vec<&'static str>,
+    /// Rows of values.
+    pub rows: Vec<Vec<Value>>,
+}
+
+impl Sheet {
+    /// An empty table.
+    #[must_use]
+    pub fn new(title: &str, columns: &[&'static str]) -> Self {
+        Self { title: title.to_owned(), columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, values: Vec<Value>) {
+        self.rows.push(values);
+    }
+}
+
+/// Prints tables; in JSON together with further facts, as one document.
+///
+/// # Errors
+/// If a CSV table cannot be written.
+pub fn print(format: Format, facts: &Map<String, Value>, sheets: &[Sheet]) -> anyhow::Result<()> {
+    match format {
+        Format::Json => {
+            let mut document = facts.clone();
+            for sheet in sheets {
+                document.insert(sheet.title.clone(), rows_as_objects(sheet));
+            }
+            println!("{}", serde_json::to_string_pretty(&Value::Object(document))?);
+        }
+        Format::Csv => {
+            for (index, sheet) in sheets.iter().enumerate() {
+                if index > 0 {
+                    println!();
+                }
+                let mut writer = csv::Writer::from_writer(std::io::stdout());
+                writer.write_record(&sheet.columns)?;
+                for row in &sheet.rows {
+                    writer.write_record(row.iter().map(plain))?;
+                }
+                writer.flush()?;
+            }
+        }
+        Format::Table => sheets.iter().filter(|sheet| !sheet.rows.is_empty()).for_each(print_table),
+    }
+    Ok(())
+}
+
+fn rows_as_objects(sheet: &Sheet) -> Value {
+    let object = |row: &Vec<Value>| {
+        let pairs = sheet.columns.iter().zip(row).map(|(name, value)| ((*name).to_owned(), value.clone()));
+        Value::Object(pairs.collect())
+    };
+    Value::Array(sheet.rows.iter().map(object).collect())
+}
+
+fn print_table(sheet: &Sheet) {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(if std::io::stdout().is_terminal() {
+        ContentArrangement::Dynamic
+    } else {
+        ContentArrangement::Disabled
+    });
+    table.set_header(sheet.columns.iter().map(|name| name.replace("_fen", " (yuan)").replace('_', " ")));
+    for row in &sheet.rows {
+        table.add_row(sheet.columns.iter().zip(row).map(|(name, value)| shown(name, value)));
+    }
+    for (index, _) in sheet.columns.iter().enumerate() {
+        let numeric = sheet.rows.iter().all(|row| row.get(index).is_none_or(|v| v.is_number() || v.is_null()));
+        if let Some(column) = table.column_mut(index).filter(|_| numeric) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    println!("\n{}\n{table}", sheet.title.replace('_', " "));
+}
+
+/// A value as people read it: fen as yuan, thousands apart.
+fn shown(column: &str, value: &Value) -> String {
+    match value.as_i64() {
+        Some(fen) if column.ends_with("_fen") => yuan(fen.into()),
+        Some(number) => thousands(&number.to_string()),
+        None => plain(value),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// Fen as yuan with two decimals, thousands apart.
+#[must_use]
+pub fn yuan(fen: i128) -> String {
+    let sign = if fen < 0 { "-" } else { "" };
+    let fen = fen.unsigned_abs();
+    format!("{sign}{}.{:02}", thousands(&(fen / 100).to_string()), fen % 100)
+}
+
+/// Digits with a comma between thousands.
+#[must_use]
+pub fn thousands(digits: &str) -> String {
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
+    let mut out = String::with_capacity(digits.len() * 4 / 3 + 1);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    format!("{sign}{out}")
+}
+
+/// A line of plain text for people; nothing in the machine formats.
+pub fn say(format: Format, text: &str) {
+    if format == Format::Table {
+        println!("{text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_shown_in_yuan_without_floats() {
+        assert_eq!(yuan(123_456_789), "1,234,567.89");
+        assert_eq!(yuan(-5), "-0.05");
+        assert_eq!(yuan(0), "0.00");
+        assert_eq!(thousands("-1000"), "-1,000");
+        assert_eq!(thousands("999"), "999");
+    }
+}
