@@ -20,3 +20,6 @@ pub use error::FilesError;
 pub use folder::{CycleInput, Published, scratch, write};
 pub use publish::publish;
 pub use verify::verify;
+
+#[cfg(test)]
+mod tests;
