@@ -1,8 +1,13 @@
 //! The city's edge: its tap files come in here, its side as a home city answers here, and the
 //! result of each of its records goes back to the line.
 
+pub mod acquirer;
+pub mod journal;
 pub mod mapping;
 pub mod tapfile;
 
+mod cut;
 mod fields;
 mod lines;
+
+pub use cut::{BATCH_LEN_MAX, BATCH_RECORDS_MAX};

@@ -71,6 +71,8 @@ pub struct TapLine<'a> {
     pub line: &'a [u8],
     /// Station, UTF-8, at most 64 bytes.
     pub station: &'a [u8],
+    /// What the line says in the columns that its result repeats.
+    pub texts: RawTexts<'a>,
 }
 
 /// A bad line.
@@ -84,7 +86,7 @@ pub struct Malformed<'a> {
     pub texts: RawTexts<'a>,
 }
 
-/// Texts of a bad line, as they were.
+/// Texts of a line that its result repeats, as they were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RawTexts<'a> {
     /// Column `terminal`.
@@ -195,24 +197,28 @@ impl<R: Read> TapFile<R> {
         }
         let fields = &self.fields;
         let text = |column: Column| fields.get(line, column.index());
-        match self.reader.tap(line, fields, number) {
-            Ok((issuer, tap)) => {
-                let operator = text(Column::Operator);
-                let station = text(Column::Station);
-                let tap = TapLine { issuer, tap, operator, line: text(Column::Line), station };
-                if issuer == self.acquirer { Line::Local(tap) } else { Line::Tap(tap) }
+        let texts = RawTexts {
+            terminal: text(Column::Terminal),
+            terminal_seq: text(Column::TerminalSeq),
+            issuer: text(Column::Issuer),
+            amount_fen: text(Column::AmountFen),
+        };
+        let (issuer, tap) = match self.reader.tap(line, fields, number) {
+            Ok(read) => read,
+            Err(column) => {
+                return Line::Malformed(Malformed { line: number, reason: Reason::Column(column), texts });
             }
-            Err(column) => Line::Malformed(Malformed {
-                line: number,
-                reason: Reason::Column(column),
-                texts: RawTexts {
-                    terminal: text(Column::Terminal),
-                    terminal_seq: text(Column::TerminalSeq),
-                    issuer: text(Column::Issuer),
-                    amount_fen: text(Column::AmountFen),
-                },
-            }),
-        }
+        };
+        let operator = text(Column::Operator);
+        let tap = TapLine {
+            issuer,
+            tap,
+            operator,
+            line: text(Column::Line),
+            station: text(Column::Station),
+            texts,
+        };
+        if issuer == self.acquirer { Line::Local(tap) } else { Line::Tap(tap) }
     }
 }
 

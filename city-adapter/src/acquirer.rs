@@ -1,0 +1,258 @@
+//! The acquiring side: takes a city's tap files to the log and brings the result of every line back.
+//!
+//! One host serves many cities in one process. It keeps their journals in one store; the uploads themselves
+//! stay where they are until they are on the log.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use cu_log::{Log, LogError, topics::Topics};
+use domain::city::City;
+
+use crate::{
+    journal::{Effect, Input, Journal, JournalError},
+    tapfile::TapFileError,
+};
+use store::Store;
+
+pub use follow::Following;
+pub use take::{Outcome, TakeSummary, TakenUpload, Upload};
+
+mod draft;
+mod follow;
+mod render;
+mod source;
+mod store;
+mod take;
+#[cfg(test)]
+mod tests;
+
+/// How many cities are worked on at a time.
+const WORKERS: usize = 2;
+
+/// Why the acquiring side could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum AcquirerError {
+    /// The journal refuses it.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The store of the journals failed.
+    #[error("the adapter's journal in {path} cannot be used: {source}")]
+    Store {
+        /// Its folder.
+        path: PathBuf,
+        /// What RocksDB says.
+        source: rocksdb::Error,
+    },
+    /// The store of the journals is none.
+    #[error("{path} holds no journals of city adapters; give an empty folder or the right one")]
+    NoStore {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// The log failed.
+    #[error("the log failed: {0}")]
+    Log(#[from] LogError),
+    /// A file of ours could not be written or read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// An upload could not be read to its end.
+    #[error(
+        "{path} cannot be read to its end: {source}; mend it and run again, nothing of it is counted twice"
+    )]
+    Upload {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: TapFileError,
+    },
+    /// An upload changed between two passes over it.
+    #[error(
+        "{path} was changed while it was being read; put it back as it was, then run again \
+         (nothing of it is lost or counted twice)"
+    )]
+    Changing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The thread that reads results has ended.
+    #[error("the results cannot be followed any more: {0}")]
+    NotFollowing(String),
+    /// Results did not come in time.
+    #[error("{city} still waits for {missing} of its results after {seconds} s")]
+    Timeout {
+        /// A city that waits.
+        city: City,
+        /// How many messages, or batches, it waits for.
+        missing: u64,
+        /// How long was waited.
+        seconds: u64,
+    },
+}
+
+impl AcquirerError {
+    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |source| Self::File { path: path.to_owned(), source }
+    }
+}
+
+/// The acquiring side of many cities. Clones share everything.
+#[derive(Clone)]
+pub struct AcquirerHost {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    log: Arc<dyn Log>,
+    topics: Topics,
+    drafts: PathBuf,
+    out: PathBuf,
+    desks: Mutex<BTreeMap<City, Arc<Mutex<Desk>>>>,
+    /// Told whenever results were taken in.
+    answered: Condvar,
+    /// Guards the condition; says why results cannot be followed any more.
+    following: Mutex<Option<String>>,
+}
+
+/// What the host has open for one city.
+struct Desk {
+    journal: Journal,
+    /// Files whose results were not written since they last changed.
+    unwritten: BTreeSet<String>,
+}
+
+impl AcquirerHost {
+    /// Opens the host with its state in `state` (made if it does not exist) and its answers under `out`
+    /// (`results/` and `receipts/`). One process at a time may have a state folder open.
+    ///
+    /// # Errors
+    /// [`AcquirerError::Store`], [`AcquirerError::File`], or [`AcquirerError::Journal`] for rows that cannot be
+    /// read.
+    pub fn open(state: &Path, log: Arc<dyn Log>, topics: Topics, out: &Path) -> Result<Self, AcquirerError> {
+        let drafts = state.join("drafts");
+        std::fs::create_dir_all(&drafts).map_err(AcquirerError::file(&drafts))?;
+        let store = Store::open(&state.join("journal"))?;
+        let mut desks = BTreeMap::new();
+        for city in store.cities()? {
+            let desk = Desk::load(&store, city)?;
+            draft::keep_only(&drafts, city, &desk.unwritten).map_err(AcquirerError::file(&drafts))?;
+            desks.insert(city, Arc::new(Mutex::new(desk)));
+        }
+        let shared = Shared {
+            store,
+            log,
+            topics,
+            drafts,
+            out: out.to_owned(),
+            desks: Mutex::new(desks),
+            answered: Condvar::new(),
+            following: Mutex::new(None),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// How many batches of a city have been published, or are about to be, without any result so far.
+    #[must_use]
+    pub fn open_batches(&self, city: City) -> u64 {
+        let desk = self.shared.desk(city);
+        let open = lock(&desk).journal.unanswered();
+        open
+    }
+
+    /// The cities that are stopped, and why: what the log says and what was journaled disagree.
+    #[must_use]
+    pub fn stopped(&self) -> Vec<(City, String)> {
+        let reason = |desk: &Mutex<Desk>| lock(desk).journal.stopped().map(str::to_owned);
+        self.shared.desks().into_iter().filter_map(|(city, desk)| Some((city, reason(&desk)?))).collect()
+    }
+
+    /// The highest batch number of a city; 0 for none.
+    #[must_use]
+    pub fn last_number(&self, city: City) -> u64 {
+        let desk = self.shared.desk(city);
+        let last = lock(&desk).journal.last_number();
+        last
+    }
+}
+
+impl Shared {
+    /// The desk of a city, a new one for a city never seen.
+    fn desk(&self, city: City) -> Arc<Mutex<Desk>> {
+        let mut desks = lock(&self.desks);
+        let new = || Desk { journal: Journal::new(city), unwritten: BTreeSet::new() };
+        Arc::clone(desks.entry(city).or_insert_with(|| Arc::new(Mutex::new(new()))))
+    }
+
+    /// Every desk there is.
+    fn desks(&self) -> Vec<(City, Arc<Mutex<Desk>>)> {
+        lock(&self.desks).iter().map(|(city, desk)| (*city, Arc::clone(desk))).collect()
+    }
+
+    /// The cities of which a file is taken only in part.
+    fn in_progress(&self) -> Vec<City> {
+        let begun = |desk: &Mutex<Desk>| lock(desk).journal.in_progress().is_some();
+        self.desks().into_iter().filter(|(_, desk)| begun(desk)).map(|(city, _)| city).collect()
+    }
+
+    fn results_folder(&self, city: City) -> PathBuf {
+        self.out.join("results").join(city.to_string())
+    }
+}
+
+impl Desk {
+    fn load(store: &Store, city: City) -> Result<Self, AcquirerError> {
+        let journal = Journal::load(city, store.rows(city)?)?;
+        let unwritten = journal.uploads().filter(|row| !row.closed).map(|row| row.name.clone()).collect();
+        Ok(Self { journal, unwritten })
+    }
+
+    /// Takes a step and keeps its rows. If they cannot be kept the journal goes back to what is kept.
+    fn step(&mut self, store: &Store, input: Input) -> Result<Vec<Effect>, AcquirerError> {
+        let effects = self.journal.step(input)?;
+        self.keep(store, &effects, false)?;
+        Ok(effects)
+    }
+
+    fn keep(&mut self, store: &Store, effects: &[Effect], synced: bool) -> Result<(), AcquirerError> {
+        let city = self.journal.city();
+        let kept = store.write(city, effects, synced);
+        if kept.is_err() {
+            *self = Self::load(store, city)?;
+        }
+        kept
+    }
+}
+
+/// A poisoned lock is still a lock: what it guards is only ever replaced whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does `work` for each item on a few threads, in the order of the items as threads become free.
+fn spread<I: Send, T: Send>(items: Vec<I>, work: impl Fn(I) -> T + Sync) -> Vec<T> {
+    let threads = WORKERS.min(items.len());
+    let queue = Mutex::new(items.into_iter());
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some(item) = lock(&queue).next() else { break };
+                    let result = work(item);
+                    lock(&done).push(result);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner)
+}

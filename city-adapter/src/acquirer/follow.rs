@@ -1,0 +1,174 @@
+//! Reads the results of all cities and feeds their journals.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use cu_log::{Entry, LogError, Partition, Reader};
+use domain::city::City;
+use proto::{BatchResult, Message};
+
+use super::{AcquirerError, AcquirerHost, Shared, lock};
+use crate::journal::{Effect, Input};
+
+const POLL_BYTES_MAX: usize = 4 << 20;
+const POLL_WAIT: Duration = Duration::from_millis(50);
+
+/// A thread that follows results; dropped, it ends after what it is doing.
+pub struct Following {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that follows results panicked");
+        }
+    }
+}
+
+impl AcquirerHost {
+    /// Begins to follow the results of `cities`, each from where its journal is.
+    ///
+    /// # Errors
+    /// [`AcquirerError::Log`], a hole in a results log included.
+    pub fn follow(&self, cities: &[City]) -> Result<Following, AcquirerError> {
+        let mut starts = Vec::new();
+        let mut topics = BTreeMap::new();
+        for city in cities {
+            let partition = self.shared.topics.results(city);
+            let offset = lock(&self.shared.desk(*city)).journal.results_offset();
+            starts.push((partition.clone(), offset));
+            topics.insert(partition, *city);
+        }
+        let mut reader = self.shared.log.reader(&starts)?;
+        *lock(&self.shared.following) = None;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (shared, stopping) = (Arc::clone(&self.shared), Arc::clone(&stop));
+        let follow = move || {
+            while !stopping.load(Ordering::Relaxed) {
+                if let Err(error) = shared.follow_once(reader.as_mut(), &topics) {
+                    tracing::error!(%error, "the results cannot be followed any more");
+                    *lock(&shared.following) = Some(error.to_string());
+                    shared.answered.notify_all();
+                    break;
+                }
+            }
+        };
+        let spawned = thread::Builder::new().name("results".to_owned()).spawn(follow);
+        let thread = spawned.map_err(|error| AcquirerError::NotFollowing(error.to_string()))?;
+        Ok(Following { stop, thread: Some(thread) })
+    }
+
+    /// Waits until every batch of `cities` has a result (stopped cities are not waited for).
+    ///
+    /// # Errors
+    /// [`AcquirerError::Timeout`] after `timeout`, [`AcquirerError::NotFollowing`] if results do not come any
+    /// more.
+    pub fn wait_results(&self, cities: &[City], timeout: Duration) -> Result<(), AcquirerError> {
+        self.wait(cities, timeout, |_, desk| desk.journal.unanswered())
+    }
+
+    /// Waits until everything that stands on the results logs of `cities` at the time of the call is taken in.
+    ///
+    /// # Errors
+    /// As [`AcquirerHost::wait_results`].
+    pub fn catch_up(&self, cities: &[City], timeout: Duration) -> Result<(), AcquirerError> {
+        let mut ends = BTreeMap::new();
+        for city in cities {
+            ends.insert(*city, self.shared.log.bounds(&self.shared.topics.results(city))?.end);
+        }
+        self.wait(cities, timeout, |city, desk| {
+            ends.get(&city).map_or(0, |end| end.saturating_sub(desk.journal.results_offset()))
+        })
+    }
+
+    fn wait(
+        &self,
+        cities: &[City],
+        timeout: Duration,
+        missing: impl Fn(City, &super::Desk) -> u64,
+    ) -> Result<(), AcquirerError> {
+        let until = Instant::now() + timeout;
+        let mut waiting = cities.iter().copied();
+        let mut current = waiting.next();
+        let mut following = lock(&self.shared.following);
+        while let Some(city) = current {
+            let desk = self.shared.desk(city);
+            let open = {
+                let desk = lock(&desk);
+                if desk.journal.stopped().is_some() { 0 } else { missing(city, &desk) }
+            };
+            if open == 0 {
+                current = waiting.next();
+                continue;
+            }
+            if let Some(reason) = &*following {
+                return Err(AcquirerError::NotFollowing(reason.clone()));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(AcquirerError::Timeout { city, missing: open, seconds: timeout.as_secs() });
+            }
+            let waited = self.shared.answered.wait_timeout(following, left);
+            following = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Takes in what stands on the results logs.
+    fn follow_once(
+        &self,
+        reader: &mut dyn Reader,
+        topics: &BTreeMap<Partition, City>,
+    ) -> Result<(), AcquirerError> {
+        let mut by_city: BTreeMap<City, Vec<Entry>> = BTreeMap::new();
+        for entry in reader.poll(POLL_BYTES_MAX, POLL_WAIT)? {
+            if let Some(city) = topics.get(&entry.partition) {
+                by_city.entry(*city).or_default().push(entry);
+            }
+        }
+        if by_city.is_empty() {
+            return Ok(());
+        }
+        for (city, entries) in by_city {
+            self.take_in(city, entries)?;
+        }
+        drop(lock(&self.following));
+        self.answered.notify_all();
+        Ok(())
+    }
+
+    fn take_in(&self, city: City, entries: Vec<Entry>) -> Result<(), AcquirerError> {
+        let desk = self.desk(city);
+        let mut desk = lock(&desk);
+        let mut effects = Vec::new();
+        for entry in entries {
+            let message = BatchResult::decode(entry.payload.as_ref()).map_err(|error| {
+                let context = format!("read offset {} of {}", entry.offset, entry.partition);
+                LogError::Backend { context, source: Box::new(error) }
+            })?;
+            let number = message.number;
+            let next_offset = entry.offset + 1;
+            effects.extend(desk.journal.step(Input::Result { message, next_offset })?);
+            let name = desk.journal.file_of(number).map(|row| row.name.clone());
+            desk.unwritten.extend(name);
+        }
+        for effect in &effects {
+            if let Effect::Stop { reason } = effect {
+                tracing::error!(%city, %reason, "city stopped: its journal and the log disagree");
+            }
+        }
+        desk.keep(&self.store, &effects, false)
+    }
+}
