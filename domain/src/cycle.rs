@@ -48,3 +48,35 @@ impl FromStr for CycleName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::date;
+
+    #[test]
+    fn names_come_back() {
+        for (sequence, text) in [(1, "2018-09-01-001"), (999, "2018-09-01-999"), (1000, "2018-09-01-1000")] {
+            let name = CycleName { business_date: date("2018-09-01"), sequence };
+            assert_eq!(name.to_string(), text);
+            assert_eq!(text.parse(), Ok(name));
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for text in [
+            "",
+            "2018-09-01",
+            "2018-09-01-01",
+            "2018-09-01-0001",
+            "2018-09-01-000",
+            "2018-09-31-001",
+            "2018-09-01-+01",
+            "2018-09-01-001.v2",
+            "2018-09-01-9999999999",
+        ] {
+            assert_eq!(text.parse::<CycleName>(), Err(CycleNameError), "{text}");
+        }
+    }
+}

@@ -120,9 +120,7 @@ impl<'d> Table<'d> {
     pub(crate) fn table(&self, name: &str) -> Result<Option<Self>, Fault> {
         let Some(value) = self.entries.get(name) else { return Ok(None) };
         match value.get_ref() {
-            DeValue::Table(entries) => {
-                Ok(Some(self.inner(name, format!("[{}]", self.path(name)), value, entries)))
-            }
+            DeValue::Table(entries) => Ok(Some(self.inner(format!("[{}]", self.path(name)), value, entries))),
             _ => Err(self.fault(name, format_args!("not a table: write [{}]", self.path(name)))),
         }
     }
@@ -134,15 +132,13 @@ impl<'d> Table<'d> {
         let wrong = || self.fault(name, format_args!("not a list of tables: write {heading} before each"));
         let DeValue::Array(members) = value.get_ref() else { return Err(wrong()) };
         let one = |(index, member): (usize, &'d Spanned<DeValue<'d>>)| match member.get_ref() {
-            DeValue::Table(entries) => {
-                Ok(self.inner(name, format!("{heading} {}", index + 1), member, entries))
-            }
+            DeValue::Table(entries) => Ok(self.inner(format!("{heading} {}", index + 1), member, entries)),
             _ => Err(wrong()),
         };
         members.iter().enumerate().map(one).collect()
     }
 
-    fn inner(&self, _name: &str, entry: String, at: &Spanned<DeValue<'d>>, entries: &'d DeTable<'d>) -> Self {
+    fn inner(&self, entry: String, at: &Spanned<DeValue<'d>>, entries: &'d DeTable<'d>) -> Self {
         Self { text: self.text, entry, start: at.span().start, entries }
     }
 

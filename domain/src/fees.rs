@@ -249,3 +249,123 @@ impl FeeTable {
         row.and_then(|row| row.get(usize::from(product))).copied().unwrap_or(self.default)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{city, date};
+
+    fn rate(text: &str) -> Rate {
+        Rate::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn halves_go_away_from_zero() {
+        let cases = [
+            ("0.005", 100, 1),
+            ("0.005", 99, 0),
+            ("0.005", 101, 1),
+            ("0.003", 500, 2),
+            ("0.003", 499, 1),
+            ("0.5", 1, 1),
+            ("0", u64::MAX, 0),
+            ("1", u64::MAX, u64::MAX),
+            ("1.000", 7, 7),
+            ("0.999999999999", u64::MAX, 18_446_744_073_691_104_871),
+            ("0.000000000001", 499_999_999_999, 0),
+            ("0.000000000001", 500_000_000_000, 1),
+        ];
+        for (text, amount_fen, fee_fen) in cases {
+            assert_eq!(rate(text).of(amount_fen), fee_fen, "{text} of {amount_fen}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_no_rates() {
+        use RateError::{AboveOne, Form, TooManyDecimals};
+        let cases = [
+            ("", Form),
+            (".5", Form),
+            ("1.", Form),
+            ("00.5", Form),
+            ("-0.1", Form),
+            ("+0.1", Form),
+            ("1e-3", Form),
+            (" 0.1", Form),
+            ("0,1", Form),
+            ("0.1.2", Form),
+            ("0.３", Form),
+            ("0.0000000000001", TooManyDecimals),
+            ("1.1", AboveOne),
+            ("1.000000000001", AboveOne),
+            ("2", AboveOne),
+            ("10", AboveOne),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Rate::parse(text), Err(error), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rounding_is_the_exact_ratio_plus_a_half(amount_fen: u64, decimals in "[0-9]{1,12}") {
+            let text = format!("0.{decimals}");
+            let scale = 10_u128.pow(u32::try_from(decimals.len()).unwrap_or(0));
+            let numerator: u128 = decimals.parse().unwrap_or(0);
+            // floor(amount × rate + 1/2), multiplied out; 2 × 2^64 × 10^12 fits in 128 bits.
+            let exact = (2 * u128::from(amount_fen) * numerator + scale) / (2 * scale);
+            prop_assert_eq!(u128::from(rate(&text).of(amount_fen)), exact);
+        }
+
+        #[test]
+        fn rates_come_back(decimals in "[0-9]{0,11}[1-9]") {
+            let text = format!("0.{decimals}");
+            prop_assert_eq!(rate(&text).to_string(), text);
+        }
+    }
+
+    fn line(name: &str) -> FeeLine {
+        FeeLine {
+            name: name.to_owned(),
+            acquirer: None,
+            issuer: None,
+            sector: None,
+            product: None,
+            from: None,
+            until: None,
+            rates: FeeRates { interchange: Rate::ZERO, switch: Rate::ZERO },
+        }
+    }
+
+    #[test]
+    fn the_first_line_that_matches_applies() {
+        let fees = Fees {
+            basis: Basis::CycleBilateral,
+            default: FeeRates { interchange: rate("0.003"), switch: rate("0.001") },
+            lines: vec![
+                FeeLine { product: Some(Product::Pass), issuer: Some(city("cu-3000")), ..line("passes") },
+                FeeLine { acquirer: Some(city("cu-2000")), sector: Some(Sector::Metro), ..line("metro") },
+                FeeLine { from: Some(date("2018-09-02")), until: Some(date("2018-09-04")), ..line("days") },
+            ],
+        };
+        let of = |acquirer, issuer, day, sector: Sector, product: Product| {
+            let table = fees.table(city(acquirer), city(issuer), date(day));
+            table.line(sector.index(), product.index())
+        };
+        let (metro, bus, pass, flat) = (Sector::Metro, Sector::Bus, Product::Pass, Product::Flat);
+        assert_eq!(of("cu-2000", "cu-3000", "2018-09-01", metro, pass), 0, "the first of two that match");
+        assert_eq!(of("cu-2000", "cu-3000", "2018-09-01", metro, flat), 1);
+        assert_eq!(of("cu-2000", "cu-4000", "2018-09-01", metro, pass), 1, "another issuer");
+        assert_eq!(of("cu-4000", "cu-2000", "2018-09-01", metro, pass), 3, "the pair the other way round");
+        assert_eq!(of("cu-2000", "cu-3000", "2018-09-01", bus, flat), 3, "the day before");
+        assert_eq!(of("cu-2000", "cu-3000", "2018-09-02", bus, flat), 2, "the first day");
+        assert_eq!(of("cu-2000", "cu-3000", "2018-09-03", bus, flat), 2, "the last day");
+        assert_eq!(of("cu-2000", "cu-3000", "2018-09-04", bus, flat), 3, "until is excluded");
+        assert_eq!(fees.rates(3), &fees.default);
+        let table = fees.table(city("cu-2000"), city("cu-3000"), date("2018-09-01"));
+        assert_eq!(table.line(200, 0), 3, "an index beyond the list of sectors");
+        assert_eq!(table.line(0, 200), 3, "an index beyond the list of products");
+    }
+}

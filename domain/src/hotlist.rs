@@ -87,18 +87,6 @@ impl IssuerHotlist {
         let grace = i64::from(grace_hours) * 3600;
         self.cards.get(&card).is_some_and(|effective_at| tapped_at.seconds() >= effective_at + grace)
     }
-
-    /// How many cards are on it.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.cards.len()
-    }
-
-    /// Whether no card is on it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.cards.is_empty()
-    }
 }
 
 fn without_cr(line: &[u8]) -> &[u8] {
@@ -158,4 +146,71 @@ fn serial(text: &[u8]) -> Option<[u8; 8]> {
     }
     let text = std::str::from_utf8(text).ok()?;
     u64::from_str_radix(text, 16).ok().map(u64::to_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{city, hex, time};
+
+    const CARD: [u8; 8] = [0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78];
+
+    #[test]
+    fn the_earliest_row_counts_and_grace_ends_to_the_second() -> Result<(), HotlistError> {
+        let list = Hotlist::parse(
+            b"issuer,card,effective_at\n\
+              cu-2000,0000000012345678,2018-09-03T00:00:00\n\
+              cu-2000,0000000012345678,2018-09-01T12:00:00\n\
+              cu-2000,0000000012345678,2018-09-02T00:00:00\n",
+        )?;
+        let home = list.of(city("cu-2000"));
+        assert!(!home.is_hot(CARD, time("2018-09-02T11:59:59"), 24));
+        assert!(home.is_hot(CARD, time("2018-09-02T12:00:00"), 24));
+        assert!(home.is_hot(CARD, time("2018-09-01T12:00:00"), 0));
+        assert!(!home.is_hot(hex("0000000012345679"), time("2020-01-01T00:00:00"), 0));
+        assert!(!list.of(city("tu-2000")).is_hot(CARD, time("2020-01-01T00:00:00"), 0));
+        Ok(())
+    }
+
+    #[test]
+    fn what_spreadsheets_do_to_it_is_accepted() -> Result<(), HotlistError> {
+        let list = Hotlist::parse(
+            b"\xEF\xBB\xBFissuer,card,effective_at,note\r\n\r\n\
+              \"cu-2000\",\"0000000012345678\",\"2018-09-01T12:00:00\",\"lost, found\"\r\n\
+              \n\
+              cu-3000,00000000000000AB,2018-09-01T12:00:00",
+        )?;
+        assert!(list.of(city("cu-2000")).is_hot(CARD, time("2018-09-01T12:00:00"), 0));
+        assert!(list.of(city("cu-3000")).is_hot(hex("00000000000000AB"), time("2018-09-01T12:00:00"), 0));
+        assert!(Hotlist::parse(b"issuer,card,effective_at").is_ok(), "no cards at all");
+        Ok(())
+    }
+
+    #[test]
+    fn refusals_name_line_and_column() {
+        let good = "cu-2000,0000000012345678,2018-09-01T12:00:00";
+        let cases = [
+            ("", "line 1 is not the header"),
+            ("card,issuer,effective_at\n", "line 1 is not the header"),
+            ("\nissuer,card,effective_at\n", "line 1 is not the header"),
+            (&format!("issuer,card,effective_at\n\n{good}\ncu-2000,00\n"), "line 4: expected 3 columns"),
+            (&good.replace("cu-2000", "cu-200g"), "line 2, column issuer"),
+            (&good.replace("12345678", "1234567"), "line 2, column card"),
+            (&good.replace("12345678", "1234567a"), "line 2, column card"),
+            (&good.replace("T12", " 12"), "line 2, column effective_at"),
+            (&good.replace("09-01", "02-30"), "line 2, column effective_at"),
+            (&good.replace("cu-2000", "\"cu-2000"), "line 2: badly quoted"),
+            (&good.replace("cu-2000", "cu-\"2000"), "line 2: badly quoted"),
+        ];
+        for (text, expected) in cases {
+            let text = if text.starts_with("cu-") || text.starts_with("\"cu-") {
+                format!("issuer,card,effective_at\n{text}\n")
+            } else {
+                text.to_owned()
+            };
+            let message =
+                Hotlist::parse(text.as_bytes()).map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(message.contains(expected), "{text:?}: {message}");
+        }
+    }
 }

@@ -42,3 +42,53 @@ pub fn content_digest(issuer: City, tap: &Tap) -> u64 {
     let len = City::SPELLING_LEN + bytes.len();
     xxh3_64(&content[..len])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{city, tap};
+
+    #[test]
+    fn the_scheme_belongs_to_the_identity_and_the_city_to_the_content() {
+        let tap = tap();
+        assert_eq!(Identity::of(city("cu-2000"), &tap), Identity::of(city("cu-3000"), &tap));
+        assert_ne!(Identity::of(city("cu-2000"), &tap), Identity::of(city("tu-2000"), &tap));
+        assert_ne!(content_digest(city("cu-2000"), &tap), content_digest(city("cu-3000"), &tap));
+    }
+
+    #[test]
+    fn where_a_record_lies_is_no_content_but_every_column_is() {
+        let digest = |change: fn(&mut Tap)| {
+            let mut tap = tap();
+            change(&mut tap);
+            content_digest(city("cu-2000"), &tap)
+        };
+        let original = digest(|_| ());
+        assert_eq!(original, digest(|tap| (tap.line, tap.position) = (9.into(), 9.into())));
+        let changes: [fn(&mut Tap); 14] = [
+            |tap| tap.terminal[0] ^= 1,
+            |tap| tap.terminal_seq = 9.into(),
+            |tap| tap.card[7] ^= 1,
+            |tap| tap.card_counter = 9.into(),
+            |tap| tap.type_byte = 9,
+            |tap| tap.medium = 3,
+            |tap| tap.sector = 3,
+            |tap| tap.product = 3,
+            |tap| tap.amount_fen = 9.into(),
+            |tap| tap.fare_fen = 9.into(),
+            |tap| tap.tapped_day = 9.into(),
+            |tap| tap.tapped_second = 9.into(),
+            |tap| tap.key_version = 9,
+            |tap| (tap.algorithm, tap.tac[3]) = (1, 9),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            assert_ne!(original, digest(change), "change {number}");
+        }
+    }
+
+    /// Books keep the digest, so a change of its rule would make every duplicate a conflict.
+    #[test]
+    fn the_digest_never_changes() {
+        assert_eq!(content_digest(city("cu-2000"), &tap()), 0x9C4F_D6A0_E0E2_7692);
+    }
+}

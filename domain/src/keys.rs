@@ -114,7 +114,7 @@ fn key(value: Value<'_>) -> Result<Key, String> {
     let mut key = [0; 16];
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let hex = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
-    let byte = |[high, low]: [u8; 2]| Some(hex(high)? << 4 | hex(low)?);
+    let byte = |[high, low]: [u8; 2]| Some((hex(high)? << 4) | hex(low)?);
     let complete = pairs.len() == key.len() && rest.is_empty();
     for (byte_of_key, pair) in key.iter_mut().zip(pairs) {
         *byte_of_key = byte(*pair).filter(|_| complete).ok_or("not a key: write 32 hex digits")?;
@@ -158,5 +158,94 @@ impl IssuerKeys {
 impl fmt::Debug for IssuerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IssuerKeys").field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{city, hex, tap};
+
+    const MASTER: &str = "0123456789ABCDEFFEDCBA9876543210";
+
+    fn entry(city: &str, version: u8, algorithm: &str, master: &str) -> String {
+        format!(
+            "[[key]]\ncity = \"{city}\"\nversion = {version}\nalgorithm = \"{algorithm}\"\n\
+             purchase_master = \"{master}\"\n"
+        )
+    }
+
+    #[test]
+    fn a_home_city_uses_the_key_of_version_and_algorithm() -> Result<(), KeysError> {
+        let degenerate = "0123456789ABCDEF0123456789ABCDEF";
+        let ring = KeyRing::parse(
+            &[
+                entry("cu-2000", 1, "3des", MASTER),
+                entry("cu-2000", 1, "sm4", MASTER),
+                entry("cu-2000", 2, "3des", degenerate),
+                entry("tu-2900", 1, "3des", MASTER),
+            ]
+            .concat(),
+        )?;
+        let tac = |home: &str, version, algorithm| {
+            let mut tap = tap();
+            tap.key_version = version;
+            tap.algorithm = algorithm;
+            ring.of(city(home)).tac(&tap)
+        };
+        assert_eq!(tac("cu-2000", 1, 0), Some(hex("65DC916F")));
+        assert_eq!(tac("cu-2000", 1, 1), Some(hex("A10BBDA3")));
+        assert_eq!(tac("cu-2000", 2, 0), Some(hex("A66621FD")));
+        assert_eq!(tac("tu-2900", 1, 0), Some(hex("E66D28FA")));
+        assert_eq!(tac("cu-2000", 2, 1), None);
+        assert_eq!(tac("cu-2000", 3, 0), None);
+        assert_eq!(tac("cu-2000", 1, 2), None, "an algorithm beyond the list");
+        assert_eq!(tac("cu-2900", 1, 0), None, "the other scheme's city of that code");
+        Ok(())
+    }
+
+    #[test]
+    fn load_masters_are_optional() -> Result<(), KeysError> {
+        let with_load =
+            entry("cu-2000", 1, "sm4", MASTER) + "load_master = \"000102030405060708090A0B0C0D0E0F\"\n";
+        let ring = KeyRing::parse(&(with_load + &entry("cu-3000", 1, "sm4", MASTER)))?;
+        let load = |home: &str| ring.masters(city(home)).next().and_then(|(_, _, masters)| masters.load);
+        assert_eq!(load("cu-2000"), Some(std::array::from_fn(|i| u8::try_from(i).unwrap_or(0))));
+        assert_eq!(load("cu-3000"), None);
+        Ok(())
+    }
+
+    #[test]
+    fn refusals_name_entry_and_field_but_no_key() {
+        let good = entry("cu-2000", 1, "3des", MASTER);
+        let cases = [
+            (good.replace("cu-2000", "cu-20"), "line 2, [[key]] 1, city"),
+            (good.replace("3des", "aes"), "line 4, [[key]] 1, algorithm"),
+            (good.replace("= 1", "= 256"), "line 3, [[key]] 1, version"),
+            (good.replace("FEDC", "FED"), "line 5, [[key]] 1, purchase_master"),
+            (good.replace("FEDC", "FEDX"), "line 5, [[key]] 1, purchase_master"),
+            (good.replace("purchase_master", "master"), "line 5, [[key]] 1, master"),
+            (good.clone() + &good, "line 8, [[key]] 2, version"),
+            (good.replace("[[key]]", "[[keys]]"), "line 1, keys"),
+            (good.replace("[[key]]", "[key]"), "line 1, key"),
+            (good.replace("version = 1\n", ""), "line 1, [[key]] 1, version: missing"),
+        ];
+        for (toml, place) in cases {
+            let message = KeyRing::parse(&toml).map_or_else(|error| error.to_string(), |_| String::new());
+            assert!(message.contains(place), "{toml}\n{message}");
+            assert!(!message.contains("0123456789"), "a key in: {message}");
+        }
+    }
+
+    #[test]
+    fn no_debug_form_shows_a_key() -> Result<(), KeysError> {
+        let ring = KeyRing::parse(&entry("cu-2000", 1, "3des", MASTER))?;
+        let masters: Vec<_> = ring.masters(city("cu-2000")).collect();
+        let shown = format!("{ring:?} {:?} {masters:?}", ring.of(city("cu-2000")));
+        assert_eq!(
+            shown,
+            "KeyRing { cities: 1, .. } IssuerKeys { keys: 1, .. } [(1, TripleDes, Masters { .. })]"
+        );
+        Ok(())
     }
 }

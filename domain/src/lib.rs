@@ -24,3 +24,6 @@ pub mod tac;
 pub mod tap;
 pub mod terminal;
 pub mod totals;
+
+#[cfg(test)]
+mod testing;

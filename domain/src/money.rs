@@ -52,3 +52,17 @@ impl From<u32> for Fen {
         Self(u64::from(fen))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_never_wrap() {
+        assert_eq!(Fen(2).checked_add(Fen(3)), Ok(Fen(5)));
+        assert_eq!(Fen(u64::MAX).checked_add(Fen(1)), Err(MoneyOverflow));
+        assert_eq!(Fen(2).checked_sub(Fen(3)), Err(MoneyOverflow));
+        assert_eq!(Fen(3).checked_sub(Fen(3)), Ok(Fen::ZERO));
+        assert_eq!(Fen::from(4_294_967_295).to_string(), "4294967295");
+    }
+}

@@ -198,3 +198,6 @@ impl Rulebook {
         &self.ownership
     }
 }
+
+#[cfg(test)]
+mod tests;

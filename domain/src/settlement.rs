@@ -345,3 +345,6 @@ fn figure_u64(row: impl Fn() -> String, column: &'static str, figure: i128) -> R
     let checked = figure_i64(&row, column, figure)?;
     u64::try_from(checked).map_err(|_| SettleError::TooLarge { row: row(), column })
 }
+
+#[cfg(test)]
+mod tests;

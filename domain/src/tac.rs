@@ -131,7 +131,7 @@ fn cbc_tac<C: BlockCipherEncrypt>(cipher: &C, input: &[u8]) -> Tac {
 fn bcd_time(time: LocalTime) -> [u8; 7] {
     let (year, month, day) = time.date.ymd();
     let (hour, minute, second) = time.hms();
-    let bcd = |n: u8| (n / 10) << 4 | n % 10;
+    let bcd = |n: u8| ((n / 10) << 4) | (n % 10);
     let part = |n: u16| u8::try_from(n).map_or(0, bcd);
     [part(year / 100), part(year % 100), bcd(month), bcd(day), bcd(hour), bcd(minute), bcd(second)]
 }
@@ -177,5 +177,94 @@ impl CityCipher {
             Self::Sm4(_) => Algorithm::Sm4,
         };
         purchase_tac(algorithm, &self.diversify(tap.card), tap)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{city, hex, tap, time};
+
+    const MASTER: &str = "0123456789ABCDEF FEDCBA9876543210";
+
+    fn card_key(algorithm: Algorithm, home: &str) -> Key {
+        let city_key = diversify(algorithm, &hex(MASTER), city_factor(city(home)));
+        diversify(algorithm, &city_key, hex("0000000012345678"))
+    }
+
+    #[test]
+    fn published_session_key_and_codes() {
+        let session = session_key(&hex("1122334455667788 8877665544332211"), hex("1122334400000001"));
+        assert_eq!(session, hex("003238ABC57659DD"));
+        let message: [u8; 18] = hex("00001000 06 001122334455 20120229135100");
+        assert_eq!(session_mac(session, &message), hex("F15CAB75"));
+        assert_eq!(session_mac(session, &hex::<4>("00001000")), hex("56988A13"));
+    }
+
+    #[test]
+    fn purchase_under_a_published_key() {
+        let mut tap = tap();
+        let tapped_at = time("2012-02-29T13:51:00");
+        tap.amount_fen = 0x1000.into();
+        tap.terminal = hex("001122334455");
+        tap.terminal_seq = 1.into();
+        tap.tapped_day = tapped_at.date.julian_day().into();
+        tap.tapped_second = tapped_at.second.into();
+        assert_eq!(purchase_input(&tap), hex("00001000 06 001122334455 00000001 20120229 135100"));
+        let key = hex("0011223344556677 8899AABBCCDDEEFF");
+        assert_eq!(purchase_tac(Algorithm::TripleDes, &key, &tap), hex("B3A0D49C"));
+    }
+
+    #[test]
+    fn keys_diversify_by_city_then_card() {
+        let city_key = diversify(Algorithm::TripleDes, &hex(MASTER), city_factor(city("cu-2000")));
+        assert_eq!(city_key, hex("03BF54ADF4B5631B 9FD8897247986FA4"));
+        assert_eq!(card_key(Algorithm::TripleDes, "cu-2000"), hex("D0CFA1621E5D43FD EC26220A69A166F8"));
+        assert_eq!(city_factor(city("cu-A004")), hex("A004FF0000000000"));
+        assert_eq!(city_factor(city("tu-2900")), hex("0000000000002900"));
+    }
+
+    /// The example of the national standard of SM4, which is one diversification step.
+    #[test]
+    fn sm4_diversifies_as_the_standard_encrypts() {
+        let key = diversify(Algorithm::Sm4, &hex(MASTER), hex("0123456789ABCDEF"));
+        assert_eq!(key, hex("681EDF34D206965E 86B3E94F536E4246"));
+    }
+
+    #[test]
+    fn purchases_of_both_schemes_and_algorithms() {
+        // The first is published with the key facts; the others were computed with OpenSSL.
+        let cases = [
+            (Algorithm::TripleDes, "cu-2000", "65DC916F"),
+            (Algorithm::TripleDes, "tu-2900", "E66D28FA"),
+            (Algorithm::Sm4, "cu-2000", "A10BBDA3"),
+            (Algorithm::Sm4, "tu-2900", "3ACD1A39"),
+        ];
+        for (algorithm, home, expected) in cases {
+            let found = purchase_tac(algorithm, &card_key(algorithm, home), &tap());
+            assert_eq!(found, hex(expected), "{algorithm:?} {home}");
+        }
+    }
+
+    #[test]
+    fn loads() {
+        let load = LoadInput {
+            balance_fen: 5000,
+            online_sequence: 1,
+            amount_fen: 2000,
+            type_byte: 0x02,
+            terminal: hex("364001000748"),
+            loaded_at: time("2024-01-02T03:04:05"),
+        };
+        let key = hex("0011223344556677 8899AABBCCDDEEFF");
+        // 24 bytes fill their blocks, so 3DES sees a whole block of padding. Computed with OpenSSL.
+        assert_eq!(load_tac(Algorithm::TripleDes, &key, &load), hex("57C4C2BB"));
+        assert_eq!(load_tac(Algorithm::Sm4, &key, &load), hex("10421255"));
+    }
+
+    #[test]
+    fn equal_key_halves_are_legal() {
+        let key = hex("0123456789ABCDEF 0123456789ABCDEF");
+        assert_eq!(purchase_tac(Algorithm::TripleDes, &key, &tap()), hex("0F37F06E"));
     }
 }

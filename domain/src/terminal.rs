@@ -126,43 +126,27 @@ impl Ownership {
         &self.ranges
     }
 
-    /// Terminal numbers with different owners here and in `other`, those owned only here included
-    /// (as `None` there) but not those owned only there.
-    pub fn moved_to(&self, other: &Self) -> Vec<Moved> {
-        let mut moved = Vec::new();
-        for range in &self.ranges {
-            let mut first = range.first;
-            let start = other.ranges.partition_point(|there| there.last < range.first);
-            for there in other.ranges[start..].iter().take_while(|there| there.first <= range.last) {
-                if first < there.first {
-                    moved.push(Moved { first, from: range.owner, to: None });
-                }
-                if there.owner != range.owner {
-                    moved.push(Moved {
-                        first: first.max(there.first),
-                        from: range.owner,
-                        to: Some(there.owner),
-                    });
-                }
-                first = there.last + 1;
-            }
-            if first <= range.last {
-                moved.push(Moved { first, from: range.owner, to: None });
-            }
-        }
-        moved
+    /// The first stretch that belongs to somebody here and to somebody else in `later`.
+    #[must_use]
+    pub fn first_move(&self, later: &Self) -> Option<Move> {
+        self.ranges.iter().find_map(|before| {
+            let start = later.ranges.partition_point(|after| after.last < before.first);
+            let shared = later.ranges.iter().skip(start).take_while(|after| after.first <= before.last);
+            let taken = shared.into_iter().find(|after| after.owner != before.owner)?;
+            Some(Move { first: before.first.max(taken.first), from: before.owner, to: taken.owner })
+        })
     }
 }
 
-/// A stretch of terminal numbers that changes its owner.
+/// A stretch of terminal numbers that changes hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moved {
+pub struct Move {
     /// The lowest number of the stretch.
     pub first: u64,
     /// The owner before.
     pub from: City,
-    /// The owner after, if any.
-    pub to: Option<City>,
+    /// The owner after.
+    pub to: City,
 }
 
 /// Ranges while they are built from left to right.
@@ -196,5 +180,121 @@ impl Ranges {
     /// Leaves what lies between to nobody.
     fn start_at(&mut self, first: u64) {
         self.next = self.next.max(first);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::city;
+
+    fn ownership(prefixes: &[(&str, &str)]) -> Ownership {
+        let parse = |text| TerminalPrefix::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        Ownership::new(prefixes.iter().map(|(prefix, owner)| (parse(prefix), city(owner))))
+    }
+
+    fn number(terminal: &str) -> u64 {
+        u64::from_str_radix(terminal, 16).unwrap_or(u64::MAX)
+    }
+
+    #[test]
+    fn prefixes_come_back_and_others_are_refused() {
+        for text in ["0", "F", "2000", "A004", "00", "FFFFFFFFFFFF", "364001000748"] {
+            assert_eq!(TerminalPrefix::parse(text).map(|prefix| prefix.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "a0", "G", " 2", "+2", "0x2", "2000000000000"] {
+            assert_eq!(TerminalPrefix::parse(text), Err(TerminalPrefixError), "{text}");
+        }
+        assert_eq!(TerminalPrefix::of_city(city("cu-A004")).to_string(), "A004");
+        assert_eq!(TerminalPrefix::of_city(city("tu-0001")).to_string(), "0001");
+    }
+
+    #[test]
+    fn the_longest_prefix_owns() {
+        let owners = ownership(&[
+            ("2000", "cu-2000"),
+            ("20001", "cu-3000"),
+            ("200012", "cu-2000"),
+            ("2000FFFFFFFF", "cu-4000"),
+            ("0", "tu-0001"),
+            ("FFFF", "tu-2900"),
+        ]);
+        let cases = [
+            ("200000000000", Some("cu-2000")),
+            ("200010000000", Some("cu-3000")),
+            ("200011FFFFFF", Some("cu-3000")),
+            ("200012000000", Some("cu-2000")),
+            ("200012FFFFFF", Some("cu-2000")),
+            ("200013000000", Some("cu-3000")),
+            ("200020000000", Some("cu-2000")),
+            ("2000FFFFFFFE", Some("cu-2000")),
+            ("2000FFFFFFFF", Some("cu-4000")),
+            ("1FFFFFFFFFFF", None),
+            ("200100000000", None),
+            ("000000000000", Some("tu-0001")),
+            ("0FFFFFFFFFFF", Some("tu-0001")),
+            ("100000000000", None),
+            ("FFFFFFFFFFFF", Some("tu-2900")),
+        ];
+        for (terminal, owner) in cases {
+            assert_eq!(owners.owner(number(terminal)), owner.map(city), "{terminal}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_owned_without_prefixes() {
+        assert_eq!(ownership(&[]).owner(0), None);
+    }
+
+    fn prefix_lists() -> impl Strategy<Value = Vec<(String, City)>> {
+        // Few digits, so that prefixes nest deeply and touch.
+        let cities = prop::sample::select(vec![city("cu-0001"), city("cu-0002"), city("cu-0003")]);
+        let lists = prop::collection::btree_map("[0F]{0,3}[01F]", cities, 0..8);
+        lists.prop_map(|list| list.into_iter().collect())
+    }
+
+    /// The rule itself, prefix by prefix.
+    fn naive_owner(prefixes: &[(String, City)], terminal: &str) -> Option<City> {
+        let matching = prefixes.iter().filter(|(prefix, _)| terminal.starts_with(prefix.as_str()));
+        matching.max_by_key(|(prefix, _)| prefix.len()).map(|(_, owner)| *owner)
+    }
+
+    fn compiled(prefixes: &[(String, City)]) -> Ownership {
+        let parse =
+            |text: &str| TerminalPrefix::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        Ownership::new(prefixes.iter().map(|(prefix, owner)| (parse(prefix), *owner)))
+    }
+
+    /// Every stretch that lists of such prefixes can tell apart, by its first terminal.
+    fn stretches() -> impl Iterator<Item = String> {
+        (0..=0xFFFF_u32).map(|start| format!("{start:04X}00000000"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+        #[test]
+        fn compiled_ranges_own_what_the_rule_says(prefixes in prefix_lists(), tail in "[0-9A-F]{8}") {
+            let owners = compiled(&prefixes);
+            for ranges in owners.ranges().windows(2) {
+                prop_assert!(ranges[0].last < ranges[1].first);
+            }
+            for start in stretches() {
+                let terminal = format!("{}{tail}", &start[..4]);
+                prop_assert_eq!(owners.owner(number(&terminal)), naive_owner(&prefixes, &terminal), "{}", terminal);
+            }
+        }
+
+        #[test]
+        fn moves_are_found_where_both_own(before in prefix_lists(), after in prefix_lists()) {
+            let found = compiled(&before).first_move(&compiled(&after));
+            let expected = stretches().find_map(|terminal| {
+                let (from, to) = (naive_owner(&before, &terminal)?, naive_owner(&after, &terminal)?);
+                (from != to).then(|| Move { first: number(&terminal), from, to })
+            });
+            prop_assert_eq!(found, expected);
+        }
     }
 }

@@ -59,3 +59,40 @@ impl Tally {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fees::{Rate, RateError};
+
+    #[test]
+    fn per_record_fees_are_rounded_one_by_one() -> Result<(), Box<dyn std::error::Error>> {
+        let rate = |text: &str| -> Result<Rate, RateError> { text.parse() };
+        let rates = FeeRates { interchange: rate("0.003")?, switch: rate("0.001")? };
+        let mut tally = Tally::default();
+        for amount_fen in [200, 200, 0, 500, u32::MAX] {
+            tally.add(amount_fen, Some(&rates))?;
+        }
+        let expected = Tally {
+            count: 5,
+            amount_fen: 900 + 4_294_967_295,
+            interchange_fen: 1 + 1 + 2 + 12_884_902,
+            switch_fee_fen: 1 + 4_294_967,
+        };
+        assert_eq!(tally, expected);
+        let mut without = Tally::default();
+        without.add(500, None)?;
+        assert_eq!(without, Tally { count: 1, amount_fen: 500, interchange_fen: 0, switch_fee_fen: 0 });
+        Ok(())
+    }
+
+    #[test]
+    fn an_overflow_changes_nothing() {
+        let full = Tally { amount_fen: u64::MAX, ..Tally::default() };
+        let mut tally = full;
+        assert_eq!(tally.add(1, None), Err(MoneyOverflow));
+        assert_eq!(tally, full);
+        assert_eq!(tally.merge(&full), Err(MoneyOverflow));
+        assert_eq!(tally, full);
+    }
+}

@@ -1,0 +1,288 @@
+//! What a rulebook says, and everything that is refused in one.
+
+use super::*;
+use crate::{
+    fees::Basis,
+    tap::{Product, Sector},
+    testing::{city, date, hex, rulebook},
+};
+
+/// Line numbers in the tests below count from here; the first line is empty.
+const GOOD: &str = r#"
+version = 3
+presentment_days = 10
+hotlist_grace_hours = 24
+[fees]
+basis = "cycle_bilateral"
+interchange_rate = "0.003"
+switch_rate = "0.001"
+[[fees.line]]
+name = "metro-delta"
+acquirer = "cu-2000"
+issuer = "cu-3120"
+sector = "metro"
+product = "distance"
+from = "2018-09-01"
+until = "2018-10-01"
+interchange_rate = "0.0025"
+switch_rate = "0.0005"
+[[participant]]
+city = "tu-3120"
+name_en = "Yangzhou"
+name_zh = "扬州"
+joined = "2018-01-01"
+terminal_prefixes = ["3121", "31210"]
+[[participant]]
+city = "cu-2000"
+name_en = "Shanghai"
+name_zh = "上海"
+joined = "2018-01-01"
+left = "2019-01-01"
+suspended_from = "2018-06-01"
+suspended_until = "2018-06-08"
+[[participant]]
+city = "cu-3120"
+name_en = "Shaoxing"
+name_zh = "绍兴"
+joined = "2018-03-01"
+[clearing]
+partitions = 4
+[clearing.assignment]
+cu-2000 = 3
+tu-9999 = 1
+[cut_off]
+time = "23:30"
+holidays = ["2018-10-01"]
+[limits]
+anything = true
+[directory]
+x = 1
+"#;
+
+#[test]
+fn everything_it_says_is_there() {
+    let rules = rulebook(GOOD);
+    assert_eq!((rules.version, rules.presentment_days, rules.hotlist_grace_hours), (3, 10, 24));
+    assert_eq!(rules.fees.basis, Basis::CycleBilateral);
+    assert_eq!(rules.fees.default.interchange.to_string(), "0.003");
+    let line = &rules.fees.lines[0];
+    assert_eq!((line.acquirer, line.issuer), (Some(city("cu-2000")), Some(city("cu-3120"))));
+    assert_eq!((line.sector, line.product), (Some(Sector::Metro), Some(Product::Distance)));
+    assert_eq!((line.from, line.until), (Some(date("2018-09-01")), Some(date("2018-10-01"))));
+    assert_eq!(line.rates.switch.to_string(), "0.0005");
+    let cities: Vec<String> = rules.participants.iter().map(|p| p.city.to_string()).collect();
+    assert_eq!(cities, ["cu-2000", "cu-3120", "tu-3120"]);
+    let shanghai = rules.participant(city("cu-2000"));
+    assert_eq!(shanghai.map(|p| (&*p.name_en, &*p.name_zh)), Some(("Shanghai", "上海")));
+    assert_eq!(rules.participant(city("tu-2000")), None);
+    assert_eq!(rules.partitions, 4);
+    let partitions = ["cu-2000", "cu-3120", "tu-9999"].map(|name| rules.partition_of(city(name)));
+    assert_eq!(partitions, [3, 0, 1]);
+    assert_eq!(rules.unknown_tables(), ["directory"]);
+    assert_eq!(rules.bytes(), GOOD.as_bytes());
+    assert_eq!(
+        rulebook(
+            &GOOD
+                .replace("[clearing]\npartitions = 4\n[clearing.assignment]\ncu-2000 = 3\ntu-9999 = 1\n", "")
+        )
+        .partitions,
+        1
+    );
+}
+
+#[test]
+fn the_digest_is_of_the_very_bytes() {
+    assert_eq!(rulebook(GOOD).digest(), rulebook(GOOD).digest());
+    assert_ne!(rulebook(GOOD).digest(), rulebook(&format!("{GOOD}# a remark\n")).digest());
+    let expected = hex("E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855");
+    assert_ne!(rulebook(GOOD).digest(), expected, "that of no bytes");
+}
+
+#[test]
+fn terminals_default_to_the_citys_code() {
+    let rules = rulebook(GOOD);
+    let owner = |terminal: &str| rules.terminal_owner(hex(terminal)).map(|city| city.to_string());
+    assert_eq!(owner("200000000000").as_deref(), Some("cu-2000"));
+    assert_eq!(owner("312000000000").as_deref(), Some("cu-3120"));
+    assert_eq!(owner("312101000000").as_deref(), Some("tu-3120"));
+    assert_eq!(owner("400000000000"), None);
+}
+
+#[test]
+fn membership_and_suspension_by_date() {
+    let rules = rulebook(GOOD);
+    let standing = |day: &str| rules.standing(city("cu-2000"), date(day));
+    let members = |day: &str| rules.members(date(day)).map(|city| city.to_string()).collect::<Vec<_>>();
+    assert_eq!(standing("2017-12-31"), Standing::Unknown);
+    assert_eq!(standing("2018-01-01"), Standing::Member);
+    assert_eq!(standing("2018-05-31"), Standing::Member);
+    assert_eq!(standing("2018-06-01"), Standing::Suspended);
+    assert_eq!(standing("2018-06-07"), Standing::Suspended);
+    assert_eq!(standing("2018-06-08"), Standing::Member);
+    assert_eq!(standing("2018-12-31"), Standing::Member);
+    assert_eq!(standing("2019-01-01"), Standing::Unknown);
+    assert_eq!(rules.standing(city("tu-2000"), date("2018-06-01")), Standing::Unknown);
+    assert_eq!(members("2018-02-28"), ["cu-2000", "tu-3120"]);
+    assert_eq!(members("2018-06-01"), ["cu-2000", "cu-3120", "tu-3120"], "suspended ones included");
+    assert_eq!(members("2019-01-01"), ["cu-3120", "tu-3120"]);
+}
+
+#[test]
+fn input_as_editors_leave_it_is_accepted() {
+    assert_eq!(rulebook(&GOOD.replace('\n', "\r\n")).version, 3);
+    assert_eq!(rulebook(&format!("\u{FEFF}{GOOD}")).version, 3);
+    assert_eq!(rulebook(&GOOD.replace("[\"3121\", \"31210\"]", "[]")).participants[2].terminal_prefixes, []);
+}
+
+/// Replaces one text in the good rulebook and expects a refusal that holds each of the others.
+fn check(text: &str, replacement: &str, expected: &[&str]) {
+    assert_eq!(GOOD.matches(text).count(), 1, "`{text}` is not there once");
+    let toml = GOOD.replace(text, replacement);
+    let message =
+        Rulebook::parse(toml.as_bytes()).map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
+    for part in expected {
+        assert!(message.contains(part), "`{replacement}` for `{text}`: {message}\nlacks: {part}");
+    }
+}
+
+#[test]
+fn top_level_refusals() {
+    check("version = 3\n", "", &["version: missing"]);
+    check("version = 3", "version = 0", &["line 2, version: not a whole number from 1"]);
+    check("version = 3", "version = \"3\"", &["line 2, version: not a whole number"]);
+    check("version = 3", "version = 4294967296", &["line 2, version"]);
+    check("presentment_days = 10\n", "", &["presentment_days: missing"]);
+    check("presentment_days = 10", "presentment_days = 3651", &["line 3, presentment_days", "0 to 3650"]);
+    check("presentment_days = 10", "presentment_days = -1", &["line 3, presentment_days"]);
+    check("presentment_days = 10", "presentment_days = 10.0", &["line 3, presentment_days"]);
+    check("hotlist_grace_hours = 24\n", "", &["hotlist_grace_hours: missing"]);
+    check("hotlist_grace_hours = 24", "hotlist_grace_hours = 87601", &["line 4, hotlist_grace_hours"]);
+    check("version = 3", "version = 3\nversion = 3", &["line 3", "not TOML"]);
+    check("version = 3", "version = ", &["line 2", "not TOML"]);
+    check("[limits]\nanything = true\n", "[[limits]]\n", &["limits: not a table: write [limits]"]);
+}
+
+#[test]
+fn fee_refusals() {
+    let fees = &GOOD[GOOD.find("[fees]").unwrap_or(0)..GOOD.find("[[participant]]").unwrap_or(0)];
+    check(fees, "", &["fees: missing"]);
+    check(
+        "cycle_bilateral",
+        "monthly",
+        &["line 6, [fees], basis", "`monthly`", "cycle_bilateral, per_record"],
+    );
+    check("basis = \"cycle_bilateral\"\n", "", &["line 5, [fees], basis: missing"]);
+    check("\"0.003\"", "0.003", &["line 7, [fees], interchange_rate", "in quotes", "\"0.003\""]);
+    check("\"0.001\"", "0", &["line 8, [fees], switch_rate", "in quotes"]);
+    check("\"0.001\"", "\"1.001\"", &["line 8, [fees], switch_rate", "above 1"]);
+    check("\"0.001\"", "\"0.0010000000000\"", &["line 8, [fees], switch_rate", "more than 12 decimals"]);
+    check("\"0.001\"", "\"0,001\"", &["line 8, [fees], switch_rate", "not a rate"]);
+    check("switch_rate = \"0.001\"\n", "", &["line 5, [fees], switch_rate: missing"]);
+    check("[fees]\n", "[fees]\nbasic = 1\n", &["line 6, [fees], basic: unknown", "basis, interchange_rate"]);
+    check("name = \"metro-delta\"\n", "", &["line 9, [[fees.line]] 1, name: missing"]);
+    check("name = \"metro-delta\"", "name = \"\"", &["line 10, [[fees.line]] 1, name: empty"]);
+    check("\"metro\"", "\"tram\"", &["line 13, [[fees.line]] 1, sector", "`tram`", "bus, metro"]);
+    check("\"distance\"", "\"km\"", &["line 14, [[fees.line]] 1, product", "`km`", "flat, distance"]);
+    check(
+        "acquirer = \"cu-2000\"",
+        "acquirer = \"2000\"",
+        &["line 11, [[fees.line]] 1, acquirer", "not a city"],
+    );
+    check(
+        "acquirer = \"cu-2000\"",
+        "acquirer = \"cu-2001\"",
+        &["line 11", "acquirer: cu-2001 is no participant"],
+    );
+    check(
+        "until = \"2018-10-01\"",
+        "until = \"2018-09-01\"",
+        &["line 16", "until: not after from = 2018-09-01"],
+    );
+    check("from = \"2018-09-01\"", "from = 2018-09-01", &["line 15", "from", "put it in quotes"]);
+    check("sector = \"metro\"", "sectors = \"metro\"", &["line 13, [[fees.line]] 1, sectors: unknown"]);
+    check("\"0.0025\"", "0.0025", &["line 17, [[fees.line]] 1, interchange_rate", "in quotes"]);
+}
+
+#[test]
+fn participant_refusals() {
+    let participants = &GOOD[GOOD.find("[[participant]]").unwrap_or(0)..GOOD.find("[clearing]").unwrap_or(0)];
+    check(participants, "", &["participant: no participant at all"]);
+    check("city = \"tu-3120\"\n", "", &["line 19, [[participant]] 1, city: missing"]);
+    check("city = \"tu-3120\"", "city = \"tu-312\"", &["line 20, [[participant]] 1, city", "`tu-312`"]);
+    check(
+        "city = \"tu-3120\"",
+        "city = \"cu-2000\"",
+        &["line 26, [[participant]] 2, city: cu-2000", "twice"],
+    );
+    check("name_zh = \"上海\"\n", "", &["line 25, [[participant]] 2, name_zh: missing"]);
+    check(
+        "name_en = \"Shanghai\"",
+        "name_en = 1",
+        &["line 27, [[participant]] 2, name_en", "put it in quotes"],
+    );
+    check(
+        "\"Shanghai\"",
+        "\"Shanghai\"\ndescription = \"\"",
+        &["line 28, [[participant]] 2, description: unknown"],
+    );
+    check(
+        "left = \"2019-01-01\"",
+        "left = \"2018-01-01\"",
+        &["line 30", "left: not after joined = 2018-01-01"],
+    );
+    check(
+        "left = \"2019-01-01\"",
+        "left = \"2019-02-29\"",
+        &["line 30", "`2019-02-29`", "not a calendar date"],
+    );
+    check("suspended_from = \"2018-06-01\"\n", "", &["line 31", "suspended_until: without suspended_from"]);
+    check(
+        "\"2018-06-08\"",
+        "\"2018-06-01\"",
+        &["line 32", "suspended_until: not after suspended_from = 2018-06-01"],
+    );
+    check(
+        "left = \"2019-01-01\"",
+        "left = \"2018-06-01\"",
+        &["line 31", "suspended_from", "would never apply"],
+    );
+    check(
+        "joined = \"2018-01-01\"\nleft",
+        "joined = \"2018-06-08\"\nleft",
+        &["line 32", "suspended_until", "would never apply"],
+    );
+    check(
+        "\"3121\", ",
+        "\"3120\", ",
+        &["line 33", "[[participant]] 3", "cu-3120 and tu-3120", "prefix 3120"],
+    );
+    check(
+        "\"31210\"",
+        "\"3121a\"",
+        &["line 24, [[participant]] 1, terminal_prefixes", "`3121a`", "upper-case"],
+    );
+    check("\"31210\"", "\"\"", &["line 24, [[participant]] 1, terminal_prefixes"]);
+    check("\"31210\"", "\"3121000000000\"", &["line 24", "1 to 12"]);
+    check("[\"3121\", \"31210\"]", "\"3121\"", &["line 24", "terminal_prefixes: not a list"]);
+    check(participants, "[participant]\n", &["participant: not a list of tables: write [[participant]]"]);
+}
+
+#[test]
+fn clearing_and_cut_off_refusals() {
+    check("partitions = 4", "partitions = 0", &["line 39, [clearing], partitions"]);
+    check("partitions = 4", "partition = 4", &["line 39, [clearing], partition: unknown"]);
+    check("cu-2000 = 3", "cu-2000 = 4", &["line 41, [clearing.assignment], cu-2000", "from 0 to 3"]);
+    check("tu-9999 = 1", "Shanghai = 1", &["line 42, [clearing.assignment], Shanghai: not a city"]);
+    check("\"23:30\"", "\"24:00\"", &["line 44, [cut_off], time", "`24:00`", "HH:MM"]);
+    check("\"23:30\"", "\"9:30\"", &["line 44, [cut_off], time"]);
+    check("[\"2018-10-01\"]", "[\"2018-10-01\", \"1 Oct\"]", &["line 45, [cut_off], holidays", "`1 Oct`"]);
+}
+
+#[test]
+fn bytes_that_are_no_rulebook() {
+    let message =
+        |bytes: &[u8]| Rulebook::parse(bytes).map_or_else(|error| error.to_string(), |_| String::new());
+    assert!(message(b"\xFF\xFE").contains("not UTF-8"));
+    assert!(message(b"").contains("missing") || message(b"").contains("no participant"));
+    assert!(message(b"a = [[[").contains("line 1"));
+}
