@@ -3,8 +3,8 @@
 //! - **Writing**: one idempotent producer (`acks=all`), shared by the writers of a connection. It
 //!   retries for ever, so a broker that is away only delays. An error that retrying cannot heal (a
 //!   message the broker refuses, no permission, a broken sequence) stops the producer: everything
-//!   queued is told so, every later append is refused, nothing lands behind the failure. A new
-//!   [`KafkaLog::connect`] or, once the old writers are gone, a new writer continues.
+//!   queued is told so and every later append is refused until a new [`KafkaLog::connect`], so nothing
+//!   lands behind the failure.
 //! - **Reading**: partitions are assigned by hand with their offsets, never by a group. Every offset
 //!   must follow the one before; what retention or a recreated topic took away is a
 //!   [`LogError::Hole`]. While a broker is away a poll returns empty, with a warning in the log.
@@ -14,7 +14,7 @@
 use std::{
     collections::BTreeMap,
     ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -71,7 +71,7 @@ pub struct KafkaLog {
 struct Connection {
     config: KafkaConfig,
     probe: Probe,
-    producing: Mutex<Weak<Producing>>,
+    producing: Mutex<Option<Arc<Producing>>>,
     groups: Mutex<BTreeMap<String, Arc<GroupClient>>>,
     /// Topics known to exist, with their partitions: they never change.
     known: Mutex<BTreeMap<String, u32>>,
@@ -142,12 +142,11 @@ impl Log for KafkaLog {
 
     fn writer(&self) -> Result<Box<dyn Writer>, LogError> {
         let mut shared = lock(&self.connection.producing);
-        let producing = match shared.upgrade().filter(|it| it.failure().is_none()) {
-            Some(producing) => producing,
+        let producing = match &*shared {
+            Some(producing) => Arc::clone(producing),
             None => {
                 let producing = Arc::new(Producing::start(&self.connection.config)?);
-                *shared = Arc::downgrade(&producing);
-                producing
+                Arc::clone(shared.insert(producing))
             }
         };
         Ok(Box::new(KafkaWriter::new(Arc::clone(&self.connection), producing)))

@@ -2,7 +2,6 @@
 
 use std::{
     env, fs,
-    fs::File,
     net::TcpListener,
     path::PathBuf,
     process::{self, Child, Command, Stdio},
@@ -23,16 +22,14 @@ const STARTS_MAX: u32 = 3;
 
 /// A broker that answers: the one that `KAFKA_BOOTSTRAP` names, else one of this process's own, which
 /// ends with it however it ends.
-#[derive(Debug)]
 pub struct Broker {
     bootstrap: String,
-    own: Option<Own>,
+    /// Ends the broker that was started for this process.
+    _own: Option<Own>,
 }
 
-#[derive(Debug)]
 struct Own {
     process: Child,
-    data: PathBuf,
 }
 
 impl Broker {
@@ -43,12 +40,12 @@ impl Broker {
     #[must_use]
     pub fn start() -> Self {
         if let Ok(bootstrap) = env::var("KAFKA_BOOTSTRAP") {
-            return Self { bootstrap, own: None };
+            return Self { bootstrap, _own: None };
         }
         let mut seen = String::new();
         for _ in 0..STARTS_MAX {
             match Own::start() {
-                Ok((own, bootstrap)) => return Self { bootstrap, own: Some(own) },
+                Ok((own, bootstrap)) => return Self { bootstrap, _own: Some(own) },
                 Err(why) => seen = why,
             }
         }
@@ -89,22 +86,18 @@ impl Own {
         }
         let [port, controller_port] = free_ports()?;
         let data = env::temp_dir().join(format!("cityunion-kafka-{}-{port}", process::id()));
-        let log = data.with_extension("log");
-        let said = File::create(&log).map_err(|e| format!("failed to make {}: {e}", log.display()))?;
-        let errors = said.try_clone().map_err(|e| format!("failed to share {}: {e}", log.display()))?;
         let process = Command::new(root.join("deploy/kafka/run"))
             .arg("attached")
             .arg(&data)
             .args([port.to_string(), controller_port.to_string()])
             .stdin(Stdio::piped())
-            .stdout(said)
-            .stderr(errors)
+            .stdout(Stdio::null())
             .spawn()
             .map_err(|e| format!("failed to run deploy/kafka/run: {e}"))?;
-        let mut own = Self { process, data };
+        let mut own = Self { process };
         let bootstrap = format!("127.0.0.1:{port}");
         own.wait_until_it_answers(&bootstrap).map_err(|why| {
-            let said = fs::read_to_string(&log).unwrap_or_default();
+            let said = fs::read_to_string(data.join("kafka.log")).unwrap_or_default();
             format!("{why}; it said:\n{said}")
         })?;
         Ok((own, bootstrap))
@@ -136,7 +129,6 @@ impl Drop for Own {
         if self.process.kill().is_ok() {
             drop(self.process.wait());
         }
-        drop(fs::remove_file(self.data.with_extension("log")));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The embedded log keeps every promise of a log, in a folder.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expected by panicking")]
+
 use cu_log::{conformance::Subject, embedded::EmbeddedLog};
 
 fn subject() -> Subject {

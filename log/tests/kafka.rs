@@ -1,5 +1,7 @@
 //! The Kafka log keeps every promise of a log, on a real broker.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it expected by panicking")]
+
 use cu_log::{
     conformance::Subject,
     kafka::{KafkaConfig, KafkaLog},

@@ -21,7 +21,7 @@ use crate::{LogError, Partition};
 /// Longest wait for a first answer from the cluster.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(15);
 const REQUEST_WAIT_MAX: Duration = Duration::from_secs(10);
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Sends what the library has to say to the process's own log.
 pub(super) struct Logging;

@@ -1,107 +1,73 @@
 //! Positions of a group, kept by Kafka without group membership.
 
 use std::{
-    sync::Mutex,
+    sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
-    config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext},
-    error::{KafkaError, KafkaResult},
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    error::KafkaResult,
 };
 
 use super::{
     ANSWER_WAIT_MAX, KafkaConfig,
-    client::{self, backend, base, is_transient, number, patiently},
-    lock,
+    client::{Logging, RETRY_PAUSE, backend, base, is_transient, number, patiently},
 };
 use crate::{Commit, LogError, Partition};
 
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const REQUEST_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Hears how commits ended. One that outlived its caller's patience may answer later: an answer is told
-/// from another by what it committed.
-#[derive(Default)]
-struct Answers(Mutex<Vec<(KafkaResult<()>, TopicPartitionList)>>);
+/// One commit to be made, and where its end is told.
+type Order = (TopicPartitionList, Sender<KafkaResult<()>>);
 
-impl ClientContext for Answers {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka");
-    }
-}
-
-impl ConsumerContext for Answers {
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        lock(&self.0).push((result, offsets.clone()));
-    }
-}
-
-/// The client of one group.
+/// The client of one group. The library's commit waits for as long as the broker is away, so it runs on
+/// a thread of its own, which callers can stop waiting for.
 pub(super) struct GroupClient {
     group: String,
-    consumer: Mutex<BaseConsumer<Answers>>,
+    consumer: Arc<BaseConsumer<Logging>>,
+    orders: Sender<Order>,
 }
 
 impl GroupClient {
     pub(super) fn new(config: &KafkaConfig, group: &str) -> Result<Self, LogError> {
-        let consumer: BaseConsumer<Answers> = base(config)?
+        let context = || format!("open the positions of {group}");
+        let consumer: BaseConsumer<Logging> = base(config)?
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .create_with_context(Answers::default())
-            .map_err(|e| backend(format!("open the positions of {group}"), e))?;
-        Ok(Self { group: group.to_owned(), consumer: Mutex::new(consumer) })
+            .create_with_context(Logging)
+            .map_err(|e| backend(context(), e))?;
+        let consumer = Arc::new(consumer);
+        let (orders, ordered) = bounded(0);
+        let its = Arc::clone(&consumer);
+        thread::Builder::new()
+            .name("log-positions".to_owned())
+            .spawn(move || carry_out(&its, &ordered))
+            .map_err(|e| LogError::Backend { context: context(), source: Box::new(e) })?;
+        Ok(Self { group: group.to_owned(), consumer, orders })
     }
 
     /// Commits all positions in one request.
     pub(super) fn commit(&self, positions: &[(Partition, Commit)]) -> Result<(), LogError> {
         let wanted = self.list(positions)?;
-        let consumer = lock(&self.consumer);
         let deadline = Instant::now() + ANSWER_WAIT_MAX;
+        let late = || LogError::Timeout(ANSWER_WAIT_MAX);
         loop {
-            let Some(answer) = self.ask(&consumer, &wanted, deadline)? else {
-                return Err(LogError::Timeout(ANSWER_WAIT_MAX));
-            };
-            match answer {
+            let (tell, told) = bounded(1);
+            self.orders.send_deadline((wanted.clone(), tell), deadline).map_err(|_| late())?;
+            match told.recv_deadline(deadline).map_err(|_| late())? {
                 Ok(()) => return Ok(()),
                 Err(error) if is_transient(&error) && Instant::now() < deadline => {
                     tracing::warn!(%error, group = self.group, "failed to commit positions, asking again");
+                    thread::sleep(RETRY_PAUSE);
                 }
                 Err(error) => return Err(backend(format!("commit the positions of {}", self.group), error)),
             }
         }
-    }
-
-    /// One commit; `None` if no answer came until the deadline.
-    fn ask(
-        &self,
-        consumer: &BaseConsumer<Answers>,
-        wanted: &TopicPartitionList,
-        deadline: Instant,
-    ) -> Result<Option<KafkaResult<()>>, LogError> {
-        lock(&consumer.context().0).clear();
-        consumer
-            .commit(wanted, CommitMode::Async)
-            .map_err(|e| backend(format!("commit the positions of {}", self.group), e))?;
-        while Instant::now() < deadline {
-            if let Some(Err(error)) = consumer.poll(LOOK_AGAIN)
-                && !is_transient(&error)
-            {
-                return Ok(Some(Err(error)));
-            }
-            let answers: Vec<_> = lock(&consumer.context().0).drain(..).collect();
-            if let Some((result, _)) = answers.into_iter().find(|(_, offsets)| same(offsets, wanted)) {
-                return Ok(Some(result));
-            }
-        }
-        Ok(None)
     }
 
     fn list(&self, positions: &[(Partition, Commit)]) -> Result<TopicPartitionList, LogError> {
@@ -118,13 +84,12 @@ impl GroupClient {
 
     pub(super) fn committed(&self, partitions: &[Partition]) -> Result<Vec<Option<Commit>>, LogError> {
         let context = || format!("ask Kafka for the positions of {}", self.group);
-        let consumer = lock(&self.consumer);
         let answer = patiently(&context, || {
             let mut list = TopicPartitionList::with_capacity(partitions.len());
             for partition in partitions {
                 list.add_partition(&partition.topic, number(partition));
             }
-            let answer = consumer.committed_offsets(list, REQUEST_WAIT_MAX)?;
+            let answer = self.consumer.committed_offsets(list, REQUEST_WAIT_MAX)?;
             answer
                 .elements()
                 .iter()
@@ -144,12 +109,13 @@ impl GroupClient {
     }
 }
 
-/// Whether an answer is for this commit. The library may sort the rows and adds errors to them.
-fn same(one: &TopicPartitionList, other: &TopicPartitionList) -> bool {
-    one.count() == other.count()
-        && one.elements().iter().all(|row| {
-            other
-                .find_partition(row.topic(), row.partition())
-                .is_some_and(|its| its.offset() == row.offset() && its.metadata() == row.metadata())
-        })
+/// Makes commits until nobody can order any more.
+fn carry_out(consumer: &BaseConsumer<Logging>, orders: &Receiver<Order>) {
+    for (list, tell) in orders {
+        let result = consumer.commit(&list, CommitMode::Sync);
+        // Who ordered it may have stopped waiting.
+        drop(tell.send(result));
+        // Reports of lost connections pile up unless they are taken.
+        drop(consumer.poll(Duration::ZERO));
+    }
 }

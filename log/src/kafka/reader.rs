@@ -109,6 +109,8 @@ fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Logging>, LogError> {
         .set("auto.offset.reset", "error")
         .set("check.crcs", "true")
         .set("fetch.queue.backoff.ms", "2")
+        // A resumed partition joins the next fetch, so an idle one must not wait for long.
+        .set("fetch.wait.max.ms", "100")
         .set("queued.max.messages.kbytes", "65536")
         .set("max.partition.fetch.bytes", "4194304")
         .create_with_context(Logging)
