@@ -28,7 +28,12 @@ pub const CITIES_MAX: u32 = 4_000;
 #[must_use]
 pub fn first(count: u32) -> Vec<NamedCity> {
     let count = usize::try_from(count.min(CITIES_MAX)).unwrap_or(usize::MAX);
-    REAL.lines().skip(1).filter_map(parse_line).chain((0..SYNTHETIC_MAX).filter_map(synthetic)).take(count).collect()
+    REAL.lines()
+        .skip(1)
+        .filter_map(parse_line)
+        .chain((0..SYNTHETIC_MAX).filter_map(synthetic))
+        .take(count)
+        .collect()
 }
 
 fn parse_line(line: &str) -> Option<NamedCity> {

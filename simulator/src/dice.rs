@@ -18,11 +18,6 @@ impl Dice {
         Self(rng)
     }
 
-    /// Any 64 bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0.next_u64()
-    }
-
     /// A number below `bound`; 0 if the bound is 0.
     pub fn below(&mut self, bound: u32) -> u32 {
         let wide = u64::from(self.0.next_u32()) * u64::from(bound);

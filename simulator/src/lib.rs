@@ -1,3 +1,30 @@
-//! Writes scheme folders.
+//! Invented cities, cards and taps: writes whole scheme folders with true cryptograms.
+//!
+//! Everything follows from the configuration: the same seed gives the same bytes, on any number of
+//! threads. Beside the taps stands what must come of them (`truth.csv`), worked out by a small
+//! model of its own that shares no rule with the system it is meant to check, except the
+//! cryptogram itself. It holds for one cycle a day, every business date in turn.
+
 pub mod cities;
-pub mod dice;
+pub mod live;
+
+mod base;
+mod config;
+mod dice;
+mod documents;
+mod faults;
+mod files;
+mod judge;
+mod memory;
+mod presenter;
+mod record;
+mod run;
+mod schedule;
+mod tapper;
+mod truth;
+mod world;
+
+pub use config::{BaseInput, BaseSummary, DAYS_MAX, SimulateConfig, SimulateError, Summary, TAPS_MAX};
+pub use live::LiveCity;
+pub use run::simulate;
+pub use world::World;

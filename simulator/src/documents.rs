@@ -1,0 +1,112 @@
+//! The documents of a scheme folder: rulebook, keys, hotlist, outages.
+
+use std::fmt::Write as _;
+
+use crate::world::{GRACE_HOURS, PRESENTMENT_DAYS, Participant, World};
+
+/// The rulebook with all participants.
+pub(crate) fn rulebook(world: &World) -> String {
+    let mut text = format!(
+        "# Rules of a simulated scheme.\nversion = 1\npresentment_days = {PRESENTMENT_DAYS}\n\
+         hotlist_grace_hours = {GRACE_HOURS}\n\n\
+         [cut_off]\ntime = \"23:59\"\n\n\
+         [fees]\nbasis = \"cycle_bilateral\"\ninterchange_rate = \"0.003\"\nswitch_rate = \"0.001\"\n"
+    );
+    if let Some(first) = world.participants.first() {
+        let _ = write!(
+            text,
+            "\n[[fees.line]]\nname = \"first-city-metro\"\nacquirer = \"{}\"\nsector = \"metro\"\n\
+             interchange_rate = \"0.0025\"\nswitch_rate = \"0.0005\"\n",
+            first.city
+        );
+    }
+    text.push_str(
+        "\n[[fees.line]]\nname = \"bikes\"\nsector = \"bike\"\n\
+         interchange_rate = \"0.00125\"\nswitch_rate = \"0\"\n",
+    );
+    text.push_str("\n[clearing]\npartitions = 2\n\n[clearing.assignment]\n");
+    for (place, participant) in world.participants.iter().enumerate() {
+        let _ = writeln!(text, "{} = {}", participant.city, place % 2);
+    }
+    for (place, participant) in world.participants.iter().enumerate() {
+        text.push_str(&entry(place, participant));
+    }
+    text
+}
+
+/// One participant. Every fourth one whose prefix is its code leaves it to the default.
+fn entry(place: usize, participant: &Participant) -> String {
+    let Participant { city, name_en, name_zh, joined, prefixes, .. } = participant;
+    let mut text = format!(
+        "\n[[participant]]\ncity = \"{city}\"\nname_en = \"{name_en}\"\nname_zh = \"{name_zh}\"\n\
+         joined = \"{joined}\"\n"
+    );
+    let dates = [
+        ("left", participant.left),
+        ("suspended_from", participant.suspended_from),
+        ("suspended_until", participant.suspended_until),
+    ];
+    for (name, date) in dates {
+        if let Some(date) = date {
+            let _ = writeln!(text, "{name} = \"{date}\"");
+        }
+    }
+    let code = city.code();
+    let by_default = [String::from_utf8_lossy(&code)];
+    if place % 4 != 3 || *prefixes != by_default {
+        let quoted: Vec<String> = prefixes.iter().map(|prefix| format!("\"{prefix}\"")).collect();
+        let _ = writeln!(text, "terminal_prefixes = [{}]", quoted.join(", "));
+    }
+    text
+}
+
+/// TEST master keys of all participants.
+pub(crate) fn keys(world: &World) -> String {
+    let mut text =
+        "# TEST keys of a simulated scheme. Worthless, and refused outside test mode.\n".to_owned();
+    for participant in &world.participants {
+        for key in &participant.keys {
+            let _ = write!(
+                text,
+                "\n[[key]]\ncity = \"{}\"\nversion = {}\nalgorithm = \"{}\"\npurchase_master = \"{}\"\n\
+                 load_master = \"{}\"\n",
+                participant.city,
+                key.version,
+                key.algorithm.word(),
+                hex(&key.purchase),
+                hex(&key.load),
+            );
+        }
+    }
+    text
+}
+
+/// The hotlist, by issuer, card and time.
+pub(crate) fn hotlist(world: &World) -> String {
+    let mut rows: Vec<String> = world
+        .participants
+        .iter()
+        .flat_map(|p| p.hot.iter().map(move |hot| (p.city, hot)))
+        .flat_map(|(city, hot)| {
+            let times = [Some(hot.effective_at), hot.again_at];
+            times.into_iter().flatten().map(move |at| format!("{city},{},{at}\n", hex(&hot.card)))
+        })
+        .collect();
+    rows.sort_unstable();
+    format!("issuer,card,effective_at\n{}", rows.concat())
+}
+
+/// Which home city is dark on which business date.
+pub(crate) fn outages(world: &World) -> String {
+    let mut rows: Vec<String> = world
+        .participants
+        .iter()
+        .flat_map(|p| p.dark.iter().map(move |date| format!("{},{date}\n", p.city)))
+        .collect();
+    rows.sort_unstable();
+    format!("issuer,business_date\n{}", rows.concat())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
