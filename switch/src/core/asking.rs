@@ -187,7 +187,6 @@ impl Switch {
                 home.health = Health::Up;
                 home.answered_ms = Some(now_ms);
                 home.fails = 0;
-                home.alarmed = false;
                 let mut verdicts = verdicts.into_iter();
                 let mut touched = BTreeSet::new();
                 for (part, _) in request.parts {
@@ -264,8 +263,8 @@ impl Switch {
                 home.probe_at_ms = now_ms;
             }
             _ if request.parts.is_empty() => home.probe_at_ms = now_ms + retry_ms,
-            NoAnswer::Refused(reason) if !home.alarmed => {
-                home.alarmed = true;
+            NoAnswer::Refused(reason) if home.quiet_until_ms <= now_ms => {
+                home.quiet_until_ms = now_ms + self.config.set_aside_retry_ms;
                 let text = format!("{issuer} gave no usable answer ({reason}); it is asked again");
                 self.alarm(issuer, text);
             }

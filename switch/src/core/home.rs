@@ -53,8 +53,8 @@ pub(super) struct Home {
     pub(super) probe_at_ms: u64,
     /// Failures in a row.
     pub(super) fails: u32,
-    /// Whether a wrong answer has been alarmed since the last good one.
-    pub(super) alarmed: bool,
+    /// Until when further unusable answers raise no alarm.
+    pub(super) quiet_until_ms: u64,
     /// Parts in work that were not asked about yet; may name parts that have gone on meanwhile.
     pub(super) fresh: VecDeque<Ref>,
     /// Parked parts that can be asked about, by batch number and acquirer.
@@ -77,7 +77,7 @@ impl Default for Home {
             answered_ms: None,
             probe_at_ms: 0,
             fails: 0,
-            alarmed: false,
+            quiet_until_ms: 0,
             fresh: VecDeque::new(),
             ready: BTreeSet::new(),
             hungry: BTreeSet::new(),

@@ -84,7 +84,7 @@ impl Default for SwitchConfig {
             request_deadline_ms: 30_000,
             retry_ms: 200,
             retry_ms_max: 10_000,
-            attempts_max: 4,
+            attempts_max: 5,
             set_aside_retry_ms: 60_000,
             remind_ms: 30_000,
             batches_max: 32,
