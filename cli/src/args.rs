@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use domain::date::Date;
+use domain::{city::City, date::Date};
 
 use crate::output::Format;
 
@@ -75,6 +75,9 @@ pub struct Simulate {
     /// How the columns of --base are read
     #[arg(long, requires = "base")]
     pub mapping: Option<PathBuf>,
+    /// The city whose terminals collected --base
+    #[arg(long, default_value = "cu-5180")]
+    pub base_city: City,
     /// How to print the summary
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,

@@ -1,5 +1,52 @@
 //! `cityunion`: simulate, clear, verify, the demo, the benchmark, and each service alone.
 
 pub mod args;
-pub mod output;
-pub mod scheme_folder;
+mod bench;
+mod clear;
+mod demo;
+mod errors;
+mod house;
+mod output;
+mod progress;
+mod scheme_folder;
+mod services;
+mod signals;
+mod simulate;
+mod verify;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use domain::date::Date;
+
+/// Runs a command and says on standard error what went wrong, if something did.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let quiet = matches!(cli.command, Command::Simulate(_) | Command::Verify(_) | Command::Bench(_) | Command::Clear(_) | Command::Demo(_));
+    runtime::logging::init(if quiet { "warn" } else { "info" });
+    let done = match &cli.command {
+        Command::Simulate(args) => simulate::run(args),
+        Command::Clear(args) => clear::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Adapter(service) => services::adapter(service),
+        Command::Switch(service) => services::switch(service),
+        Command::ClearingNode(service) => services::clearing_node(service),
+    };
+    done.unwrap_or_else(|error| {
+        tell(&error);
+        errors::exit_code(&error)
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "this is the command line's front")]
+fn tell(error: &anyhow::Error) {
+    eprintln!("cityunion: {error:#}");
+}
+
+/// Today in China's one zone, UTC+8.
+fn today() -> Date {
+    let now = time::OffsetDateTime::now_utc() + time::Duration::hours(8);
+    Date::from_julian_day(now.date().to_julian_day())
+}

@@ -98,6 +98,12 @@ impl SchemeView {
         known.rulebook(opening)
     }
 
+    /// The rules that an opening names, once their bytes are here.
+    #[must_use]
+    pub fn rulebook_of(&self, opening: &Opening) -> Option<Arc<Rulebook>> {
+        lock(&self.shared).rulebook(opening)
+    }
+
     /// All versions of the rules that are known.
     #[must_use]
     pub fn rulebooks(&self) -> Vec<Arc<Rulebook>> {

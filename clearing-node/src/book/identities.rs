@@ -47,30 +47,35 @@ impl Key {
 /// A paid identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    key: Key,
+    // Not a `Key`, whose padding would cost eight bytes an identity.
+    terminal: u64,
+    sequence: u32,
     day: i32,
     content: u64,
 }
+
+const _: () = assert!(size_of::<Entry>() == ENTRY_LEN);
 
 impl Entry {
     /// An identity with the day it was tapped and the digest of its content.
     #[must_use]
     pub fn new(key: Key, tapped: Date, content: u64) -> Self {
-        Self { key, day: tapped.julian_day(), content }
+        let Key { terminal, sequence } = key;
+        Self { terminal, sequence, day: tapped.julian_day(), content }
     }
 
     /// The identity.
     #[must_use]
     pub fn key(&self) -> Key {
-        self.key
+        Key { terminal: self.terminal, sequence: self.sequence }
     }
 
     /// The bytes in the store.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; ENTRY_LEN] {
         let mut bytes = [0; ENTRY_LEN];
-        bytes[..8].copy_from_slice(&self.key.terminal.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.key.sequence.to_le_bytes());
+        bytes[..8].copy_from_slice(&self.terminal.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.sequence.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.day.to_le_bytes());
         bytes[16..].copy_from_slice(&self.content.to_le_bytes());
         bytes
@@ -79,11 +84,7 @@ impl Entry {
     fn from_bytes(bytes: &[u8; ENTRY_LEN]) -> Self {
         let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
         let half = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
-        Self {
-            key: Key { terminal: word(0), sequence: half(8) },
-            day: half(12).cast_signed(),
-            content: word(16),
-        }
+        Self { terminal: word(0), sequence: half(8), day: half(12).cast_signed(), content: word(16) }
     }
 }
 
@@ -137,8 +138,8 @@ impl Identities {
 
     /// Takes the identity for a record, unless another record holds it.
     pub fn claim(&mut self, entry: Entry) -> Claim {
-        let hash = entry.key.hash();
-        match self.shard(hash).entry(hash, |held| held.key == entry.key, |held| held.key.hash()) {
+        let hash = entry.key().hash();
+        match self.shard(hash).entry(hash, |held| held.key() == entry.key(), |held| held.key().hash()) {
             Slot::Vacant(slot) => {
                 slot.insert(entry);
                 Claim::Granted
@@ -168,14 +169,14 @@ impl Identities {
                 if entry.day >= line.julian_day() {
                     return true;
                 }
-                let keeps = keep(entry.key);
+                let keeps = keep(entry.key());
                 if keeps {
                     kept.push(*entry);
                 }
                 keeps
             });
         }
-        kept.sort_unstable_by_key(|entry| entry.key);
+        kept.sort_unstable_by_key(|entry| entry.key());
         kept
     }
 }

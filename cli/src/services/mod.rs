@@ -1,0 +1,118 @@
+//! Each service alone: `cityunion adapter|switch|clearing-node run --config FILE`.
+
+mod adapter;
+mod clearing_node;
+mod switch;
+
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use cu_log::{
+    Log,
+    kafka::{KafkaConfig, KafkaLog},
+    topics::Topics,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    args::{Action, Config, Service},
+    output::{Format, say},
+};
+
+/// How often a service looks whether its parts still work.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The log that the services share.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct LogConfig {
+    /// `HOST:PORT` of Apache Kafka, several separated by commas.
+    kafka: String,
+    /// What all topic names begin with.
+    #[serde(default)]
+    prefix: String,
+}
+
+impl LogConfig {
+    fn open(&self, client: &str) -> Result<(Arc<dyn Log>, Topics)> {
+        let log = KafkaLog::connect(KafkaConfig::new(&self.kafka, client))
+            .with_context(|| format!("failed to reach Kafka at {}; is it running?", self.kafka))?;
+        Ok((Arc::new(log), Topics::new(&self.prefix)))
+    }
+}
+
+/// A service's configuration.
+trait Configured: DeserializeOwned + Serialize {
+    /// Where the log is set.
+    fn log(&mut self) -> &mut LogConfig;
+
+    /// Checks what the types cannot.
+    fn check(&self) -> Result<()>;
+}
+
+/// Runs or checks the adapter.
+///
+/// # Errors
+/// What is wrong with the configuration, or why the service ended.
+pub fn adapter(service: &Service) -> Result<ExitCode> {
+    act(service, adapter::run)
+}
+
+/// Runs or checks the switch.
+///
+/// # Errors
+/// What is wrong with the configuration, or why the service ended.
+pub fn switch(service: &Service) -> Result<ExitCode> {
+    act(service, switch::run)
+}
+
+/// Runs or checks the clearing node.
+///
+/// # Errors
+/// What is wrong with the configuration, or why the service ended.
+pub fn clearing_node(service: &Service) -> Result<ExitCode> {
+    act(service, clearing_node::run)
+}
+
+fn act<C: Configured>(service: &Service, run: fn(C) -> Result<()>) -> Result<ExitCode> {
+    match &service.action {
+        Action::Run(config) => run(load(config)?)?,
+        Action::CheckConfig(config) => {
+            let config: C = load(config)?;
+            say(Format::Table, &toml::to_string_pretty(&config).context("failed to show the configuration")?);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load<C: Configured>(args: &Config) -> Result<C> {
+    let mut config: C = runtime::config::load(Some(&args.config), "CITYUNION", std::env::vars())
+        .context("failed to start")?;
+    if let Some(kafka) = &args.kafka {
+        config.log().kafka.clone_from(kafka);
+    }
+    config.check().map_err(|error| crate::errors::Usage(format!("{}: {error:#}", args.config.display())))?;
+    Ok(config)
+}
+
+/// Runs until SIGINT or SIGTERM, or until `look` finds that something stands still.
+fn until_stopped(tokio: &tokio::runtime::Runtime, mut look: impl FnMut() -> Result<()>) -> Result<()> {
+    let stop = crate::signals::stopped(tokio)?;
+    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+        look()?;
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+fn network() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("start the network runtime")
+}
