@@ -17,9 +17,9 @@ use crate::{
     journal::{Effect, Input, Journal, JournalError},
     tapfile::TapFileError,
 };
+use follow::Following;
 use store::Store;
 
-pub use follow::Following;
 pub use take::{Outcome, TakeSummary, TakenUpload, Upload};
 
 mod draft;
@@ -109,6 +109,7 @@ impl AcquirerError {
 #[derive(Clone)]
 pub struct AcquirerHost {
     shared: Arc<Shared>,
+    following: Arc<Mutex<Option<Following>>>,
 }
 
 struct Shared {
@@ -158,7 +159,7 @@ impl AcquirerHost {
             answered: Condvar::new(),
             following: Mutex::new(None),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), following: Arc::default() })
     }
 
     /// How many batches of a city have been published, or are about to be, without any result so far.
@@ -167,6 +168,14 @@ impl AcquirerHost {
         let desk = self.shared.desk(city);
         let open = lock(&desk).journal.unanswered();
         open
+    }
+
+    /// Whether a file of this name was taken or refused before.
+    #[must_use]
+    pub fn knows(&self, city: City, name: &str) -> bool {
+        let desk = self.shared.desk(city);
+        let known = lock(&desk).journal.upload(name).is_some();
+        known
     }
 
     /// The cities that are stopped, and why: what the log says and what was journaled disagree.

@@ -20,8 +20,8 @@ use crate::journal::{Effect, Input};
 const POLL_BYTES_MAX: usize = 4 << 20;
 const POLL_WAIT: Duration = Duration::from_millis(50);
 
-/// A thread that follows results; dropped, it ends after what it is doing.
-pub struct Following {
+/// The thread that follows results; dropped, it ends after what it is doing.
+pub(super) struct Following {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,11 +36,14 @@ impl Drop for Following {
 }
 
 impl AcquirerHost {
-    /// Begins to follow the results of `cities`, each from where its journal is.
+    /// Begins to follow the results of `cities`, each from where its journal is, in place of those that were
+    /// followed before. Goes on until the last clone of this host is dropped.
     ///
     /// # Errors
     /// [`AcquirerError::Log`], a hole in a results log included.
-    pub fn follow(&self, cities: &[City]) -> Result<Following, AcquirerError> {
+    pub fn follow(&self, cities: &[City]) -> Result<(), AcquirerError> {
+        let mut current = lock(&self.following);
+        *current = None;
         let mut starts = Vec::new();
         let mut topics = BTreeMap::new();
         for city in cities {
@@ -65,7 +68,8 @@ impl AcquirerHost {
         };
         let spawned = thread::Builder::new().name("results".to_owned()).spawn(follow);
         let thread = spawned.map_err(|error| AcquirerError::NotFollowing(error.to_string()))?;
-        Ok(Following { stop, thread: Some(thread) })
+        *current = Some(Following { stop, thread: Some(thread) });
+        Ok(())
     }
 
     /// Waits until every batch of `cities` has a result (stopped cities are not waited for).
