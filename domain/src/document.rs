@@ -33,8 +33,6 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Fault {}
-
 /// Parses a whole document and hands its top table to `read`.
 ///
 /// # Errors

@@ -251,6 +251,7 @@ impl FeeTable {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "the formula to compare with, wide enough by its types")]
 mod tests {
     use proptest::prelude::*;
 

@@ -33,7 +33,7 @@ pub struct Masters {
 pub enum KeysError {
     /// Something in it is missing, misspelt or there twice.
     #[error("the key file is wrong in {0}")]
-    Wrong(#[from] Fault),
+    Wrong(Fault),
 }
 
 impl KeyRing {
@@ -42,7 +42,7 @@ impl KeyRing {
     /// # Errors
     /// [`KeysError`], naming the line, entry and field.
     pub fn parse(toml_text: &str) -> Result<Self, KeysError> {
-        Ok(document::read(toml_text, ring)?)
+        document::read(toml_text, ring).map_err(KeysError::Wrong)
     }
 
     /// The keys of a home city, ready for use; none if it has none.

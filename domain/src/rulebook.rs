@@ -105,7 +105,7 @@ pub enum RulebookError {
     NotUtf8(#[source] std::str::Utf8Error),
     /// Something in it is missing, misspelt or contradicts something else.
     #[error("the rulebook is wrong in {0}")]
-    Wrong(#[from] Fault),
+    Wrong(Fault),
 }
 
 impl Rulebook {
@@ -119,7 +119,7 @@ impl Rulebook {
             return Err(RulebookError::TooLong { bytes: toml_bytes.len() });
         }
         let text = std::str::from_utf8(toml_bytes).map_err(RulebookError::NotUtf8)?;
-        let body = document::read(text, read::rulebook)?;
+        let body = document::read(text, read::rulebook).map_err(RulebookError::Wrong)?;
         let prefixes = body.participants.iter().flat_map(|participant| {
             participant.terminal_prefixes.iter().map(|prefix| (*prefix, participant.city))
         });
