@@ -40,6 +40,12 @@ impl PairSum {
         self.amount_fen = self.amount_fen.saturating_add(amount_fen.into());
         self.fingerprint = self.fingerprint.wrapping_add(xxh3_128(&record));
     }
+
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.amount_fen = self.amount_fen.saturating_add(other.amount_fen);
+        self.fingerprint = self.fingerprint.wrapping_add(other.fingerprint);
+    }
 }
 
 /// Cleared records by acquirer and issuer.
@@ -106,12 +112,21 @@ pub(super) fn read_issuers(
     let mut side = IssuerSide::default();
     for (issuer, entry) in files {
         let mut reader =
-            IssuerReader { issuer: *issuer, entry, rules, fees: None, last: None, leaf: Vec::new() };
+            IssuerReader { issuer: *issuer, entry, rules, pair: None, last: None, leaf: Vec::new() };
         read_csv(folder, entry, &layout::ISSUER, findings, |row, findings| {
             reader.read(row, &mut side, findings);
         })?;
+        reader.close_pair(&mut side, findings);
     }
     Ok(side)
+}
+
+/// The sums of the pair with one acquirer while its rows follow each other.
+struct OpenPair {
+    acquirer: City,
+    fees: Option<FeeTable>,
+    sum: PairSum,
+    tallies: BTreeMap<(Kind, u16), Tally>,
 }
 
 /// One home city's file while it is read.
@@ -119,8 +134,7 @@ struct IssuerReader<'a> {
     issuer: City,
     entry: &'a FileEntry,
     rules: Option<(&'a Rulebook, Date)>,
-    /// The fee table of the pair with this acquirer.
-    fees: Option<(City, FeeTable)>,
+    pair: Option<OpenPair>,
     last: Option<(City, [u8; 12], u32)>,
     leaf: Vec<u8>,
 }
@@ -143,36 +157,41 @@ impl IssuerReader<'_> {
             findings.fail(Check::Order, &self.entry.name, Some(row.line), what);
         }
         self.last = place;
-        let sum = side.cleared.entry((parsed.acquirer, self.issuer)).or_default();
-        sum.add(&parsed.terminal, parsed.terminal_seq, parsed.amount_fen);
-        if let Some((rulebook, business_date)) = self.rules {
-            self.add_total(rulebook, business_date, &parsed, side, row.line, findings);
+        if self.pair.as_ref().is_none_or(|pair| pair.acquirer != parsed.acquirer) {
+            self.close_pair(side, findings);
+            self.open_pair(parsed.acquirer);
+        }
+        self.add(&parsed, findings);
+    }
+
+    fn open_pair(&mut self, acquirer: City) {
+        let fees = self.rules.map(|(rulebook, date)| rulebook.fees.table(acquirer, self.issuer, date));
+        self.pair = Some(OpenPair { acquirer, fees, sum: PairSum::default(), tallies: BTreeMap::new() });
+    }
+
+    /// Adds a record to its pair, and to the tally of its kind and fee line.
+    fn add(&mut self, line: &IssuerLine, findings: &mut Findings) {
+        let Some(pair) = &mut self.pair else { return };
+        pair.sum.add(&line.terminal, line.terminal_seq, line.amount_fen);
+        if let (Some((rulebook, _)), Some(fees)) = (self.rules, &pair.fees) {
+            let fee_line = fees.line(line.sector.index(), line.product.index());
+            let rates = (rulebook.fees.basis == Basis::PerRecord).then(|| rulebook.fees.rates(fee_line));
+            let tally = pair.tallies.entry((line.kind, fee_line)).or_default();
+            if let Err(e) = tally.add(line.amount_fen, rates) {
+                findings.fail(Check::Positions, &self.entry.name, None, e.to_string());
+            }
         }
     }
 
-    /// Adds the record to the total of its pair, kind and fee line.
-    fn add_total(
-        &mut self,
-        rulebook: &Rulebook,
-        business_date: Date,
-        line: &IssuerLine,
-        side: &mut IssuerSide,
-        number: u64,
-        findings: &mut Findings,
-    ) {
-        let acquirer = line.acquirer;
-        let fees = match &self.fees {
-            Some((of, fees)) if *of == acquirer => fees,
-            _ => {
-                let fees = rulebook.fees.table(acquirer, self.issuer, business_date);
-                &self.fees.insert((acquirer, fees)).1
+    /// Adds the sums of the open pair to those of all.
+    fn close_pair(&mut self, side: &mut IssuerSide, findings: &mut Findings) {
+        let Some(OpenPair { acquirer, sum, tallies, .. }) = self.pair.take() else { return };
+        side.cleared.entry((acquirer, self.issuer)).or_default().merge(&sum);
+        for ((kind, fee_line), tally) in tallies {
+            let key = TotalKey { acquirer, issuer: self.issuer, kind, fee_line };
+            if let Err(e) = side.totals.entry(key).or_default().merge(&tally) {
+                findings.fail(Check::Positions, &self.entry.name, None, e.to_string());
             }
-        };
-        let fee_line = fees.line(line.sector.index(), line.product.index());
-        let key = TotalKey { acquirer, issuer: self.issuer, kind: line.kind, fee_line };
-        let rates = (rulebook.fees.basis == Basis::PerRecord).then(|| rulebook.fees.rates(fee_line));
-        if let Err(e) = side.totals.entry(key).or_default().add(line.amount_fen, rates) {
-            findings.fail(Check::Positions, &self.entry.name, Some(number), e.to_string());
         }
     }
 }
@@ -190,7 +209,7 @@ struct AcquirerLine {
 impl AcquirerLine {
     /// Reads the fields; the column that has no valid form otherwise.
     fn parse(fields: &Fields) -> Result<Self, usize> {
-        let file = fields.text(0).filter(|file| file.len() > 4 && file.ends_with(".csv"));
+        let file = fields.text(0).filter(|file| file.ends_with(".csv"));
         file.filter(|file| !file.contains('/')).ok_or(0_usize)?;
         let words = [fields.get(6), fields.get(7), fields.get(8)];
         let is = |result: &RecordResult| {
