@@ -1,0 +1,42 @@
+# make demo | test | build | bench: each sets up what it needs first. `make help` tells more.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Extra features of the build; tools/setup says where they are needed.
+FEATURES ?=
+FLAGS := --locked $(if $(FEATURES),--features $(FEATURES))
+PROGRAM := --package cityunion --bin cityunion
+
+.PHONY: help setup demo test lint fmt build bench clean-deps
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+setup: ## installs what building and testing need; does nothing the second time
+	@tools/setup
+
+demo: setup ## builds and runs everything in one process, with simulated cities; state in .demo
+	cargo build $(FLAGS) $(PROGRAM)
+	@exec target/debug/cityunion demo --dir .demo
+
+test: lint ## everything a change must pass: lint, then all tests, on the embedded log and on a real Kafka
+	cargo test $(FLAGS) --workspace
+
+lint: setup ## formatter, spelling, dependency policy, linter
+	cargo fmt --all --check
+	.deps/tools/bin/typos
+	tools/check-dependencies
+	cargo clippy $(FLAGS) --workspace --all-targets -- -D warnings
+
+fmt: ## formats all code
+	cargo fmt --all
+
+build: setup ## the optimised program: target/release/cityunion
+	cargo build $(FLAGS) --release $(PROGRAM)
+
+bench: build ## measures speed and memory, prints a table, writes target/bench.json
+	target/release/cityunion bench
+
+clean-deps: ## removes what setup put into .deps
+	rm -rf .deps
