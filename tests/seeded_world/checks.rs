@@ -1,0 +1,283 @@
+//! What must hold of the log as a whole, whoever wrote it and however often.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use clearing_node::book::{Book, Effect, Stepped};
+use domain::{city::City, identity::Identity};
+use proto::{
+    Clearing, CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, cycle_event::Body,
+};
+
+use super::{
+    reference::{Check, Did, Paid, Reference},
+    scheme::{Document, PARTITIONS, city},
+    store::{Gathered, Rows},
+};
+
+/// A partition of the book folded once, at the moment of each append: by the code under test and by the
+/// reference.
+pub struct Partition {
+    number: u32,
+    book: Book,
+    pub rows: Rows,
+    /// What any node must say at each offset.
+    pub effects: Vec<Vec<Effect>>,
+    /// The position that readers committed for their group; no store depends on it.
+    pub group_offset: u64,
+    pub reference: Reference,
+}
+
+impl Partition {
+    pub fn new(number: u32) -> Self {
+        Self {
+            number,
+            book: Book::new(number),
+            rows: Rows::new(),
+            effects: Vec::new(),
+            group_offset: 0,
+            reference: Reference::default(),
+        }
+    }
+
+    pub fn append(
+        &mut self,
+        offset: u64,
+        payload: Bytes,
+        message: &Clearing,
+        documents: &[Arc<Document>],
+    ) -> Result<Did, String> {
+        let mut effects = Vec::new();
+        step(&mut self.book, &mut self.rows, offset, payload, documents, &mut effects)?;
+        let did = self.reference.step(message, &effects, documents);
+        let did = did.map_err(|why| format!("partition {} offset {offset}: {why}", self.number))?;
+        self.effects.push(effects);
+        Ok(did)
+    }
+}
+
+/// Folds one message and commits it, learning rulebooks as needed.
+pub fn step(
+    book: &mut Book,
+    rows: &mut Rows,
+    offset: u64,
+    payload: Bytes,
+    documents: &[Arc<Document>],
+    effects: &mut Vec<Effect>,
+) -> Check {
+    let mut txn = Gathered::over(rows);
+    for _ in 0..2 {
+        match book.step(&mut txn, offset, payload.clone(), effects) {
+            Err(halt) => return Err(format!("a partition stands still: {halt}")),
+            Ok(Stepped::Done) => {
+                book.seal(&mut txn);
+                txn.finish().commit(rows);
+                return Ok(());
+            }
+            Ok(Stepped::NeedsRulebook { .. }) => {
+                documents.iter().for_each(|document| book.learn(Arc::clone(&document.rulebook)));
+            }
+        }
+    }
+    Err("a marker names rules that nobody published".to_owned())
+}
+
+/// What was seen on the whole log.
+#[derive(Default)]
+pub struct Checks {
+    /// The shortest window ever published, days.
+    days_min: u32,
+    /// By digest of the rulebook: whether each record pays its own fees.
+    per_record: BTreeMap<[u8; 32], bool>,
+    /// Where each batch first stands in the taps.
+    pub tap_offsets: BTreeMap<(City, u64, Bytes), u64>,
+    /// Cycles whose barrier was given up.
+    pub timed_out: BTreeSet<u32>,
+    /// Cities whose adapter's disk went back.
+    pub rolled_back: BTreeSet<City>,
+    pub stopped: BTreeSet<City>,
+    pub openings: BTreeMap<u32, Opening>,
+    pub cut_offs: BTreeMap<u32, CutOff>,
+    pub plans: BTreeMap<u32, Plan>,
+    totals: BTreeMap<(u32, u32), PartitionTotals>,
+    markers: BTreeMap<(u32, u32), Marker>,
+    paid: BTreeMap<Identity, Vec<Paid>>,
+}
+
+impl Checks {
+    /// Notes a version of the rules that is published.
+    pub fn publish(&mut self, document: &Document) {
+        let days = document.terms.days;
+        self.days_min = if self.per_record.is_empty() { days } else { self.days_min.min(days) };
+        self.per_record.insert(document.rulebook.digest(), document.terms.per_record);
+    }
+
+    pub fn stop(&mut self, city: City, reason: &str) -> Check {
+        if !self.rolled_back.contains(&city) && !self.stopped.contains(&city) {
+            return Err(format!("{city} stopped without cause: {reason}"));
+        }
+        self.stopped.insert(city);
+        Ok(())
+    }
+
+    /// A message of `cu.clearing` and what it did.
+    pub fn clearing(&mut self, partition: u32, did: Did) -> Check {
+        for city in did.stopped {
+            self.stop(city, "by the book")?;
+        }
+        if let Some((city, number, digest, cycle)) = did.booked {
+            self.barrier(city, number, digest, cycle)?;
+        }
+        if let Some(marker) = did.marker {
+            self.marker(partition, marker)?;
+        }
+        did.paid.into_iter().try_for_each(|paid| self.pay(paid))
+    }
+
+    /// What was in the taps at a cut-off is in a cycle before it.
+    fn barrier(&self, city: City, number: u64, digest: Bytes, cycle: u32) -> Check {
+        if self.stopped.contains(&city) {
+            return Ok(());
+        }
+        let Some(offset) = self.tap_offsets.get(&(city, number, digest)) else { return Ok(()) };
+        for (ended, cut_off) in self.cut_offs.range(..cycle) {
+            let end = cut_off.barrier.iter().find(|end| end.acquirer == city.to_string());
+            if !self.timed_out.contains(ended) && end.is_some_and(|end| *offset < end.offset) {
+                return Err(format!(
+                    "barrier: batch {number} of {city} was there at the cut-off of cycle {ended}, counted in {cycle}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Markers that took effect are the same in every partition, and what the log of cycles says first.
+    fn marker(&mut self, partition: u32, marker: Marker) -> Check {
+        if let Some(opening) = &marker.opens
+            && self.openings.get(&opening.cycle) != Some(opening)
+        {
+            let event = self.openings.get(&opening.cycle);
+            return Err(format!("a marker of partition {partition} says {opening:?}, the event {event:?}"));
+        }
+        let key = (marker.closes, marker.opens.as_ref().map_or(0, |opening| opening.cycle));
+        let first = self.markers.entry(key).or_insert_with(|| marker.clone());
+        if *first != marker {
+            return Err(format!("markers differ: {first:?} and {marker:?}"));
+        }
+        Ok(())
+    }
+
+    /// No identity is paid twice: never the same content, no other one within the window.
+    fn pay(&mut self, paid: Paid) -> Check {
+        let before = self.paid.entry(paid.identity).or_default();
+        let days = i32::try_from(self.days_min).unwrap();
+        for other in before.iter() {
+            if other.content == paid.content {
+                return Err(format!("paid twice: {paid:?} and {other:?}"));
+            }
+            if paid.arrival_date <= other.tapped + days {
+                return Err(format!("an identity paid twice within the window: {paid:?} after {other:?}"));
+            }
+        }
+        before.push(paid);
+        Ok(())
+    }
+
+    /// An event of `cu.cycles`.
+    pub fn cycles(&mut self, event: CycleEvent) -> Check {
+        match event.body {
+            Some(Body::Opening(opening)) => self.opening(opening),
+            Some(Body::CutOff(cut_off)) => {
+                let last = self.openings.keys().next_back().copied().unwrap_or(0);
+                if cut_off.cycle == last && !self.cut_offs.contains_key(&last) {
+                    self.cut_offs.insert(last, cut_off.clone());
+                    if let Some(opening) = cut_off.opens {
+                        self.opening(opening);
+                    }
+                }
+            }
+            Some(Body::Totals(totals)) => {
+                let key = (totals.cycle, totals.partition);
+                let first = self.totals.entry(key).or_insert_with(|| totals.clone());
+                if *first != totals {
+                    return Err(format!("two totals: {first:?} and {totals:?}"));
+                }
+            }
+            Some(Body::Plan(plan)) => return self.plan(plan),
+            Some(Body::Published(_)) | None => {}
+        }
+        Ok(())
+    }
+
+    fn opening(&mut self, opening: Opening) {
+        let last = self.openings.keys().next_back().copied().unwrap_or(0);
+        let closed = last == 0 || self.cut_offs.contains_key(&last);
+        if opening.cycle == last + 1 && closed {
+            self.openings.insert(opening.cycle, opening);
+        }
+    }
+
+    fn plan(&mut self, plan: Plan) -> Check {
+        if let Some(first) = self.plans.get(&plan.cycle) {
+            return if *first == plan { Ok(()) } else { Err(format!("two plans: {first:?} and {plan:?}")) };
+        }
+        let parts: Vec<&PartitionTotals> =
+            self.totals.range((plan.cycle, 0)..=(plan.cycle, u32::MAX)).map(|(_, totals)| totals).collect();
+        if parts.len() != PARTITIONS as usize {
+            return Err(format!("plan {} with totals of {} partitions", plan.cycle, parts.len()));
+        }
+        let digest = self.openings.get(&plan.cycle).and_then(|o| o.rulebook_digest.as_ref().try_into().ok());
+        let per_record = digest.and_then(|digest: [u8; 32]| self.per_record.get(&digest)).copied();
+        check_plan(&plan, &parts, per_record.ok_or("a plan by rules that nobody published")?)?;
+        self.plans.insert(plan.cycle, plan);
+        Ok(())
+    }
+}
+
+/// A plan by hand: positions and nets out of the totals, and the zero sum.
+fn check_plan(plan: &Plan, parts: &[&PartitionTotals], per_record: bool) -> Check {
+    let mut pairs: BTreeMap<(String, String), [i64; 4]> = BTreeMap::new();
+    for total in parts.iter().flat_map(|part| &part.totals) {
+        let amount = i64::try_from(total.amount_fen).unwrap();
+        let (mut interchange, mut switch) = (total.interchange_fen, total.switch_fee_fen);
+        if !per_record {
+            (interchange, switch) = super::reference::fees(total.amount_fen, total.fee_line == 0);
+        }
+        let pair = pairs.entry((total.acquirer.clone(), total.issuer.clone())).or_default();
+        pair[0] += i64::try_from(total.count).unwrap();
+        pair[1] += amount;
+        pair[2] += i64::try_from(interchange).unwrap();
+        pair[3] += i64::try_from(switch).unwrap();
+    }
+    let stated = plan.positions.iter().map(|p| {
+        let figures = [p.count.cast_signed(), p.amount_fen.cast_signed(), p.interchange_fen, p.switch_fee_fen];
+        ((p.acquirer.clone(), p.issuer.clone()), figures)
+    });
+    let stated: BTreeMap<_, _> = stated.collect();
+    if stated != pairs {
+        return Err(format!("positions of cycle {}: {stated:?}, by hand {pairs:?}", plan.cycle));
+    }
+    let mut nets: BTreeMap<String, i64> = BTreeMap::new();
+    for ((acquirer, issuer), [_, amount, interchange, switch]) in &pairs {
+        *nets.entry(acquirer.clone()).or_default() += amount - interchange - switch;
+        *nets.entry(issuer.clone()).or_default() -= amount - interchange;
+        *nets.entry("scheme".to_owned()).or_default() += switch;
+    }
+    for item in parts.iter().flat_map(|part| &part.adjustments) {
+        *nets.entry(item.creditor.clone()).or_default() += item.amount_fen.cast_signed();
+        *nets.entry(item.debtor.clone()).or_default() -= item.amount_fen.cast_signed();
+    }
+    let names = (0..super::scheme::ISSUERS).map(|index| city(index).to_string());
+    for name in names.chain(["scheme".to_owned()]) {
+        let stated = plan.net.iter().find(|net| net.participant == name).map_or(0, |net| net.net_fen);
+        let by_hand = nets.get(&name).copied().unwrap_or(0);
+        if stated != by_hand {
+            return Err(format!("net of {name} in cycle {}: {stated}, by hand {by_hand}", plan.cycle));
+        }
+    }
+    let sum: i64 = plan.net.iter().map(|net| net.net_fen).sum();
+    if sum == 0 { Ok(()) } else { Err(format!("plan {} sums to {sum} fen", plan.cycle)) }
+}

@@ -1,0 +1,241 @@
+//! What all processes share: the log with its checks, the home cities, the committed positions, the rules.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use domain::{city::City, rulebook::Rulebook};
+use proto::{Clearing, Message, TapBatch};
+
+use super::{
+    checks::{Checks, Partition},
+    dice::Dice,
+    net::{Landed, Log, Net, Topic, Writer},
+    profiles::Profile,
+    records::Record,
+    reference::Check,
+    scheme::{ACQUIRERS, Document, FIRST_DATE, ISSUERS, PARTITIONS, acquirers, city, index_of, partition_of},
+};
+
+/// How a home city behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    Up,
+    Dark,
+    Slow,
+    Wrong,
+}
+
+/// A question to a home city.
+pub struct Request {
+    pub writer: Writer,
+    pub issuer: City,
+    pub id: u64,
+    pub parts: Vec<Bytes>,
+}
+
+/// What all processes share.
+pub struct Env {
+    pub dice: Dice,
+    pub profile: Profile,
+    pub now_ms: u64,
+    /// Faults have stopped.
+    pub calm: bool,
+    pub net: Net,
+    pub log: Log,
+    pub documents: Vec<Arc<Document>>,
+    pub records: Vec<Record>,
+    /// Next tap offset and highest number, and next park offset, as the switches committed them.
+    pub committed: BTreeMap<City, (u64, u64)>,
+    pub committed_park: BTreeMap<City, u64>,
+    pub endpoint: [bool; ISSUERS],
+    pub home: [Home; ISSUERS],
+    pub requests: Vec<Request>,
+    /// How many cycles shall be closed.
+    pub wanted: u32,
+    pub partitions: Vec<Partition>,
+    pub checks: Checks,
+    trace: bool,
+}
+
+impl Env {
+    pub fn new(seed: u64, profile: Profile, mut dice: Dice, trace: bool) -> Self {
+        let first = super::scheme::Terms::first(u32::try_from(dice.pick(&[1, 2, 3])).unwrap(), dice.permille(400));
+        let net = Net::new(30 * profile.copies / 1000);
+        let mut env = Self {
+            dice,
+            profile,
+            now_ms: 1_000,
+            calm: false,
+            net,
+            log: Log::default(),
+            documents: vec![Arc::new(first.document())],
+            records: Vec::new(),
+            committed: acquirers().map(|city| (city, (0, 0))).collect(),
+            committed_park: acquirers().map(|city| (city, 0)).collect(),
+            endpoint: [true; ISSUERS],
+            home: [Home::Up; ISSUERS],
+            requests: Vec::new(),
+            wanted: 0,
+            partitions: (0..PARTITIONS).map(Partition::new).collect(),
+            checks: Checks::default(),
+            trace,
+        };
+        env.trace(|| format!("seed {seed}: {:?}", env.profile));
+        env.checks.publish(&env.documents[0]);
+        env
+    }
+
+    #[expect(clippy::print_stdout, reason = "a trace is asked for by CU_SEED")]
+    pub fn trace(&self, line: impl FnOnce() -> String) {
+        if self.trace {
+            println!("{}", line());
+        }
+    }
+
+    /// The rulebooks as a process learns them; the order is nobody's promise.
+    pub fn rulebooks(&mut self) -> Vec<Arc<Rulebook>> {
+        let mut all: Vec<_> = self.documents.iter().map(|d| Arc::clone(&d.rulebook)).collect();
+        if self.dice.permille(300) {
+            all.reverse();
+        }
+        all
+    }
+
+    pub fn publish_rules(&mut self) {
+        let latest = Arc::clone(self.documents.iter().max_by_key(|d| d.terms.version).unwrap());
+        let Some(mut next) = latest.terms.changed(&mut self.dice, self.profile.prefixes) else { return };
+        if self.dice.permille(100) {
+            // An operator's slip: other bytes under a version that exists.
+            next.version = latest.terms.version;
+        }
+        self.trace(|| format!("rules {next:?}"));
+        let document = next.document();
+        self.checks.publish(&document);
+        self.documents.push(Arc::new(document));
+    }
+
+    /// The latest version of the rules.
+    pub fn latest_version(&self) -> u32 {
+        self.documents.iter().map(|d| d.terms.version).max().unwrap_or(1)
+    }
+
+    /// Whether taps may be presented: a cycle is open everywhere.
+    pub fn is_open(&self) -> bool {
+        self.partitions.iter().all(|p| p.reference.open_cycle().is_some())
+    }
+
+    /// Makes new records for a file of a city: fresh ones, repeats of earlier ones, clashes with earlier ones.
+    pub fn new_records(&mut self, acquirer: City) -> Vec<Record> {
+        let count = 1 + self.dice.below(self.profile.records_max);
+        let acquirer = index_of(acquirer);
+        (0..count)
+            .map(|_| {
+                let record = self.new_record(acquirer);
+                self.records.push(record.clone());
+                record
+            })
+            .collect()
+    }
+
+    fn new_record(&mut self, acquirer: usize) -> Record {
+        let uid = u32::try_from(self.records.len()).unwrap();
+        let dice = &mut self.dice;
+        let bad = |dice: &mut Dice, often: u32| {
+            if dice.permille(often) { u8::try_from(1 + dice.below(3)).unwrap() } else { 0 }
+        };
+        if dice.permille(self.profile.repeats) {
+            let reach = if self.profile.ruley { self.records.len() } else { 40 };
+            let foreign = if self.profile.ruley { 500 } else { 200 };
+            let recent = self.records.iter().rev().take(reach);
+            let earlier: Vec<&Record> =
+                recent.filter(|r| r.acquirer == acquirer || dice.permille(foreign)).collect();
+            if !earlier.is_empty() {
+                let mut record = Record { acquirer, ..earlier[dice.below(earlier.len())].clone() };
+                if !dice.permille(600) {
+                    record.content = uid;
+                    if dice.permille(500) {
+                        record.issuer = dice.below(ISSUERS);
+                    }
+                    record.tapped += dice.pick(&[0, 0, 1, 2]);
+                    record.code = bad(dice, self.profile.bad);
+                }
+                return record;
+            }
+        }
+        let partition = usize::try_from(partition_of(city(acquirer))).unwrap();
+        let reference = &self.partitions[partition].reference;
+        let owners = reference.document().unwrap_or(&self.documents[0]).terms.owners;
+        let own: Vec<usize> = (0..ACQUIRERS).filter(|p| owners[*p] == Some(acquirer)).collect();
+        let prefix = if !own.is_empty() && dice.permille(900) { dice.pick(&own) } else { dice.below(3) };
+        let date = reference.date().unwrap_or(FIRST_DATE);
+        Record {
+            acquirer,
+            issuer: dice.below(ISSUERS),
+            prefix,
+            sequence: uid,
+            content: uid,
+            tapped: date + dice.pick(&[1, 0, 0, -1, -1, -2, -3, -4, 2]),
+            code: bad(dice, self.profile.bad),
+            poison: dice.permille(self.profile.poison),
+        }
+    }
+
+    /// Lands one message; returns whom to tell.
+    pub fn deliver(&mut self) -> Result<Option<Landed>, String> {
+        let Some(landed) = self.net.land(&mut self.dice, self.calm) else { return Ok(None) };
+        self.append(landed.topic, landed.payload.clone())?;
+        Ok(Some(landed))
+    }
+
+    /// Appends to the log and checks what that means.
+    pub fn append(&mut self, topic: Topic, payload: Bytes) -> Check {
+        let offset = self.log.append(topic, payload.clone());
+        match topic {
+            Topic::Clearing(number) => {
+                let message = Clearing::decode(payload.clone()).map_err(|e| e.to_string())?;
+                self.trace(|| format!("clearing.{number} {offset} {}", super::trace::clearing(&message)));
+                let partition = &mut self.partitions[usize::try_from(number).unwrap()];
+                let did = partition.append(offset, payload, &message, &self.documents)?;
+                self.checks.clearing(number, did)?;
+            }
+            Topic::Cycles => {
+                let event = proto::CycleEvent::decode(payload).map_err(|e| e.to_string())?;
+                self.trace(|| format!("cycles {offset} {}", super::trace::cycles(&event)));
+                self.checks.cycles(event)?;
+            }
+            Topic::Taps(city) => {
+                let batch = TapBatch::decode(payload).map_err(|e| e.to_string())?;
+                self.trace(|| format!("taps {city} {offset} batch {}", batch.number));
+                self.checks.tap_offsets.entry((city, batch.number, batch.digest)).or_insert(offset);
+            }
+            Topic::Parked(city) => {
+                self.trace(|| {
+                    let part = proto::ParkedPart::decode(payload).unwrap_or_default();
+                    format!("parked {city} {offset} batch {} {}", part.number, part.part.unwrap_or_default().issuer)
+                });
+            }
+            Topic::Results(city) => {
+                self.trace(|| {
+                    let result = proto::BatchResult::decode(payload).unwrap_or_default();
+                    let parked = result.exceptions.iter().filter(|e| e.result == 4).count();
+                    format!("results {city} {offset} batch {} parked {parked}", result.number)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A city is stopped: right only where its adapter's disk went back.
+    pub fn stop(&mut self, city: City, reason: &str) -> Check {
+        self.trace(|| format!("STOPPED {city}: {reason}"));
+        self.checks.stop(city, reason)
+    }
+
+    /// Cities that are stopped.
+    pub fn stopped(&self) -> &BTreeSet<City> {
+        &self.checks.stopped
+    }
+}

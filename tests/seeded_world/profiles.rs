@@ -1,0 +1,104 @@
+//! Kinds of worlds: how long, how large, how often each fault strikes. Everything in a thousand.
+
+use super::{dice::Dice, scheme::Prefixes};
+
+/// One kind of world.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub steps: usize,
+    pub batches_max: u64,
+    pub records_max: usize,
+    pub cycles_max: u32,
+    /// Records that repeat or clash with earlier ones.
+    pub repeats: u32,
+    /// Records that their home city rejects.
+    pub bad: u32,
+    /// Records that make their home city fail.
+    pub poison: u32,
+    /// Many cycles, many rulebooks, few other faults.
+    pub ruley: bool,
+    pub prefixes: Prefixes,
+    /// Zombies of switches still commit positions.
+    pub loose: bool,
+    pub moves: u32,
+    pub crashes: u32,
+    pub homes: u32,
+    pub books: u32,
+    pub coordinators: u32,
+    pub adapters: u32,
+    pub copies: u32,
+    pub rules: u32,
+    pub directory: u32,
+    /// Adapters' disks come back older.
+    pub rolled_back: bool,
+    pub zombies: u32,
+}
+
+impl Profile {
+    /// The profile of a seed.
+    pub fn of(dice: &mut Dice) -> Self {
+        const LEVELS: [u32; 4] = [0, 300, 1000, 1000];
+        let mut profile = Self {
+            steps: dice.pick(&[400, 900, 1600]),
+            batches_max: dice.pick(&[2, 3, 5, 7]),
+            records_max: dice.pick(&[1, 2, 4]),
+            cycles_max: dice.pick(&[2, 4, 8]),
+            repeats: dice.pick(&[100, 400]),
+            bad: 150,
+            poison: dice.pick(&[0, 0, 50]),
+            ruley: dice.permille(300),
+            prefixes: Prefixes::Any,
+            loose: dice.permille(500),
+            moves: dice.pick(&LEVELS),
+            crashes: dice.pick(&LEVELS),
+            homes: dice.pick(&LEVELS),
+            books: dice.pick(&LEVELS),
+            coordinators: dice.pick(&LEVELS),
+            adapters: dice.pick(&LEVELS),
+            copies: dice.pick(&LEVELS),
+            rules: dice.pick(&LEVELS),
+            directory: dice.pick(&LEVELS),
+            rolled_back: dice.permille(250),
+            zombies: dice.pick(&[0, 500, 1000]),
+        };
+        if profile.ruley {
+            profile.become_ruley(dice);
+        }
+        profile
+    }
+
+    fn become_ruley(&mut self, dice: &mut Dice) {
+        for often in [
+            &mut self.moves,
+            &mut self.crashes,
+            &mut self.books,
+            &mut self.coordinators,
+            &mut self.adapters,
+            &mut self.copies,
+            &mut self.directory,
+            &mut self.zombies,
+        ] {
+            *often = *often * 3 / 10;
+        }
+        self.rules = 1000;
+        self.homes = dice.pick(&[200, 1000]);
+        self.prefixes = Prefixes::Seldom;
+        self.cycles_max = 14;
+        self.batches_max = 14;
+        self.steps = 2500;
+        self.repeats = 600;
+        self.bad = 50;
+        self.records_max = 4;
+    }
+
+    /// The book and the cut-offs alone: days, windows, prefixes, members, late verdicts; much denser.
+    pub fn book_only(dice: &mut Dice) -> Self {
+        let mut profile = Self::of(dice);
+        profile.become_ruley(dice);
+        profile.ruley = true;
+        profile.prefixes = if dice.permille(500) { Prefixes::Mostly } else { Prefixes::Seldom };
+        profile.records_max = 2;
+        profile.steps = dice.pick(&[60, 150, 300]);
+        profile
+    }
+}

@@ -1,0 +1,494 @@
+//! The naive reference: what the log of one partition means, record by record, with nothing ever forgotten.
+//!
+//! It shares no code with the book: terms instead of rulebooks, maps by identity, sums over rows. Only one
+//! thing it leaves to the book: whether another record of an identity whose life was over when the record
+//! arrived is paid, for there both answers are right.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use clearing_node::book::{Effect, Target};
+use domain::{
+    city::City,
+    identity::Identity,
+    result::{RecordResult, Rejection},
+    tap::Tap,
+};
+use proto::{
+    Adjustment, BatchResult, Clearing, CycleEvent, JudgedPart, Marker, Message, PartitionTotals, clearing,
+    cycle_event,
+};
+
+use super::scheme::{Document, Standing, city, index_of, terminal_byte};
+
+/// A disagreement, or something that must never be.
+pub type Check = Result<(), String>;
+
+/// What one record has become.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub issuer: City,
+    pub tap: Tap,
+    pub result: RecordResult,
+    pub cycle: u32,
+    /// Business date and drop line when it arrived.
+    pub arrival: (i32, i32),
+    pub was_parked: bool,
+}
+
+/// A batch as first booked.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub digest: Bytes,
+    pub cycle: u32,
+    pub rows: Vec<Row>,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    ordinal: u32,
+    date: i32,
+    document: Arc<Document>,
+}
+
+/// A paid record as its identity remembers it.
+#[derive(Clone, Debug)]
+struct Holder {
+    content: Vec<u8>,
+    tapped: i32,
+}
+
+/// A record that was paid, for the checks over all partitions.
+#[derive(Clone, Debug)]
+pub struct Paid {
+    pub identity: Identity,
+    pub content: Vec<u8>,
+    pub tapped: i32,
+    pub arrival_date: i32,
+}
+
+/// What a message did.
+#[derive(Clone, Debug, Default)]
+pub struct Did {
+    pub paid: Vec<Paid>,
+    /// The batch that was booked now, and in which cycle.
+    pub booked: Option<(City, u64, Bytes, u32)>,
+    pub marker: Option<Marker>,
+    pub stopped: Vec<City>,
+}
+
+type Sums = BTreeMap<(City, City, u32), [u64; 4]>;
+
+/// The reference of one partition.
+#[derive(Debug, Default)]
+pub struct Reference {
+    open: Option<Open>,
+    last_cycle: u32,
+    /// Drop line.
+    line: Option<i32>,
+    next: BTreeMap<City, u64>,
+    stopped: BTreeSet<City>,
+    pub batches: BTreeMap<(City, u64), Batch>,
+    held: BTreeMap<Identity, Vec<Holder>>,
+    sums: Sums,
+    adjustments: BTreeMap<String, Adjustment>,
+    known_adjustments: BTreeSet<String>,
+}
+
+/// The bytes that say what a record is.
+fn content(issuer: City, tap: &Tap) -> Vec<u8> {
+    [issuer.spelling().as_slice(), tap.content_bytes()].concat()
+}
+
+impl Reference {
+    /// Ordinal of the open cycle.
+    pub fn open_cycle(&self) -> Option<u32> {
+        self.open.as_ref().map(|open| open.ordinal)
+    }
+
+    /// Business date of the open cycle.
+    pub fn date(&self) -> Option<i32> {
+        self.open.as_ref().map(|open| open.date)
+    }
+
+    /// What the rules of the open cycle say.
+    pub fn document(&self) -> Option<&Arc<Document>> {
+        self.open.as_ref().map(|open| &open.document)
+    }
+
+    /// Parts that wait: city, number, digest, home city and the codes that it would give.
+    pub fn parked(&self) -> Vec<(City, u64, Bytes, City, Vec<u8>)> {
+        let mut parts: BTreeMap<(City, u64, City), (Bytes, Vec<u8>)> = BTreeMap::new();
+        for ((city, number), batch) in &self.batches {
+            for row in batch.rows.iter().filter(|row| row.result == RecordResult::Parked) {
+                let part = parts.entry((*city, *number, row.issuer));
+                part.or_insert_with(|| (batch.digest.clone(), Vec::new())).1.push(row.tap.tac[0]);
+            }
+        }
+        parts.into_iter().map(|((city, number, issuer), (digest, codes))| (city, number, digest, issuer, codes)).collect()
+    }
+
+    /// Folds a message and compares with what the book did with it.
+    pub fn step(
+        &mut self,
+        message: &Clearing,
+        said: &[Effect],
+        documents: &[Arc<Document>],
+    ) -> Result<Did, String> {
+        let said = Said::read(said)?;
+        let mut did = Did::default();
+        let mut touched = BTreeSet::new();
+        match message.body.as_ref().ok_or("a message without a body")? {
+            clearing::Body::Outcome(outcome) => {
+                let (city, number) = (parse(&outcome.acquirer), outcome.number);
+                let next = self.next.get(&city).copied().unwrap_or(1);
+                if self.stopped.contains(&city) {
+                } else if number < next {
+                    if self.same_digest(city, number, &outcome.digest, &mut did) {
+                        let parts = outcome.parts.iter().filter_map(|judged| {
+                            Some((parse(&judged.part.as_ref()?.issuer), &judged.verdicts.as_ref()?.codes))
+                        });
+                        self.settle(city, number, parts.collect(), &said, &mut did, &mut touched)?;
+                    }
+                } else if number > next {
+                    did.stopped.push(city);
+                } else {
+                    self.book(city, number, &outcome.digest, &outcome.parts, &said, &mut did)?;
+                    touched.insert((city, number));
+                }
+            }
+            clearing::Body::Late(late) => {
+                let (city, number) = (parse(&late.acquirer), late.number);
+                if !self.stopped.contains(&city) && self.same_digest(city, number, &late.digest, &mut did) {
+                    let parts = late.parts.iter().filter_map(|part| {
+                        Some((parse(&part.issuer), &part.verdicts.as_ref()?.codes))
+                    });
+                    self.settle(city, number, parts.collect(), &said, &mut did, &mut touched)?;
+                }
+            }
+            clearing::Body::Repeat(repeat) => {
+                let city = parse(&repeat.acquirer);
+                if !self.stopped.contains(&city) {
+                    self.same_digest(city, repeat.number, &repeat.digest, &mut did);
+                }
+            }
+            clearing::Body::Adjustment(adjustment) => {
+                if self.known_adjustments.insert(adjustment.id.clone()) {
+                    self.adjustments.insert(adjustment.id.clone(), adjustment.clone());
+                }
+            }
+            clearing::Body::Marker(marker) => {
+                let totals = self.mark(marker, documents, &mut touched, &mut did)?;
+                said.totals_are(totals.as_ref())?;
+            }
+        }
+        self.stopped.extend(&did.stopped);
+        if said.stopped != did.stopped {
+            return Err(format!("the book stops {:?}, the reference {:?}", said.stopped, did.stopped));
+        }
+        self.compare(&said, &touched)?;
+        Ok(did)
+    }
+
+    /// Whether the batch is known and this is it; another digest stops the city.
+    fn same_digest(&self, city: City, number: u64, digest: &Bytes, did: &mut Did) -> bool {
+        let Some(batch) = self.batches.get(&(city, number)) else { return false };
+        if batch.digest != digest {
+            did.stopped.push(city);
+        }
+        batch.digest == digest
+    }
+
+    fn book(
+        &mut self,
+        city: City,
+        number: u64,
+        digest: &Bytes,
+        parts: &[JudgedPart],
+        said: &Said,
+        did: &mut Did,
+    ) -> Check {
+        let open = self.open.clone().ok_or("a batch while no cycle is open")?;
+        let line = self.line.ok_or("no drop line")?;
+        let mut records: Vec<(City, Tap, Option<u8>)> = Vec::new();
+        for judged in parts {
+            let part = judged.part.as_ref().ok_or("a part is missing")?;
+            let taps = Tap::slice(&part.taps).ok_or("taps of odd length")?;
+            for (place, tap) in taps.iter().enumerate() {
+                let code = match &judged.verdicts {
+                    Some(verdicts) => Some(*verdicts.codes.get(place).ok_or("a verdict is missing")?),
+                    None => None,
+                };
+                records.push((parse(&part.issuer), *tap, code));
+            }
+        }
+        records.sort_by_key(|(_, tap, _)| tap.position.get());
+        let mut rows = Vec::new();
+        for (issuer, tap, code) in records {
+            let arrival = (open.date, line);
+            let mut row = Row { issuer, tap, result: RecordResult::Parked, cycle: open.ordinal, arrival, was_parked: false };
+            let tapped = tap.tapped_day.get();
+            let terms = &open.document.terms;
+            let days = i32::try_from(terms.days).unwrap();
+            let prefix = (0..3).find(|prefix| terminal_byte(*prefix) == tap.terminal[0]);
+            let owner = prefix.and_then(|prefix| terms.owners[prefix]).map(super::scheme::city);
+            row.result = if owner != Some(city) {
+                RecordResult::Rejected(Rejection::ForeignTerminal)
+            } else if let Some(gone) = gone(&open, issuer) {
+                gone
+            } else if tapped > open.date + 1 {
+                RecordResult::Rejected(Rejection::Future)
+            } else if open.date > tapped + days || tapped < line {
+                RecordResult::Rejected(Rejection::Late)
+            } else if let Some(code) = code {
+                let hint = said.result_of(city, number, tap.position.get());
+                self.judge(city, &row, code, hint, did)?
+            } else {
+                row.was_parked = true;
+                RecordResult::Parked
+            };
+            rows.push(row);
+        }
+        self.next.insert(city, number + 1);
+        self.batches.insert((city, number), Batch { digest: digest.clone(), cycle: open.ordinal, rows });
+        did.booked = Some((city, number, digest.clone(), open.ordinal));
+        Ok(())
+    }
+
+    /// Verdicts for parked parts of a batch, judged together in file order.
+    fn settle(
+        &mut self,
+        city: City,
+        number: u64,
+        parts: Vec<(City, &Bytes)>,
+        said: &Said,
+        did: &mut Did,
+        touched: &mut BTreeSet<(City, u64)>,
+    ) -> Check {
+        let Some(open) = self.open.clone() else { return Ok(()) };
+        let Some(mut batch) = self.batches.get(&(city, number)).cloned() else { return Ok(()) };
+        let mut given: BTreeMap<City, usize> = BTreeMap::new();
+        for row in &mut batch.rows {
+            let Some((_, codes)) = parts.iter().find(|(issuer, _)| *issuer == row.issuer) else { continue };
+            let place = given.entry(row.issuer).or_default();
+            let code = *codes.get(*place).ok_or("a late verdict is missing")?;
+            *place += 1;
+            if row.result.is_final() {
+                continue;
+            }
+            let hint = said.result_of(city, number, row.tap.position.get());
+            row.result = match gone(&open, row.issuer) {
+                Some(gone) => gone,
+                None => self.judge(city, row, code, hint, did)?,
+            };
+            row.cycle = open.ordinal;
+            touched.insert((city, number));
+        }
+        self.batches.insert((city, number), batch);
+        Ok(())
+    }
+
+    /// What a record becomes whose home city has spoken.
+    fn judge(
+        &mut self,
+        acquirer: City,
+        row: &Row,
+        code: u8,
+        hint: Option<RecordResult>,
+        did: &mut Did,
+    ) -> Result<RecordResult, String> {
+        match code {
+            0 => {}
+            1 => return Ok(RecordResult::Rejected(Rejection::UnknownKey)),
+            2 => return Ok(RecordResult::Rejected(Rejection::TacInvalid)),
+            3 => return Ok(RecordResult::Rejected(Rejection::Hotlisted)),
+            _ => return Err(format!("verdict {code} stands on the log")),
+        }
+        if row.tap.tac[0] != code {
+            return Err("a verdict that the home city never gave".to_owned());
+        }
+        let identity = Identity::of(row.issuer, &row.tap);
+        let content = content(row.issuer, &row.tap);
+        let holders = self.held.entry(identity).or_default();
+        if let Some(holder) = holders.last() {
+            let forgotten = holder.tapped < row.arrival.1 && holders.iter().all(|held| held.content != content);
+            if !(forgotten && hint == Some(RecordResult::Cleared)) {
+                let same = holder.content == content;
+                return Ok(if same { RecordResult::Duplicate } else { RecordResult::Conflict });
+            }
+        }
+        let tapped = row.tap.tapped_day.get();
+        holders.push(Holder { content: content.clone(), tapped });
+        did.paid.push(Paid { identity, content, tapped, arrival_date: row.arrival.0 });
+        self.add(acquirer, row);
+        Ok(RecordResult::Cleared)
+    }
+
+    fn add(&mut self, acquirer: City, row: &Row) {
+        let metro = row.tap.sector == 1;
+        let line = if metro { 0 } else { 1 };
+        let amount = u64::from(row.tap.amount_fen.get());
+        let per_record = self.document().is_some_and(|document| document.terms.per_record);
+        let (interchange, switch) = fees(amount, metro);
+        let sums = self.sums.entry((acquirer, row.issuer, line)).or_default();
+        sums[0] += 1;
+        sums[1] += amount;
+        if per_record {
+            sums[2] += interchange;
+            sums[3] += switch;
+        }
+    }
+
+    /// A marker; the totals of what it closed.
+    fn mark(
+        &mut self,
+        marker: &Marker,
+        documents: &[Arc<Document>],
+        touched: &mut BTreeSet<(City, u64)>,
+        did: &mut Did,
+    ) -> Result<Option<(u32, Sums, Vec<Adjustment>)>, String> {
+        let mut totals = None;
+        if let Some(open) = self.open.clone()
+            && marker.closes == open.ordinal
+        {
+            for ((city, number), batch) in &mut self.batches {
+                for row in batch.rows.iter_mut().filter(|row| row.result == RecordResult::Parked) {
+                    row.cycle = open.ordinal;
+                    row.result = gone(&open, row.issuer).unwrap_or(RecordResult::Parked);
+                    touched.insert((*city, *number));
+                }
+            }
+            let adjustments = std::mem::take(&mut self.adjustments).into_values().collect();
+            totals = Some((open.ordinal, std::mem::take(&mut self.sums), adjustments));
+            self.open = None;
+            did.marker = Some(marker.clone());
+        }
+        if let Some(opening) = &marker.opens
+            && opening.cycle == self.last_cycle + 1
+        {
+            if self.open.is_some() {
+                return Err(format!("cycle {} opens while another is open", opening.cycle));
+            }
+            let digest = opening.rulebook_digest.as_ref();
+            let document = documents.iter().find(|d| d.rulebook.digest().as_slice() == digest);
+            let document = Arc::clone(document.ok_or("a cycle by rules that nobody published")?);
+            let date = opening.business_date;
+            let line = date - i32::try_from(document.terms.days).unwrap() - 1;
+            self.line = Some(self.line.map_or(line, |before| before.max(line)));
+            self.last_cycle = opening.cycle;
+            self.open = Some(Open { ordinal: opening.cycle, date, document });
+            did.marker = Some(marker.clone());
+        }
+        Ok(totals)
+    }
+
+    /// Everything said of a batch is what the reference has; what changed was said.
+    fn compare(&self, said: &Said, touched: &BTreeSet<(City, u64)>) -> Check {
+        for result in &said.results {
+            let key = (parse(&result.acquirer), result.number);
+            let batch = self.batches.get(&key).ok_or("a result for an unknown batch")?;
+            same(batch, result).map_err(|why| format!("batch {} of {}: {why}", key.1, key.0))?;
+        }
+        match touched.iter().find(|(city, number)| said.find(*city, *number).is_none()) {
+            Some((city, number)) => Err(format!("nothing said of batch {number} of {city}, which changed")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a result says of every record what the batch has.
+fn same(batch: &Batch, result: &BatchResult) -> Check {
+    if result.digest != batch.digest || Ok(batch.rows.len()) != usize::try_from(result.records) {
+        return Err("digest or number of records differs".to_owned());
+    }
+    for (position, row) in (0_u32..).zip(&batch.rows) {
+        let stated = result.exceptions.iter().find(|e| e.position == position);
+        let stated = stated.map_or((1, result.cycle), |e| (e.result, e.cycle));
+        let is = (u32::from(row.result.code()), row.cycle);
+        if stated != is {
+            return Err(format!(
+                "record {position} is {:?} in cycle {}, the book says code {} in cycle {}: {row:?}",
+                row.result, row.cycle, stated.0, stated.1
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn gone(open: &Open, issuer: City) -> Option<RecordResult> {
+    match open.document.terms.standing[index_of(issuer)] {
+        Standing::Member => None,
+        Standing::Left => Some(RecordResult::Rejected(Rejection::UnknownIssuer)),
+        Standing::Suspended => Some(RecordResult::Rejected(Rejection::IssuerSuspended)),
+    }
+}
+
+/// Interchange and switch fee of an amount, by the rates of every rulebook here.
+pub fn fees(amount_fen: u64, metro: bool) -> (u64, u64) {
+    if metro { ((amount_fen + 50) / 100, 0) } else { ((amount_fen * 3 + 500) / 1000, (amount_fen + 500) / 1000) }
+}
+
+fn parse(name: &str) -> City {
+    (0..super::scheme::ISSUERS).map(city).find(|city| city.to_string() == name).unwrap()
+}
+
+/// What the book said of one message.
+struct Said {
+    results: Vec<BatchResult>,
+    totals: Vec<PartitionTotals>,
+    stopped: Vec<City>,
+}
+
+impl Said {
+    fn read(effects: &[Effect]) -> Result<Self, String> {
+        let mut said = Self { results: Vec::new(), totals: Vec::new(), stopped: Vec::new() };
+        for effect in effects {
+            match effect {
+                Effect::Publish { target: Target::Results(_), payload, .. } => {
+                    said.results.push(BatchResult::decode(payload.clone()).map_err(|e| e.to_string())?);
+                }
+                Effect::Publish { target: Target::Cycles, payload, .. } => {
+                    let event = CycleEvent::decode(payload.clone()).map_err(|e| e.to_string())?;
+                    let Some(cycle_event::Body::Totals(totals)) = event.body else {
+                        return Err("the book says something else than totals".to_owned());
+                    };
+                    said.totals.push(totals);
+                }
+                Effect::Stopped { city, .. } => said.stopped.push(*city),
+                Effect::Alarm(text) => return Err(format!("the book raises an alarm: {text}")),
+            }
+        }
+        Ok(said)
+    }
+
+    fn find(&self, city: City, number: u64) -> Option<&BatchResult> {
+        self.results.iter().find(|r| r.number == number && parse(&r.acquirer) == city)
+    }
+
+    fn result_of(&self, city: City, number: u64, position: u16) -> Option<RecordResult> {
+        let result = self.find(city, number)?;
+        let exception = result.exceptions.iter().find(|e| e.position == u32::from(position));
+        exception.map_or(Some(RecordResult::Cleared), |e| RecordResult::from_code(u8::try_from(e.result).ok()?))
+    }
+
+    fn totals_are(&self, expected: Option<&(u32, Sums, Vec<Adjustment>)>) -> Check {
+        match (self.totals.as_slice(), expected) {
+            ([], None) => Ok(()),
+            ([said], Some((cycle, sums, adjustments))) => {
+                let rows = said.totals.iter().map(|t| {
+                    let sums = [t.count, t.amount_fen, t.interchange_fen, t.switch_fee_fen];
+                    ((parse(&t.acquirer), parse(&t.issuer), t.fee_line), sums)
+                });
+                let rows: Sums = rows.collect();
+                if said.cycle != *cycle || rows != *sums || said.adjustments != *adjustments {
+                    return Err(format!("totals of cycle {cycle}: the book says {said:?}, the rows {sums:?} {adjustments:?}"));
+                }
+                Ok(())
+            }
+            (said, expected) => Err(format!("totals {said:?} where {expected:?} was due")),
+        }
+    }
+}
