@@ -215,3 +215,22 @@ impl Findings {
         Report { folder, checks, failures: self.failures, failures_total }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_lists_some_failures_and_counts_all() {
+        let mut findings = Findings::default();
+        for line in 1..=150 {
+            findings.fail(Check::Order, "net.csv", Some(line), "it is not behind the row before");
+        }
+        let report = findings.report(PathBuf::from("2018-09-01-001"));
+        assert_eq!((report.failures.len(), report.failures_total), (FAILURES_LISTED_MAX, 150));
+        assert!(!report.passed());
+        let text = report.to_string();
+        assert!(text.contains("net.csv:100: ") && !text.contains("net.csv:101: "), "{text}");
+        assert!(text.ends_with("and 50 more failures\n"), "{text}");
+    }
+}
