@@ -16,7 +16,7 @@ use cu_log::{Entry, Log, LogError, Writer, topics::Topics};
 use runtime::scheme::SchemeView;
 
 use crate::{
-    book::{Book, Effect, Halt, Stepped, Target},
+    book::{Book, Booked, Effect, Halt, Stepped, Target},
     rocks::RocksStore,
 };
 
@@ -52,8 +52,10 @@ pub enum PartitionError {
 pub struct Progress {
     /// Next offset of `cu.clearing` to read.
     pub next_offset: AtomicU64,
-    /// Records booked since the start of this process.
-    pub records: AtomicU64,
+    /// What became of the records booked since the start of this process.
+    pub booked: Mutex<Booked>,
+    /// Records that are parked.
+    pub parked_records: AtomicU64,
     /// Batches with parked records.
     pub waiting_batches: AtomicU64,
     /// Messages that must still reach the log.
@@ -270,7 +272,8 @@ impl Worker {
     fn show(&self, book: &Book) {
         let progress = &self.progress;
         progress.next_offset.store(book.next_offset(), Ordering::Relaxed);
-        progress.records.store(book.records_booked(), Ordering::Relaxed);
+        *progress.booked.lock().unwrap_or_else(PoisonError::into_inner) = book.booked();
+        progress.parked_records.store(book.parked_records(), Ordering::Relaxed);
         progress.waiting_batches.store(book.waiting().count() as u64, Ordering::Relaxed);
         progress.unpublished.store(book.outbox_len(), Ordering::Relaxed);
         progress.identities.store(book.identities().len() as u64, Ordering::Relaxed);

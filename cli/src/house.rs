@@ -92,7 +92,20 @@ impl House {
         home_cities: BTreeMap<City, HomeCity>,
         rulebook: &Arc<Rulebook>,
     ) -> Result<SwitchHandle> {
-        let directory = self.serve(home_cities)?;
+        self.switch_over(config, acquirers, self.serve(home_cities)?, rulebook)
+    }
+
+    /// Starts a switch over the channels given.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn switch_over(
+        &self,
+        config: ServiceConfig,
+        acquirers: &BTreeSet<City>,
+        directory: Directory,
+        rulebook: &Arc<Rulebook>,
+    ) -> Result<SwitchHandle> {
         let rules = Arc::clone(rulebook);
         let surroundings = Surroundings {
             log: Arc::clone(&self.log),
@@ -106,7 +119,10 @@ impl House {
     }
 
     /// Serves home cities over in-memory connections, with the same gRPC service that listens on a port elsewhere.
-    fn serve(&self, home_cities: BTreeMap<City, HomeCity>) -> Result<Directory> {
+    ///
+    /// # Errors
+    /// If a channel cannot be named.
+    pub fn serve(&self, home_cities: BTreeMap<City, HomeCity>) -> Result<Directory> {
         let cities: Vec<City> = home_cities.keys().copied().collect();
         let scheme = Arc::clone(&self.scheme);
         let grace = move || scheme.last_rulebook().map_or(0, |rulebook| rulebook.hotlist_grace_hours);

@@ -119,13 +119,15 @@ impl Book {
             exceptions.0.sort_unstable_by_key(|e| e.position);
         }
         judge.taken.write(txn, offset);
+        self.booked.arrived += u64::from(row.records);
+        self.booked.cleared += u64::from(row.records) - exceptions.0.len() as u64;
+        exceptions.0.iter().for_each(|e| self.booked.count(e.result, 1));
         self.merge(city, totals)?;
-        self.park(txn, city, number, parked_parts.iter().map(|p| &parts[*p]));
+        self.park(txn, city, number, exceptions.parked(), parked_parts.iter().map(|p| &parts[*p]));
         row.exceptions = exceptions.pack();
         txn.put(rows::batch(city, number), row.encode_to_vec());
         let lane = self.lanes.entry(city).or_insert(Lane { next: 1, stopped: None, dirty: true });
         lane.next = number + 1;
-        self.records_booked += u64::from(row.records);
         lane.dirty = true;
         self.publish_result(txn, city, number, &row, &exceptions, effects);
         Ok(())
@@ -143,6 +145,7 @@ impl Book {
         txn: &mut dyn Txn,
         city: City,
         number: u64,
+        records: u64,
         parts: impl Iterator<Item = &'a PartView>,
     ) {
         let parts: Vec<&PartView> = parts.collect();
@@ -152,7 +155,7 @@ impl Book {
         let row = ParkedRow { line: line.julian_day(), parts: parts.iter().map(part).collect() };
         txn.put(rows::parked(city, number), row.encode_to_vec());
         let issuers = parts.iter().map(|p| p.issuer).collect();
-        self.waiting.insert((city, number), Waiting { line, issuers });
+        self.waiting.insert((city, number), Waiting { records, line, issuers });
     }
 
     /// A number that is known: its verdicts settle what is parked, its result is said again.

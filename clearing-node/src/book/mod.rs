@@ -24,6 +24,7 @@ use domain::{
     date::Date,
     fees::FeeTable,
     guard::{Rule, holds},
+    result::RecordResult,
     rulebook::Rulebook,
     rules::{AcquirerRules, CycleRules},
     totals::{Tally, TotalKey},
@@ -150,9 +151,38 @@ struct OpenCycle {
     fee_tables: BTreeMap<(City, City), Arc<FeeTable>>,
 }
 
+/// Records booked since the start of this process, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Booked {
+    /// Records that arrived, redeliveries not counted.
+    pub arrived: u64,
+    /// Paid by their home city.
+    pub cleared: u64,
+    /// Paid before.
+    pub duplicate: u64,
+    /// Same identity, other content.
+    pub conflict: u64,
+    /// Rejected by the centre or the home city.
+    pub rejected: u64,
+}
+
+impl Booked {
+    fn count(&mut self, result: RecordResult, records: u64) {
+        match result {
+            RecordResult::Cleared => self.cleared += records,
+            RecordResult::Duplicate => self.duplicate += records,
+            RecordResult::Conflict => self.conflict += records,
+            RecordResult::Rejected(_) => self.rejected += records,
+            RecordResult::Parked => {}
+        }
+    }
+}
+
 /// A batch with parked parts, as kept in memory.
 #[derive(Debug)]
 struct Waiting {
+    /// Records still parked.
+    records: u64,
     /// Drop line when it arrived.
     line: Date,
     /// Home cities it waits for.
@@ -185,7 +215,7 @@ pub struct Book {
     outbox: BTreeMap<u64, OutboxRow>,
     acknowledged: Vec<u64>,
     state_dirty: bool,
-    records_booked: u64,
+    booked: Booked,
 }
 
 impl Book {
@@ -209,7 +239,7 @@ impl Book {
             outbox: BTreeMap::new(),
             acknowledged: Vec::new(),
             state_dirty: true,
-            records_booked: 0,
+            booked: Booked::default(),
         }
     }
 
@@ -277,10 +307,10 @@ impl Book {
             let issuer = |part: &proto::Part| City::parse(part.issuer.as_bytes());
             let issuers = row.parts.iter().map(issuer).collect::<Result<_, _>>();
             let issuers = issuers.map_err(|_| StoreError::Damaged { row: "parked" })?;
-            waiting.insert(
-                rows::city_and_number(key)?,
-                Waiting { line: Date::from_julian_day(row.line), issuers },
-            );
+            let (city, number) = rows::city_and_number(key)?;
+            let batch: BatchRow = rows::load(txn, &rows::batch(city, number), "batch")?.unwrap_or_default();
+            let records = Exceptions::unpack(&batch.exceptions)?.parked();
+            waiting.insert((city, number), Waiting { records, line: Date::from_julian_day(row.line), issuers });
             Ok(())
         })?;
         txn.scan(b"t/", &mut |key, value| {
@@ -322,10 +352,16 @@ impl Book {
         self.open.as_ref().map(|open| open.ordinal)
     }
 
-    /// Records booked by this object, redeliveries not counted.
+    /// What became of the records booked by this object.
     #[must_use]
-    pub fn records_booked(&self) -> u64 {
-        self.records_booked
+    pub fn booked(&self) -> Booked {
+        self.booked
+    }
+
+    /// How many records are parked.
+    #[must_use]
+    pub fn parked_records(&self) -> u64 {
+        self.waiting.values().map(|waiting| waiting.records).sum()
     }
 
     /// The paid identities.

@@ -171,6 +171,12 @@ impl Exceptions {
         chunks.iter().map(one).collect::<Option<Vec<_>>>().map(Self).ok_or_else(damaged)
     }
 
+    /// How many records are parked.
+    #[must_use]
+    pub fn parked(&self) -> u64 {
+        self.0.iter().filter(|e| !e.result.is_final()).count() as u64
+    }
+
     /// The exception at a place, if there is one.
     #[must_use]
     pub fn at(&self, position: u16) -> Option<&Exception> {

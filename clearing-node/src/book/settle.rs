@@ -63,7 +63,8 @@ impl Book {
                 Ok(parts) if parts.is_empty() => {}
                 Ok(parts) => {
                     self.settle_parts(txn, offset, city, &parts, &mut exceptions)?;
-                    self.unpark(txn, city, number, &parts.iter().map(|p| p.issuer).collect())?;
+                    let settled = parts.iter().map(|p| p.issuer).collect();
+                    self.unpark(txn, city, number, &settled, &exceptions)?;
                     row.exceptions = exceptions.pack();
                     txn.put(rows::batch(city, number), row.encode_to_vec());
                 }
@@ -127,6 +128,7 @@ impl Book {
                 None => judge.judge(part.issuer, tap, code, &mut totals[p])?,
             };
             exception.cycle = open.ordinal;
+            self.booked.count(exception.result, 1);
         }
         judge.taken.write(txn, offset);
         self.merge(city, totals)
@@ -139,6 +141,7 @@ impl Book {
         city: City,
         number: u64,
         issuers: &BTreeSet<City>,
+        exceptions: &Exceptions,
     ) -> Result<(), Halt> {
         let key = rows::parked(city, number);
         let Some(mut row) = rows::load::<ParkedRow>(txn, &key, "parked")? else { return Ok(()) };
@@ -149,6 +152,7 @@ impl Book {
             txn.delete(key);
         } else if let Some(waiting) = self.waiting.get_mut(&(city, number)) {
             waiting.issuers.retain(|issuer| !issuers.contains(issuer));
+            waiting.records = exceptions.parked();
             txn.put(key, row.encode_to_vec());
         }
         Ok(())
@@ -174,13 +178,14 @@ impl Book {
                     if exception.result == RecordResult::Parked {
                         let result = gone.map_or(RecordResult::Parked, RecordResult::Rejected);
                         *exception = Exception { result, cycle: open.ordinal, ..*exception };
+                        self.booked.count(result, 1);
                     }
                 }
                 if gone.is_some() {
                     ended.insert(view.issuer);
                 }
             }
-            self.unpark(txn, city, number, &ended)?;
+            self.unpark(txn, city, number, &ended, &exceptions)?;
             row.exceptions = exceptions.pack();
             txn.put(rows::batch(city, number), row.encode_to_vec());
             self.publish_result(txn, city, number, &row, &exceptions, effects);

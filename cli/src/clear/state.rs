@@ -1,6 +1,7 @@
 //! What a run keeps under `OUT/.state`: which log it uses, so that the next run uses the same.
 
 use std::{
+    hash::{BuildHasher, Hasher, RandomState},
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     sync::Arc,
@@ -8,7 +9,6 @@ use std::{
 
 use anyhow::{Context, Result};
 use cu_log::{Log, embedded::EmbeddedLog, kafka::{KafkaConfig, KafkaLog}, topics::Topics};
-use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::errors::Refused;
@@ -75,7 +75,7 @@ impl State {
             return serde_json::from_str(&text).with_context(|| format!("failed to understand {}", path.display()));
         }
         let stands = if on_kafka {
-            Where::Kafka { prefix: format!("c{:012x}.", rand::rng().random::<u64>() >> 16) }
+            Where::Kafka { prefix: format!("c{:012x}.", RandomState::new().build_hasher().finish() >> 16) }
         } else {
             Where::Embedded
         };

@@ -1,0 +1,80 @@
+//! `bench`: measures the book, the whole way and memory.
+
+mod book;
+mod whole;
+
+use std::{fs, process::ExitCode};
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    args::Bench,
+    output::{Format, Sheet, print, say},
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// If a part cannot run.
+pub fn run(args: &Bench) -> Result<ExitCode> {
+    let scratch = args.dir.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("cityunion-bench-{}", std::process::id())));
+    fs::create_dir_all(&scratch).with_context(|| format!("failed to make {}", scratch.display()))?;
+    let measured = measure(args, &scratch);
+    fs::remove_dir_all(&scratch).with_context(|| format!("failed to remove {}", scratch.display()))?;
+    let figures = measured?;
+    let mut sheet = Sheet::new("benchmark", &["figure", "value"]);
+    for (name, value) in &figures {
+        sheet.row(vec![json!(name), value.clone()]);
+    }
+    say(Format::Table, &machine());
+    print(Format::Table, &Map::new(), &[sheet])?;
+    if let Some(folder) = args.json.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
+    }
+    fs::write(&args.json, serde_json::to_string_pretty(&figures)? + "\n")
+        .with_context(|| format!("failed to write {}", args.json.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(args: &Bench, scratch: &std::path::Path) -> Result<Map<String, Value>> {
+    let mut figures = Map::new();
+    let folder = scratch.join("book");
+    say(Format::Table, &format!("the book alone, {} taps, {} runs", args.book_taps, args.runs));
+    let prepared = book::prepare(&folder, args.book_taps)?;
+    let mut runs = Vec::new();
+    for run in 0..args.runs.max(1) {
+        let place = folder.join(format!("run-{run}"));
+        fs::create_dir_all(&place)?;
+        runs.push(book::run(&prepared, &place)?);
+        fs::remove_dir_all(&place)?;
+    }
+    drop(prepared);
+    fs::remove_dir_all(&folder)?;
+    figures.insert("book_taps_per_s".to_owned(), json!(median(runs.iter().map(|run| run.taps_per_s))));
+    figures.insert("bytes_per_identity".to_owned(), json!(median(runs.iter().map(|run| run.bytes_per_identity))));
+    say(Format::Table, &format!("the whole way, {} taps, {} runs", args.clear_taps, args.runs));
+    let runs = whole::run(&scratch.join("whole"), args.clear_taps, args.runs.max(1))?;
+    figures.insert("clear_taps_per_s".to_owned(), json!(median(runs.iter().map(|run| run.taps_per_s))));
+    let cpu_ms = median(runs.iter().map(|run| run.cpu_ms_per_million));
+    let cpu_s: f64 = format!("{}.{:03}", cpu_ms / 1000, cpu_ms % 1000).parse()?;
+    figures.insert("clear_cpu_s_per_million".to_owned(), json!(cpu_s));
+    Ok(figures)
+}
+
+fn median(values: impl Iterator<Item = u64>) -> u64 {
+    let mut values: Vec<u64> = values.collect();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or(0)
+}
+
+/// The machine in one line.
+fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let memory = memory.lines().next().and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let model = model.trim_start_matches([':', ' ', '\t']);
+    format!("\n{cores} cores of {model}, {} GiB memory", memory.unwrap_or(0) / (1 << 20))
+}
