@@ -67,7 +67,7 @@ pub(crate) const FAULTS: [Fault; 84] = [
     raw(b"\"unclosed"),
     raw(b"in\"side"),
     raw(b"\"closed\" early"),
-    raw(&[0xD5, 0xBE]),
+    raw(&[0xC9, 0xEE, 0xDB, 0xDA]),
     raw(b"bare\rreturn"),
     fault("line", Damage::LongLine),
     fault("amount_fen", Damage::AlsoIn("tac")),
