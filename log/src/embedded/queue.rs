@@ -31,7 +31,7 @@ impl Group {
 
 /// Why the log takes nothing any more.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
+#[error(transparent)]
 struct Cause(Arc<LogError>);
 
 #[derive(Default)]
