@@ -15,15 +15,17 @@ use domain::city::City;
 
 use crate::{
     journal::{Effect, Input, Journal, JournalError},
-    tapfile::TapFileError,
+    mapping::{Mapping, MappingError},
 };
 use follow::Following;
 use store::Store;
 
+pub use inbox::InboxError;
 pub use take::{Outcome, TakeSummary, TakenUpload, Upload};
 
 mod draft;
 mod follow;
+mod inbox;
 mod render;
 mod source;
 mod store;
@@ -73,7 +75,7 @@ pub enum AcquirerError {
         /// The file.
         path: PathBuf,
         /// What went wrong.
-        source: TapFileError,
+        source: InboxError,
     },
     /// An upload changed between two passes over it.
     #[error(
@@ -119,6 +121,8 @@ struct Shared {
     drafts: PathBuf,
     out: PathBuf,
     desks: Mutex<BTreeMap<City, Arc<Mutex<Desk>>>>,
+    /// Of the cities whose uploads have another layout.
+    mappings: Mutex<BTreeMap<City, Arc<Mapping>>>,
     /// Told whenever results were taken in.
     answered: Condvar,
     /// Guards the condition; says why results cannot be followed any more.
@@ -156,6 +160,7 @@ impl AcquirerHost {
             drafts,
             out: out.to_owned(),
             desks: Mutex::new(desks),
+            mappings: Mutex::default(),
             answered: Condvar::new(),
             following: Mutex::new(None),
         };
@@ -166,16 +171,25 @@ impl AcquirerHost {
     #[must_use]
     pub fn open_batches(&self, city: City) -> u64 {
         let desk = self.shared.desk(city);
-        let open = lock(&desk).journal.unanswered();
-        open
+        lock(&desk).journal.unanswered()
+    }
+
+    /// Says that all uploads of a city are of another layout. Uploads that are taken only in part have to be
+    /// finished with the mapping they were begun with.
+    ///
+    /// # Errors
+    /// [`MappingError::Incomplete`] if the mapping does not make whole taps.
+    pub fn read_through(&self, city: City, mapping: Mapping) -> Result<(), MappingError> {
+        mapping.check_complete()?;
+        lock(&self.shared.mappings).insert(city, Arc::new(mapping));
+        Ok(())
     }
 
     /// Whether a file of this name was taken or refused before.
     #[must_use]
     pub fn knows(&self, city: City, name: &str) -> bool {
         let desk = self.shared.desk(city);
-        let known = lock(&desk).journal.upload(name).is_some();
-        known
+        lock(&desk).journal.upload(name).is_some()
     }
 
     /// The cities that are stopped, and why: what the log says and what was journaled disagree.
@@ -189,8 +203,7 @@ impl AcquirerHost {
     #[must_use]
     pub fn last_number(&self, city: City) -> u64 {
         let desk = self.shared.desk(city);
-        let last = lock(&desk).journal.last_number();
-        last
+        lock(&desk).journal.last_number()
     }
 }
 

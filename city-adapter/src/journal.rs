@@ -18,159 +18,15 @@ use proto::BatchResult;
 pub use results::{Known, Outcome};
 use rows::{BatchRow, CycleRow, Key, NumberRow, ResultRow};
 pub use rows::{UploadRow, UploadState};
+pub use words::{CutBatch, Effect, Input, JournalError, Summary};
 
 mod load;
 mod results;
 mod rows;
 #[cfg(test)]
 mod tests;
-
-/// What happens to a city's adapter.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// A file begins to be taken, or begins again after a restart.
-    Begin {
-        /// Its base name with `.csv`.
-        name: String,
-    },
-    /// The next batch of the file that is being taken, from its start.
-    Cut(CutBatch),
-    /// The log has made everything up to this number durable.
-    Durable {
-        /// Number of a batch.
-        through: u64,
-    },
-    /// The file that is being taken has been cut to its end and all its batches are durable.
-    End(Summary),
-    /// A file is refused whole: none of it was published.
-    Refuse {
-        /// Its base name with `.csv`.
-        name: String,
-        /// SHA-256 of its bytes.
-        sha256: [u8; 32],
-        /// Its data lines.
-        records: u64,
-        /// Why.
-        reason: String,
-    },
-    /// A message of the city's results log.
-    Result {
-        /// The message.
-        message: BatchResult,
-        /// The offset after it.
-        next_offset: u64,
-    },
-    /// The results of a file have been written, and they are complete ([`Journal::is_complete`]).
-    Close {
-        /// Its base name with `.csv`.
-        name: String,
-    },
-}
-
-/// A batch that was cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CutBatch {
-    /// The number it was cut for ([`Journal::number_of`]).
-    pub number: u64,
-    /// Its digest.
-    pub digest: [u8; 32],
-    /// Its taps.
-    pub records: u32,
-}
-
-/// What a file turned out to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// SHA-256 of its bytes.
-    pub sha256: [u8; 32],
-    /// Data lines.
-    pub records: u64,
-    /// Quarantined data lines.
-    pub malformed: u64,
-    /// Data lines of the city's own cards.
-    pub local: u64,
-    /// Published data lines.
-    pub presented: u64,
-    /// Amount of the published data lines, fen.
-    pub amount_fen: u64,
-}
-
-/// What has to be done, in the order in which a step returns it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Keep a row, in place of one with the same key. Durable before anything behind it is done.
-    Put {
-        /// Key of the row, unique in the city.
-        key: Vec<u8>,
-        /// Its bytes.
-        value: Vec<u8>,
-    },
-    /// Keep a row no longer.
-    Delete {
-        /// Key of the row.
-        key: Vec<u8>,
-    },
-    /// Append the batch that was just cut to the city's tap log.
-    Publish {
-        /// Its number.
-        number: u64,
-    },
-    /// Stop this city and call a person: what the log says and what was journaled disagree.
-    Stop {
-        /// What disagrees.
-        reason: String,
-    },
-}
-
-/// Why an input is refused. The state is as it was.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JournalError {
-    /// The city is stopped.
-    #[error("{city} is stopped: {reason}")]
-    Stopped {
-        /// The city.
-        city: City,
-        /// Why.
-        reason: String,
-    },
-    /// A file is cut again and gives other batches.
-    #[error(
-        "{city} file {name} has changed since batch {number} of it was journaled; put the file back as it was, \
-         then run again (nothing of it is lost or counted twice)"
-    )]
-    FileChanged {
-        /// The city.
-        city: City,
-        /// Name of the file.
-        name: String,
-        /// The batch that differs.
-        number: u64,
-    },
-    /// Another file of the city is still being taken.
-    #[error("{city} file {name} is taken only in part; it has to be there and be taken to its end first")]
-    InProgress {
-        /// The city.
-        city: City,
-        /// Name of the file that is being taken.
-        name: String,
-    },
-    /// No input of this kind fits the state: an error of the caller.
-    #[error("{city} journal: {what}")]
-    OutOfOrder {
-        /// The city.
-        city: City,
-        /// What does not fit.
-        what: &'static str,
-    },
-    /// A row is not readable.
-    #[error("{city} journal has a row that cannot be read ({0} …); restore the journal", key.escape_ascii())]
-    Row {
-        /// The city.
-        city: City,
-        /// Key of the row.
-        key: Vec<u8>,
-    },
-}
+mod view;
+mod words;
 
 /// One batch in memory.
 #[derive(Debug)]
@@ -269,7 +125,7 @@ impl Journal {
     }
 
     fn cut(&mut self, batch: CutBatch) -> Result<Vec<Effect>, JournalError> {
-        let (Some(row), Some(number)) = (&self.taking, self.number_of_next()) else {
+        let (Some(row), Some(number)) = (&self.taking, self.number_of()) else {
             return Err(self.out_of_order("a batch was cut, but no file is being taken"));
         };
         if number != batch.number {
@@ -340,10 +196,8 @@ impl Journal {
         records: u64,
         reason: String,
     ) -> Result<Vec<Effect>, JournalError> {
-        if let Some(row) = self.taking.as_ref().filter(|row| row.name == name) {
-            if row.first_number <= self.last_number() {
-                return Err(self.out_of_order("a file of which batches were published is not refused"));
-            }
+        if self.in_progress() == Some(&name) {
+            return Err(self.out_of_order("a file of which batches were published is not refused"));
         }
         let sha256 = sha256.to_vec();
         if self.uploads.contains_key(&(name.clone(), sha256.clone())) {
@@ -470,106 +324,6 @@ impl Journal {
 
     fn batch(&self, number: u64) -> Option<&Batch> {
         self.batches.get(place(number)?)
-    }
-
-    fn number_of_next(&self) -> Option<u64> {
-        self.taking.as_ref().map(|row| row.first_number + self.cut)
-    }
-}
-
-/// What is asked of a journal.
-impl Journal {
-    /// The city.
-    #[must_use]
-    pub fn city(&self) -> City {
-        self.city
-    }
-
-    /// The number that the next batch of the file being taken has to have; `None` if no file is.
-    #[must_use]
-    pub fn number_of(&self) -> Option<u64> {
-        self.number_of_next()
-    }
-
-    /// The file of which some batches are journaled, but not all: it has to be taken before any other.
-    #[must_use]
-    pub fn in_progress(&self) -> Option<&str> {
-        let row = self.taking.as_ref().filter(|row| row.first_number <= self.last_number())?;
-        Some(&row.name)
-    }
-
-    /// The highest number that was given out; 0 for none.
-    #[must_use]
-    pub fn last_number(&self) -> u64 {
-        self.batches.len().try_into().unwrap_or(u64::MAX)
-    }
-
-    /// All uploads that were taken or refused, by name.
-    pub fn uploads(&self) -> impl Iterator<Item = &UploadRow> {
-        self.uploads.values()
-    }
-
-    /// The upload that decided what this name stands for: the one that was taken, else one that was refused.
-    #[must_use]
-    pub fn upload(&self, name: &str) -> Option<&UploadRow> {
-        let range = (name.to_owned(), Vec::new())..=(name.to_owned(), vec![u8::MAX; 33]);
-        self.uploads.range(range).map(|(_, row)| row).max_by_key(|row| row.state() == UploadState::Taken)
-    }
-
-    /// The upload with this name and these bytes.
-    #[must_use]
-    pub fn upload_of(&self, name: &str, sha256: [u8; 32]) -> Option<&UploadRow> {
-        self.uploads.get(&(name.to_owned(), sha256.to_vec()))
-    }
-
-    /// The file that a batch was cut from, once all of that file is taken.
-    #[must_use]
-    pub fn file_of(&self, number: u64) -> Option<&UploadRow> {
-        let (_, key) = self.by_number.range(..=number).next_back()?;
-        self.uploads.get(key).filter(|row| number < row.first_number + row.batches)
-    }
-
-    /// Whether every record of a taken file has its final result.
-    #[must_use]
-    pub fn is_complete(&self, upload: &UploadRow) -> bool {
-        upload.state() == UploadState::Taken
-            && (upload.first_number..upload.first_number + upload.batches)
-                .all(|number| self.batch(number).is_some_and(|batch| batch.done))
-    }
-
-    /// The result of a batch, its number of records and whether there is any; `None` for a number not given out.
-    #[must_use]
-    pub fn result_of(&self, number: u64) -> Option<(u32, Option<&Known>)> {
-        self.batch(number).map(|batch| (batch.records, batch.result.as_ref()))
-    }
-
-    /// The folder name of a cycle that some result named.
-    #[must_use]
-    pub fn cycle_name(&self, cycle: u32) -> Option<&str> {
-        self.cycles.get(&cycle).map(String::as_str)
-    }
-
-    /// How many batches were given out but have no result at all yet.
-    #[must_use]
-    pub fn unanswered(&self) -> u64 {
-        self.last_number().saturating_sub(self.answered)
-    }
-
-    /// The numbers of the batches that have to be kept, because some record of them has no final result.
-    pub fn unfinished(&self) -> impl Iterator<Item = u64> {
-        (1..).zip(&self.batches).filter(|(_, batch)| !batch.done).map(|(number, _)| number)
-    }
-
-    /// Where to read on in the city's results log.
-    #[must_use]
-    pub fn results_offset(&self) -> u64 {
-        self.results_offset
-    }
-
-    /// Why the city is stopped, if it is.
-    #[must_use]
-    pub fn stopped(&self) -> Option<&str> {
-        self.stopped.as_deref()
     }
 }
 

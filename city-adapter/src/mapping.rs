@@ -43,6 +43,7 @@ use std::{
 
 use serde::Deserialize;
 
+pub use file::MappedFile;
 pub use reader::{BadRow, Mapped, MappedReader};
 pub use row::MappedRow;
 
@@ -51,6 +52,7 @@ use clock::Format;
 use row::Convert;
 
 mod clock;
+mod file;
 mod reader;
 mod row;
 #[cfg(test)]
@@ -83,6 +85,9 @@ pub enum MappingError {
         /// What is wrong with it.
         why: String,
     },
+    /// The mapping does not make every column that a tap needs.
+    #[error("the mapping makes no column `{0}`, without which no tap can be presented")]
+    Incomplete(&'static str),
     /// The file has no header, or one that cannot be read.
     #[error("line 1 of the file is no readable header row")]
     Header,
@@ -209,6 +214,18 @@ impl Mapping {
     /// The target columns that it does not make.
     pub fn missing(&self) -> impl Iterator<Item = Column> {
         Column::ALL.into_iter().filter(|column| !self.rules.contains_key(column))
+    }
+
+    /// Checks that it makes whole taps; only the free texts may be missing.
+    ///
+    /// # Errors
+    /// [`MappingError::Incomplete`] names the first column that it does not make.
+    pub fn check_complete(&self) -> Result<(), MappingError> {
+        let text = |column: &Column| matches!(column, Column::Operator | Column::Line | Column::Station);
+        match self.missing().find(|column| !text(column)) {
+            Some(column) => Err(MappingError::Incomplete(column.name())),
+            None => Ok(()),
+        }
     }
 }
 

@@ -81,7 +81,7 @@ pub struct Malformed<'a> {
     /// Physical line, 1-based.
     pub line: u32,
     /// What is wrong.
-    pub reason: Reason,
+    pub reason: Reason<'a>,
     /// What the line says in the columns that its result repeats; empty if the line as such is bad.
     pub texts: RawTexts<'a>,
 }
@@ -101,40 +101,49 @@ pub struct RawTexts<'a> {
 
 /// What is wrong with a line; its text is the `reason` of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum Reason<'a> {
     /// The line as such is bad.
     Line(&'static str),
     /// The first bad column.
     Column(Column),
+    /// What a mapping cannot read.
+    Mapped {
+        /// The target column, or `line`.
+        column: &'static str,
+        /// What is wrong there.
+        why: &'a str,
+    },
 }
 
-impl Reason {
+impl<'a> Reason<'a> {
     /// The name of the column, or `line`.
     #[must_use]
     pub fn column(self) -> &'static str {
         match self {
             Self::Line(_) => "line",
             Self::Column(column) => column.name(),
+            Self::Mapped { column, .. } => column,
         }
     }
 
     /// What is wrong there.
     #[must_use]
-    pub const fn why(self) -> &'static str {
+    pub const fn why(self) -> &'a str {
         match self {
             Self::Line(why) => why,
+            Self::Mapped { why, .. } => why,
             Self::Column(column) => column.expected(),
         }
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.column(), self.why())
     }
 }
 
-impl From<Unreadable> for Reason {
+impl From<Unreadable> for Reason<'_> {
     fn from(unreadable: Unreadable) -> Self {
         Self::Line(match unreadable {
             Unreadable::Quoting => "bad quoting",
@@ -222,6 +231,6 @@ impl<R: Read> TapFile<R> {
     }
 }
 
-fn bad_line<'a>(line: u32, reason: Reason) -> Line<'a> {
+fn bad_line<'a>(line: u32, reason: Reason<'a>) -> Line<'a> {
     Line::Malformed(Malformed { line, reason, texts: RawTexts::default() })
 }

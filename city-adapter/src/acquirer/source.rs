@@ -10,11 +10,8 @@ use domain::city::City;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    journal::Summary,
-    lines::Lines,
-    tapfile::{Line, TapFile, TapFileError},
-};
+use super::inbox::{Inbox, InboxError};
+use crate::{journal::Summary, lines::Lines, mapping::Mapping, tapfile::Line};
 
 /// The largest manifest, in bytes.
 const MANIFEST_LEN_MAX: u64 = 64 * 1024;
@@ -65,15 +62,15 @@ pub struct Survey {
     pub summary: Summary,
     /// Amount of all lines that are not malformed, fen.
     pub amount_fen: u64,
-    /// Whether line 1 is the header.
-    pub has_header: bool,
+    /// Why its header is not the one of the layout, if so.
+    pub bad_header: Option<String>,
 }
 
 /// Reads an upload to its end and counts.
-pub fn survey(path: &Path, city: City) -> Result<Survey, TapFileError> {
-    let mut file = match TapFile::open(Hashing::new(File::open(path)?), city) {
+pub fn survey(path: &Path, city: City, mapping: Option<&Mapping>) -> Result<Survey, InboxError> {
+    let mut file = match Inbox::open(Hashing::new(File::open(path)?), city, mapping) {
         Ok(file) => file,
-        Err(TapFileError::Header) => return Ok(survey_lines(path)?),
+        Err(error) if error.is_of_header() => return Ok(survey_lines(path, error.to_string())?),
         Err(error) => return Err(error),
     };
     let mut summary = Summary::default();
@@ -93,11 +90,11 @@ pub fn survey(path: &Path, city: City) -> Result<Survey, TapFileError> {
         }
     }
     summary.sha256 = file.into_input().digest();
-    Ok(Survey { amount_fen: summary.amount_fen + local_fen, summary, has_header: true })
+    Ok(Survey { amount_fen: summary.amount_fen + local_fen, summary, bad_header: None })
 }
 
 /// Counts the data lines of a file whose line 1 is not the header.
-fn survey_lines(path: &Path) -> io::Result<Survey> {
+fn survey_lines(path: &Path, bad_header: String) -> io::Result<Survey> {
     let mut lines = Lines::new(Hashing::new(File::open(path)?));
     let mut records = 0;
     while let Some(line) = lines.next_line()? {
@@ -105,7 +102,7 @@ fn survey_lines(path: &Path) -> io::Result<Survey> {
         records += u64::from(line.number > 1 && !blank);
     }
     let summary = Summary { sha256: lines.into_input().digest(), records, ..Summary::default() };
-    Ok(Survey { summary, amount_fen: 0, has_header: false })
+    Ok(Survey { summary, amount_fen: 0, bad_header: Some(bad_header) })
 }
 
 /// What the sender says about an upload.

@@ -11,6 +11,9 @@ use crate::journal::Effect;
 const WRITE_BUFFER_BYTES: usize = 8 << 20;
 const OPEN_FILES_MAX: i32 = 64;
 
+/// A key of the journal and its value.
+type Row = (Vec<u8>, Vec<u8>);
+
 /// The store.
 pub struct Store {
     db: DB,
@@ -46,7 +49,7 @@ impl Store {
     }
 
     /// The rows of a city, by the journal's key.
-    pub fn rows(&self, city: City) -> Result<Vec<(Vec<u8>, Vec<u8>)>, AcquirerError> {
+    pub fn rows(&self, city: City) -> Result<Vec<Row>, AcquirerError> {
         let prefix = city.spelling();
         let mut rows = Vec::new();
         for row in self.db.iterator(IteratorMode::From(&prefix, Direction::Forward)) {

@@ -1,6 +1,6 @@
 //! Takes uploads: decides on each, cuts it into batches, journals and publishes them.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use cu_log::Writer;
 use domain::city::City;
@@ -8,7 +8,7 @@ use domain::city::City;
 use super::{AcquirerError, AcquirerHost, Shared, draft, lock, source, spread};
 use crate::{
     journal::{Input, JournalError, Summary, UploadRow, UploadState},
-    tapfile::TapFileError,
+    mapping::Mapping,
 };
 use flight::Flight;
 use source::{Manifest, Survey, digest_of, survey};
@@ -134,6 +134,7 @@ impl AcquirerHost {
 struct Taker<'a> {
     shared: &'a Shared,
     city: City,
+    mapping: Option<Arc<Mapping>>,
     writer: Box<dyn Writer>,
     flight: Flight,
     progress: &'a (dyn Fn(u64) + Sync),
@@ -147,7 +148,8 @@ impl<'a> Taker<'a> {
         writer: Box<dyn Writer>,
         progress: &'a (dyn Fn(u64) + Sync),
     ) -> Self {
-        Self { shared, city, writer, flight: Flight::default(), progress, taken: Vec::new() }
+        let mapping = lock(&shared.mappings).get(&city).cloned();
+        Self { shared, city, mapping, writer, flight: Flight::default(), progress, taken: Vec::new() }
     }
 
     fn run(&mut self, uploads: Vec<Upload>, member: &dyn Fn(City) -> bool) -> Result<(), AcquirerError> {
@@ -191,8 +193,8 @@ impl<'a> Taker<'a> {
         if is_member && manifest.is_none() {
             return match self.stream(upload, None) {
                 Ok(summary) => Ok(Outcome::Taken(summary)),
-                Err(AcquirerError::Upload { source: TapFileError::Header, .. }) => {
-                    self.surveyed(upload, |_| Err(TapFileError::Header.to_string()))
+                Err(AcquirerError::Upload { source, .. }) if source.is_of_header() => {
+                    self.surveyed(upload, |_| Err(source.to_string()))
                 }
                 Err(error) => self.unreadable_if_untouched(error),
             };
@@ -201,8 +203,8 @@ impl<'a> Taker<'a> {
             if !is_member {
                 return Err("the city is no member on the business date".to_owned());
             }
-            if !found.has_header {
-                return Err(TapFileError::Header.to_string());
+            if let Some(why) = &found.bad_header {
+                return Err(why.clone());
             }
             manifest.map_or(Ok(()), |manifest| manifest.and_then(|manifest| manifest.check(found)))
         })
@@ -214,7 +216,7 @@ impl<'a> Taker<'a> {
         upload: &Upload,
         judge: impl FnOnce(&Survey) -> Result<(), String>,
     ) -> Result<Outcome, AcquirerError> {
-        let found = match survey(&upload.path, self.city) {
+        let found = match survey(&upload.path, self.city, self.mapping.as_deref()) {
             Ok(found) => found,
             Err(error) => return Ok(Outcome::Unreadable(error.to_string())),
         };

@@ -7,10 +7,10 @@ use proto::{Message, TapBatch};
 
 use super::{Taker, Upload, draft, lock, source::Hashing};
 use crate::{
-    acquirer::AcquirerError,
+    acquirer::{AcquirerError, Desk, inbox::Inbox},
     cut::Cutter,
     journal::{CutBatch, Effect, Input, Summary},
-    tapfile::{Line, TapFile, TapFileError},
+    tapfile::Line,
 };
 
 /// Batches that share one synced write of the journal.
@@ -36,8 +36,8 @@ impl Taker<'_> {
         expected: Option<[u8; 32]>,
     ) -> Result<Summary, AcquirerError> {
         let bad = |source| AcquirerError::Upload { path: upload.path.clone(), source };
-        let input = File::open(&upload.path).map_err(|error| bad(TapFileError::Io(error)))?;
-        let file = TapFile::open(Hashing::new(input), self.city).map_err(bad)?;
+        let input = File::open(&upload.path).map_err(|error| bad(error.into()))?;
+        let file = Inbox::open(Hashing::new(input), self.city, self.mapping.as_deref()).map_err(bad)?;
         let mut group = Group::default();
         let begun = Input::Begin { name: upload.name.clone() };
         let desk = self.shared.desk(self.city);
@@ -46,7 +46,7 @@ impl Taker<'_> {
         if streamed.is_err() {
             // What was journaled in memory but not in the store must not be taken for journaled.
             let mut desk = lock(&desk);
-            *desk = super::super::Desk::load(&self.shared.store, self.city)?;
+            *desk = Desk::load(&self.shared.store, self.city)?;
         }
         streamed
     }
@@ -54,7 +54,7 @@ impl Taker<'_> {
     fn stream_file(
         &mut self,
         upload: &Upload,
-        mut file: TapFile<Hashing<File>>,
+        mut file: Inbox<Hashing<File>>,
         mut group: Group,
         expected: Option<[u8; 32]>,
     ) -> Result<Summary, AcquirerError> {

@@ -149,3 +149,53 @@ fn progress_tells_every_data_line_once() {
     world.host().take(scan.to_vec(), &|_| true, &count).unwrap();
     assert_eq!(told.into_inner(), 10_007);
 }
+
+#[test]
+fn a_city_with_another_layout_is_read_through_its_mapping() {
+    let mapping = "layout = \"cityunion-mapping/1\"\n[[drop]]\ncolumn = \"k\"\nvalues = [\"in\"]\n";
+    let columns = [
+        ("terminal", "column = \"gate\"\nprefix = \"2000\""),
+        ("terminal_seq", "column = \"seq\""),
+        ("issuer", "column = \"home\"\nvalues = { BJ = \"cu-1000\", SH = \"cu-2000\" }"),
+        ("card", "column = \"card\""),
+        ("card_counter", "constant = \"0\""),
+        ("type", "constant = \"06\""),
+        ("amount_fen", "column = \"yuan\"\nunit = \"yuan\""),
+        ("fare_fen", "column = \"yuan\"\nunit = \"yuan\""),
+        ("tapped_at", "column = \"at\"\nformats = [\"%Y%m%d%H%M\"]"),
+        ("medium", "constant = \"cpu\""),
+        ("sector", "constant = \"metro\""),
+        ("product", "constant = \"flat\""),
+        ("key_version", "constant = \"1\""),
+        ("algorithm", "constant = \"3des\""),
+    ];
+    let columns = columns.map(|(name, rule)| format!("[columns.{name}]\n{rule}\n")).concat();
+    let host_world = World::new();
+    let host = host_world.host();
+    let parse = |text: &str| crate::mapping::Mapping::parse(text).unwrap();
+    let incomplete = host.read_through(city("cu-2000"), parse(&format!("{mapping}{columns}"))).unwrap_err();
+    assert!(incomplete.to_string().contains("no column `tac`"), "{incomplete}");
+    let whole = format!("{mapping}{columns}[columns.tac]\ncolumn = \"tac\"\n");
+    host.read_through(city("cu-2000"), parse(&whole)).unwrap();
+
+    let text = "k,gate,seq,home,card,yuan,at,tac\n\
+                out,a1,7,BJ,AA,3.5,201809010730,65DC916F\n\
+                in,a1,8,BJ,AA,0,201809010730,65DC916F\n\
+                out,a1,9,SH,AA,2,201809010730,65DC916F\n\
+                out,a1,10,XX,AA,2,201809010730,65DC916F\n";
+    let scan = [
+        host_world.put("cu-2000", "a.csv", text),
+        host_world.put("cu-2000", "b.csv", file(3)),
+        host_world.put("cu-3000", "a.csv", text),
+    ];
+    let summary = take(&host, &scan);
+    let [a, b, c] = &summary.uploads[..] else { panic!("{summary:?}") };
+    assert!(matches!(&a.outcome, Outcome::Taken(s) if (s.records, s.amount_fen) == (3, 350)), "{a:?}");
+    assert!(matches!(&b.outcome, Outcome::Refused(why) if why.contains("does not name column `k`")), "{b:?}");
+    assert!(matches!(&c.outcome, Outcome::Refused(_)), "the other city has no mapping: {c:?}");
+    host.render(&[city("cu-2000")]).unwrap();
+    let rows = host_world.out("results/cu-2000/a.csv");
+    let want = "2,2000000000A1,7,cu-1000,350,,,,\n4,2000000000A1,9,cu-2000,200,local,,edge,\n\
+                5,,,,,malformed,issuer: `XX` is not in the mapping's value table,edge,\n";
+    assert_eq!(rows.split_once('\n').unwrap().1, want);
+}

@@ -131,7 +131,7 @@ fn a_file_that_changed_or_went_away_meanwhile_holds_its_city_and_no_other() {
     let summary = held(&[upload.clone(), other], "a.csv has changed since batch 1 of it was journaled");
     assert!(matches!(summary.uploads[..], [TakenUpload { outcome: Outcome::Taken(_), .. }]));
     world.put("cu-2000", "a.csv", file(4096));
-    held(&[upload.clone()], "a.csv has changed since batch 2 of it was journaled");
+    held(std::slice::from_ref(&upload), "a.csv has changed since batch 2 of it was journaled");
     held(&[world.put("cu-2000", "b.csv", file(3))], "a.csv is taken only in part");
     held(&[], "a.csv is taken only in part");
     world.put("cu-2000", "a.csv", &text);

@@ -1,0 +1,113 @@
+//! A file of another layout, read as if it were a tap file.
+
+use std::io::Read;
+
+use domain::{city::City, tap::Tap};
+
+use super::{BadRow, Mapped, MappedReader, MappedRow, Mapping, MappingError};
+use crate::tapfile::{Line, Malformed, RawTexts, Reason, TapLine};
+
+/// A tap file of another layout. Rows that the mapping drops are no lines of it.
+pub struct MappedFile<R> {
+    reader: MappedReader<R>,
+    acquirer: City,
+    row: MappedRow,
+    bad: Option<BadRow>,
+    terminal: String,
+    terminal_seq: String,
+    issuer: String,
+    amount_fen: String,
+}
+
+impl<R: Read> MappedFile<R> {
+    /// Begins to read the file of `acquirer`.
+    ///
+    /// # Errors
+    /// [`MappingError::Incomplete`], or as [`Mapping::reader`].
+    pub fn open(input: R, acquirer: City, mapping: &Mapping) -> Result<Self, MappingError> {
+        mapping.check_complete()?;
+        Ok(Self {
+            reader: mapping.reader(input)?,
+            acquirer,
+            row: MappedRow::default(),
+            bad: None,
+            terminal: String::new(),
+            terminal_seq: String::new(),
+            issuer: String::new(),
+            amount_fen: String::new(),
+        })
+    }
+
+    /// The next row that is not dropped; `None` at the end of the file. A row that the mapping cannot read is
+    /// malformed, without its texts: they are not those of the tap file's columns.
+    ///
+    /// # Errors
+    /// As [`MappedReader::next_row`].
+    pub fn next_line(&mut self) -> Result<Option<Line<'_>>, MappingError> {
+        match self.reader.next_row()? {
+            None => return Ok(None),
+            Some(Mapped::Bad(bad)) => self.bad = Some(bad),
+            Some(Mapped::Row(row)) => {
+                self.bad = None;
+                self.row = row;
+            }
+        }
+        if let Some(bad) = &self.bad {
+            let reason = Reason::Mapped { column: bad.column, why: &bad.reason };
+            return Ok(Some(Line::Malformed(Malformed {
+                line: bad.line,
+                reason,
+                texts: RawTexts::default(),
+            })));
+        }
+        let (issuer, tap) = whole(&self.row).map_err(MappingError::Incomplete)?;
+        self.terminal = tap.terminal.iter().map(|byte| format!("{byte:02X}")).collect();
+        self.terminal_seq = tap.terminal_seq.to_string();
+        self.issuer = issuer.to_string();
+        self.amount_fen = tap.amount_fen.to_string();
+        let line = TapLine {
+            issuer,
+            tap,
+            operator: self.row.operator.as_deref().unwrap_or_default().as_bytes(),
+            line: self.row.line_name.as_deref().unwrap_or_default().as_bytes(),
+            station: self.row.station.as_deref().unwrap_or_default().as_bytes(),
+            texts: RawTexts {
+                terminal: self.terminal.as_bytes(),
+                terminal_seq: self.terminal_seq.as_bytes(),
+                issuer: self.issuer.as_bytes(),
+                amount_fen: self.amount_fen.as_bytes(),
+            },
+        };
+        Ok(Some(if issuer == self.acquirer { Line::Local(line) } else { Line::Tap(line) }))
+    }
+
+    /// The input, for what was found out while it was read.
+    pub fn into_input(self) -> R {
+        self.reader.into_input()
+    }
+}
+
+/// The tap of a row, or the name of a column that it lacks.
+fn whole(row: &MappedRow) -> Result<(City, Tap), &'static str> {
+    let tapped_at = row.tapped_at.ok_or("tapped_at")?;
+    let tap = Tap {
+        line: row.line.into(),
+        position: 0.into(),
+        terminal: row.terminal.ok_or("terminal")?,
+        terminal_seq: row.terminal_seq.ok_or("terminal_seq")?.into(),
+        card: row.card.ok_or("card")?,
+        card_counter: row.card_counter.ok_or("card_counter")?.into(),
+        type_byte: row.type_byte.ok_or("type")?,
+        medium: row.medium.ok_or("medium")?.index(),
+        sector: row.sector.ok_or("sector")?.index(),
+        product: row.product.ok_or("product")?.index(),
+        amount_fen: row.amount_fen.ok_or("amount_fen")?.into(),
+        fare_fen: row.fare_fen.ok_or("fare_fen")?.into(),
+        tapped_day: tapped_at.date.julian_day().into(),
+        tapped_second: tapped_at.second.into(),
+        key_version: row.key_version.ok_or("key_version")?,
+        algorithm: row.algorithm.ok_or("algorithm")?.index(),
+        tac: row.tac.ok_or("tac")?,
+    };
+    Ok((row.issuer.ok_or("issuer")?, tap))
+}
