@@ -16,6 +16,7 @@ mod faults;
 mod files;
 mod judge;
 mod memory;
+mod plan;
 mod presenter;
 mod record;
 mod run;

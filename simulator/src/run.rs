@@ -19,14 +19,12 @@ use crate::{
     documents,
     faults::FAULTS,
     files::{Habit, TapFile, write},
+    plan::{Plan, Share},
     presenter::Presenter,
-    schedule::{Intent, Schedule},
+    schedule::Intent,
     truth::{self, Tally, Truth},
     world::{Membership, World},
 };
-
-/// Records without and with a base file, unless told.
-const TAPS_DEFAULT: u64 = 100_000;
 
 /// The most threads that work on one folder.
 const THREADS_MAX: usize = 16;
@@ -85,79 +83,6 @@ fn claim(out: &Path) -> Result<(), SimulateError> {
     }
     let unfinished = out.join(UNFINISHED);
     fs::create_dir_all(&unfinished).map_err(SimulateError::io(unfinished))
-}
-
-/// Which city presents how many records on which day.
-struct Plan<'w> {
-    world: &'w World,
-    schedule: Schedule,
-    out: &'w Path,
-    /// By city and day: how many records the scheme has before, and how many the city has.
-    shares: Vec<Vec<Share>>,
-    /// Whether a city without records on a day writes an empty file.
-    empty_files: bool,
-    base: Option<(usize, Base)>,
-}
-
-#[derive(Clone, Copy)]
-struct Share {
-    before: u64,
-    records: u64,
-}
-
-impl<'w> Plan<'w> {
-    fn new(world: &'w World, config: &'w SimulateConfig, base: Option<Base>) -> Result<Self, SimulateError> {
-        let base = base.map(|base| match world.place(base.acquirer()) {
-            Some(place) if world.is_always_member(place) => Ok((place, base)),
-            _ => Err(SimulateError::Absent { city: base.acquirer(), cities: config.cities }),
-        });
-        let base = base.transpose()?;
-        let taps = config.taps.unwrap_or(if base.is_some() { 0 } else { TAPS_DEFAULT });
-        Ok(Self {
-            world,
-            schedule: Schedule::new(&mut world.schedule_dice()),
-            out: &config.out,
-            shares: shares(world, taps),
-            empty_files: taps > 0 || base.is_none(),
-            base,
-        })
-    }
-}
-
-/// Divides the records by day evenly, by city as the cities are big. A city that is no member on a
-/// day presents nothing; the first city presents its share.
-fn shares(world: &World, taps: u64) -> Vec<Vec<Share>> {
-    let days = u64::from(world.days);
-    let of_day = |day: u64| {
-        let before =
-            |day: u64| u64::try_from(u128::from(taps) * u128::from(day) / u128::from(days)).unwrap_or(0);
-        before(day + 1) - before(day)
-    };
-    let cities = world.participants.len();
-    let mut shares = vec![Vec::with_capacity(usize::try_from(days).unwrap_or(0)); cities];
-    for day in 0..world.days {
-        let (date, taps) = (world.date(day), of_day(day.into()));
-        let mut nobodys = 0;
-        for place in (0..cities).rev() {
-            let own = world.taps_before(place + 1, taps) - world.taps_before(place, taps);
-            let present = world.membership(Some(place), date) != Membership::None;
-            let records = match (present, place) {
-                (true, 0) => own + nobodys,
-                (true, _) => own,
-                (false, _) => {
-                    nobodys += own;
-                    0
-                }
-            };
-            shares[place].push(Share { before: 0, records });
-        }
-    }
-    let mut before = 0;
-    for share in shares.iter_mut().flatten() {
-        share.before = before;
-        before += share.records;
-    }
-    shares
 }
 
 /// What one city came to.
