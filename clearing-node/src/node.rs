@@ -289,7 +289,8 @@ impl Shell {
                     Ok(event) => self.step(Input::Event(event))?,
                     Err(error) => {
                         let offset = entry.offset;
-                        let text = format!("the event at offset {offset} of cu.cycles cannot be read: {error}");
+                        let text =
+                            format!("the event at offset {offset} of cu.cycles cannot be read: {error}");
                         return Err(NodeError::Halted(text));
                     }
                 }

@@ -17,7 +17,10 @@ use clearing_node::{
     node::{CycleStatus, Request},
 };
 use cu_log::{Log, embedded::EmbeddedLog, topics::Topics};
-use domain::{city::City, date::{Date, LocalTime}};
+use domain::{
+    city::City,
+    date::{Date, LocalTime},
+};
 use simulator::{LiveCity, SimulateConfig, World, simulate};
 use switch::service::{ServiceConfig, SwitchHandle};
 use tonic::transport::Channel;
@@ -26,7 +29,7 @@ use crate::{
     args::Demo,
     house::House,
     output::{Format, say, thousands},
-    scheme_folder::{SchemeFolder, home_cities},
+    scheme_folder::SchemeFolder,
 };
 
 /// Business dates for which the simulated scheme has rules.
@@ -63,16 +66,18 @@ pub fn run(args: &Demo) -> Result<ExitCode> {
         };
         simulate(&config, &mut |_| {}).context("failed to make the demo's scheme")?;
     }
-    let scheme = SchemeFolder::open(&folder).context("failed to read the demo's scheme; remove its folder to begin anew")?;
+    let scheme = SchemeFolder::open(&folder)
+        .context("failed to read the demo's scheme; remove its folder to begin anew")?;
     let world = World::new(args.seed, u32::try_from(scheme.rulebook.participants.len())?, first_date, DAYS);
     let cities: BTreeSet<City> = scheme.rulebook.participants.iter().map(|p| p.city).collect();
     let settled = args.dir.join("settled");
     let state = settled.join(".state");
     fs::create_dir_all(&state).with_context(|| format!("failed to make {}", state.display()))?;
-    let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&state.join("log")).context("failed to open the demo's log")?);
+    let log: Arc<dyn Log> =
+        Arc::new(EmbeddedLog::open(&state.join("log")).context("failed to open the demo's log")?);
     let house = House::start(log, Topics::default(), &scheme.rulebook, &cities, &state, &settled)?;
     house.adapter.follow(&cities.iter().copied().collect::<Vec<_>>())?;
-    let homes = home_cities(&scheme, &scheme.rulebook, first_date);
+    let homes = cities.iter().map(|city| (*city, scheme.home_city(*city))).collect();
     let directory = house.serve(homes)?;
     let switch = house.switch_over(ServiceConfig::default(), &cities, directory.clone(), &scheme.rulebook)?;
     let mut show = Show::new(args, &house, &switch, &scheme, &world, directory, cities)?;
@@ -111,7 +116,8 @@ impl<'a> Show<'a> {
         directory: BTreeMap<City, Channel>,
         cities: BTreeSet<City>,
     ) -> Result<Self> {
-        let status = house.node.wait_for(0, "read", WAIT, |status| status.caught_up.then(|| status.clone()))?;
+        let status =
+            house.node.wait_for(0, "read", WAIT, |status| status.caught_up.then(|| status.clone()))?;
         let published = status.published.len();
         let now = Instant::now();
         Ok(Self {
@@ -135,10 +141,15 @@ impl<'a> Show<'a> {
     /// Taps, cuts off and shows, second by second, until it is stopped.
     fn play(&mut self, taps: &Path) -> Result<()> {
         let stop = crate::signals::stopped(&self.house.tokio)?;
-        say(Format::Table, &format!("every {} s a cut-off; Ctrl-C ends it, started again it goes on", self.args.cycle_s));
+        say(
+            Format::Table,
+            &format!("every {} s a cut-off; Ctrl-C ends it, started again it goes on", self.args.cycle_s),
+        );
         let started = Instant::now();
         let mut second = 0;
-        while !stop.load(Ordering::Relaxed) && self.args.for_s.is_none_or(|max| started.elapsed().as_secs() < max) {
+        while !stop.load(Ordering::Relaxed)
+            && self.args.for_s.is_none_or(|max| started.elapsed().as_secs() < max)
+        {
             self.house.check(Some(self.switch))?;
             let status = self.house.node.status();
             self.follow_cycles(&status)?;
@@ -159,7 +170,8 @@ impl<'a> Show<'a> {
     fn open_date(&self, status: &CycleStatus) -> Option<Date> {
         let opening = status.open_cycle()?;
         let here = self.house.scheme.open_cycle()?;
-        (here.opening.cycle == opening.cycle && !self.asked).then(|| Date::from_julian_day(opening.business_date))
+        (here.opening.cycle == opening.cycle && !self.asked)
+            .then(|| Date::from_julian_day(opening.business_date))
     }
 
     /// Opens the first cycle, cuts off when it is time, tells of closed ones.
@@ -257,7 +269,9 @@ impl<'a> Show<'a> {
         let elapsed_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         let rate = (booked.arrived - before) * 1000 / elapsed_ms;
         self.shown = (Instant::now(), booked.arrived);
-        let open = status.open_cycle().map_or_else(|| "none".to_owned(), |o| clearing_node::book::opening_name(o).to_string());
+        let open = status
+            .open_cycle()
+            .map_or_else(|| "none".to_owned(), |o| clearing_node::book::opening_name(o).to_string());
         let number = |n: u64| thousands(&n.to_string());
         let dark = self.dark.map_or_else(String::new, |city| format!("  dark {city}"));
         say(
@@ -282,7 +296,10 @@ impl<'a> Show<'a> {
         self.house.adapter.render(&cities)?;
         waited?;
         let again = if std::io::stdout().is_terminal() { "\n" } else { "" };
-        say(Format::Table, &format!("{again}stopped; closed cycles, results and receipts are in {}", settled.display()));
+        say(
+            Format::Table,
+            &format!("{again}stopped; closed cycles, results and receipts are in {}", settled.display()),
+        );
         say(Format::Table, &format!("next: cityunion verify {}/<cycle>", settled.display()));
         Ok(())
     }

@@ -22,7 +22,10 @@ use domain::date::Date;
 /// Runs a command and says on standard error what went wrong, if something did.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    let quiet = matches!(cli.command, Command::Simulate(_) | Command::Verify(_) | Command::Bench(_) | Command::Clear(_) | Command::Demo(_));
+    let quiet = matches!(
+        cli.command,
+        Command::Simulate(_) | Command::Verify(_) | Command::Bench(_) | Command::Clear(_) | Command::Demo(_)
+    );
     runtime::logging::init(if quiet { "warn" } else { "info" });
     let done = match &cli.command {
         Command::Simulate(args) => simulate::run(args),

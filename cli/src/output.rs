@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 use serde_json::{Map, Value};
 
 /// How tables are printed.
@@ -83,7 +83,9 @@ fn rows_as_objects(sheet: &Sheet) -> Value {
 
 fn print_table(sheet: &Sheet) {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_preset(presets::NOTHING);
+    table.set_style(TableComponent::HeaderLines, '─');
+    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
     table.set_content_arrangement(if std::io::stdout().is_terminal() {
         ContentArrangement::Dynamic
     } else {
@@ -94,7 +96,8 @@ fn print_table(sheet: &Sheet) {
         table.add_row(sheet.columns.iter().zip(row).map(|(name, value)| shown(name, value)));
     }
     for (index, _) in sheet.columns.iter().enumerate() {
-        let numeric = sheet.rows.iter().all(|row| row.get(index).is_none_or(|v| v.is_number() || v.is_null()));
+        let numeric =
+            sheet.rows.iter().all(|row| row.get(index).is_none_or(|v| v.is_number() || v.is_null()));
         if let Some(column) = table.column_mut(index).filter(|_| numeric) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -10,6 +10,7 @@ use std::{
 use domain::{
     city::City,
     date::Date,
+    home_city::HomeCity,
     hotlist::{Hotlist, HotlistError},
     keys::{KeyRing, KeysError},
     rulebook::{Rulebook, RulebookError},
@@ -122,7 +123,8 @@ impl SchemeFolder {
     pub fn open(path: &Path) -> Result<Self, SchemeError> {
         let mut notices = Vec::new();
         let file = path.join("rulebook.toml");
-        let bytes = read(&file, "every scheme folder has a rulebook; `cityunion simulate --out DIR` makes one")?;
+        let bytes =
+            read(&file, "every scheme folder has a rulebook; `cityunion simulate --out DIR` makes one")?;
         let rulebook =
             Rulebook::parse(&bytes).map_err(|source| SchemeError::Rulebook { path: file, source })?;
         let unknown = rulebook.unknown_tables();
@@ -167,6 +169,12 @@ impl SchemeFolder {
         }
         taps.files.sort();
         Ok(taps)
+    }
+
+    /// What a home city judges its cards with.
+    #[must_use]
+    pub fn home_city(&self, city: City) -> HomeCity {
+        HomeCity { keys: self.keys.of(city), hotlist: self.hotlist.of(city) }
     }
 
     /// Whether a home city's side runs on a business date.
@@ -231,10 +239,9 @@ fn parse_outages(path: &Path, bytes: &[u8]) -> Result<BTreeSet<(City, Date)>, Sc
     Ok(outages)
 }
 
-/// Home cities that answer on a business date: members with their side running, each with its keys and hotlist.
+/// Home cities that answer on a business date: members whose side runs.
 #[must_use]
-pub fn home_cities(scheme: &SchemeFolder, rulebook: &Rulebook, date: Date) -> BTreeMap<City, domain::home_city::HomeCity> {
+pub fn home_cities(scheme: &SchemeFolder, rulebook: &Rulebook, date: Date) -> BTreeMap<City, HomeCity> {
     let answering = rulebook.members(date).filter(|city| scheme.is_up(*city, date));
-    let home = |city| domain::home_city::HomeCity { keys: scheme.keys.of(city), hotlist: scheme.hotlist.of(city) };
-    answering.map(|city| (city, home(city))).collect()
+    answering.map(|city| (city, scheme.home_city(city))).collect()
 }

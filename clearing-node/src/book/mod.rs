@@ -310,7 +310,8 @@ impl Book {
             let (city, number) = rows::city_and_number(key)?;
             let batch: BatchRow = rows::load(txn, &rows::batch(city, number), "batch")?.unwrap_or_default();
             let records = Exceptions::unpack(&batch.exceptions)?.parked();
-            waiting.insert((city, number), Waiting { records, line: Date::from_julian_day(row.line), issuers });
+            waiting
+                .insert((city, number), Waiting { records, line: Date::from_julian_day(row.line), issuers });
             Ok(())
         })?;
         txn.scan(b"t/", &mut |key, value| {

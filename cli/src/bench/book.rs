@@ -10,7 +10,9 @@ use anyhow::{Context, Result, ensure};
 use clearing_node::partition::Partition;
 use cu_log::{Log, append_and_wait, embedded::EmbeddedLog, topics::Topics};
 use domain::{city::City, date::Date, rulebook::Rulebook, tap::Tap};
-use proto::{Clearing, JudgedPart, Marker, Message, Opening, Outcome, Part, RulebookDocument, Verdicts, clearing::Body};
+use proto::{
+    Clearing, JudgedPart, Marker, Message, Opening, Outcome, Part, RulebookDocument, Verdicts, clearing::Body,
+};
 use runtime::scheme::SchemeView;
 use zerocopy::IntoBytes;
 

@@ -18,7 +18,10 @@ use crate::{
 /// # Errors
 /// If a part cannot run.
 pub fn run(args: &Bench) -> Result<ExitCode> {
-    let scratch = args.dir.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("cityunion-bench-{}", std::process::id())));
+    let scratch = args
+        .dir
+        .clone()
+        .unwrap_or_else(|| std::env::temp_dir().join(format!("cityunion-bench-{}", std::process::id())));
     fs::create_dir_all(&scratch).with_context(|| format!("failed to make {}", scratch.display()))?;
     let measured = measure(args, &scratch);
     fs::remove_dir_all(&scratch).with_context(|| format!("failed to remove {}", scratch.display()))?;
@@ -52,7 +55,10 @@ fn measure(args: &Bench, scratch: &std::path::Path) -> Result<Map<String, Value>
     drop(prepared);
     fs::remove_dir_all(&folder)?;
     figures.insert("book_taps_per_s".to_owned(), json!(median(runs.iter().map(|run| run.taps_per_s))));
-    figures.insert("bytes_per_identity".to_owned(), json!(median(runs.iter().map(|run| run.bytes_per_identity))));
+    figures.insert(
+        "bytes_per_identity".to_owned(),
+        json!(median(runs.iter().map(|run| run.bytes_per_identity))),
+    );
     say(Format::Table, &format!("the whole way, {} taps, {} runs", args.clear_taps, args.runs));
     let runs = whole::run(&scratch.join("whole"), args.clear_taps, args.runs.max(1))?;
     figures.insert("clear_taps_per_s".to_owned(), json!(median(runs.iter().map(|run| run.taps_per_s))));

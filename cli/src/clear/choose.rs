@@ -78,7 +78,10 @@ mod tests {
         let new: Vec<&TapFile> = files.iter().collect();
         assert_eq!(business_date(None, &[], &files, &new, today).unwrap(), Choice::Clear(date("2018-09-01")));
         let closed = [date("2018-09-01")];
-        assert_eq!(business_date(None, &closed, &files, &[], today).unwrap(), Choice::Clear(date("2018-09-02")));
+        assert_eq!(
+            business_date(None, &closed, &files, &[], today).unwrap(),
+            Choice::Clear(date("2018-09-02"))
+        );
     }
 
     #[test]

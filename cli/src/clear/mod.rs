@@ -177,8 +177,10 @@ impl Clearing<'_> {
         run.waiting = self.taps.files.len() - files.len();
         let members: BTreeSet<City> = rules.members(date).collect();
         let progress = Progress::lines("taps read");
-        let taken =
-            self.house.adapter.take(uploads, &|city| members.contains(&city), &|lines| progress.add(lines))?;
+        let taken = self
+            .house
+            .adapter
+            .take(uploads, &|city| members.contains(&city), &|lines| progress.add(lines))?;
         progress.finish();
         for upload in &taken.uploads {
             if let Outcome::Refused(why) | Outcome::Unreadable(why) = &upload.outcome {
@@ -204,7 +206,8 @@ impl Clearing<'_> {
 
     /// Writes the answers to the cities: results and receipts.
     fn write_answers(&self) -> Result<()> {
-        let unpublished = |p: &clearing_node::partition::Partition| p.progress.unpublished.load(Ordering::Relaxed);
+        let unpublished =
+            |p: &clearing_node::partition::Partition| p.progress.unpublished.load(Ordering::Relaxed);
         self.wait(None, "the last results", || {
             Ok(self.house.node.partitions.iter().all(|partition| unpublished(partition) == 0))
         })?;

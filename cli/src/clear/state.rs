@@ -1,14 +1,19 @@
 //! What a run keeps under `OUT/.state`: which log it uses, so that the next run uses the same.
 
 use std::{
-    hash::{BuildHasher, Hasher, RandomState},
     fs::{self, File, TryLockError},
+    hash::{BuildHasher, Hasher, RandomState},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use anyhow::{Context, Result};
-use cu_log::{Log, embedded::EmbeddedLog, kafka::{KafkaConfig, KafkaLog}, topics::Topics};
+use cu_log::{
+    Log,
+    embedded::EmbeddedLog,
+    kafka::{KafkaConfig, KafkaLog},
+    topics::Topics,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::errors::Refused;
@@ -61,7 +66,8 @@ impl State {
                 return Err(Refused(text.to_owned()).into());
             }
             (Where::Embedded, Some(_)) => {
-                let text = "the facts of this OUT stand on the embedded log; leave --kafka out, or use another OUT";
+                let text =
+                    "the facts of this OUT stand on the embedded log; leave --kafka out, or use another OUT";
                 return Err(Refused(text.to_owned()).into());
             }
             _ => {}
@@ -71,8 +77,10 @@ impl State {
 
     fn stands(path: &Path, on_kafka: bool) -> Result<Where> {
         if path.exists() {
-            let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
-            return serde_json::from_str(&text).with_context(|| format!("failed to understand {}", path.display()));
+            let text =
+                fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+            return serde_json::from_str(&text)
+                .with_context(|| format!("failed to understand {}", path.display()));
         }
         let stands = if on_kafka {
             Where::Kafka { prefix: format!("c{:012x}.", RandomState::new().build_hasher().finish() >> 16) }

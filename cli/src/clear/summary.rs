@@ -156,7 +156,8 @@ fn count(line: &[u8], sums: &mut BTreeMap<(String, String), (u64, u64)>) {
 /// The participants with the largest net, either way.
 fn top_positions(folder: &Path, name: &str) -> Result<Sheet> {
     let path = folder.join("net.csv");
-    let mut reader = csv::Reader::from_path(&path).with_context(|| format!("failed to read {}", path.display()))?;
+    let mut reader =
+        csv::Reader::from_path(&path).with_context(|| format!("failed to read {}", path.display()))?;
     let columns = reader.headers()?.clone();
     let at = |wanted: &str| columns.iter().position(|column| column == wanted).unwrap_or(usize::MAX);
     let shown = ["participant", "receivable_fen", "payable_fen", "switch_fee_fen", "net_fen"];
@@ -170,7 +171,9 @@ fn top_positions(folder: &Path, name: &str) -> Result<Sheet> {
         row.extend(places[1..].iter().map(|place| number(*place)));
         rows.push(row);
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.last().and_then(Value::as_i64).map_or(0, i64::unsigned_abs)));
+    rows.sort_by_key(|row| {
+        std::cmp::Reverse(row.last().and_then(Value::as_i64).map_or(0, i64::unsigned_abs))
+    });
     rows.truncate(TOP);
     let mut sheet = Sheet::new(&format!("{name}_top_positions"), &shown);
     sheet.rows = rows;

@@ -89,8 +89,9 @@ impl Issuer {
 pub(super) fn run(config: Config) -> Result<()> {
     let (log, topics) = config.log.open("cityunion-adapter")?;
     let tokio = network()?;
-    let scheme =
-        Arc::new(SchemeView::follow(&log, &topics).context("follow the cycles; is a clearing node running?")?);
+    let scheme = Arc::new(
+        SchemeView::follow(&log, &topics).context("follow the cycles; is a clearing node running?")?,
+    );
     if let Some(issuer) = &config.issuer {
         serve(&tokio, issuer, config.city, &scheme)?;
     }
@@ -130,7 +131,9 @@ fn look(config: &Config, host: &AcquirerHost, scheme: &SchemeView) -> Result<()>
     let taken = host.take(uploads, &member, &|_| {})?;
     for upload in taken.uploads {
         match upload.outcome {
-            Outcome::Refused(why) | Outcome::Unreadable(why) => tracing::warn!("{} is refused: {why}", upload.name),
+            Outcome::Refused(why) | Outcome::Unreadable(why) => {
+                tracing::warn!("{} is refused: {why}", upload.name)
+            }
             outcome => tracing::info!("{}: {outcome:?}", upload.name),
         }
     }

@@ -82,7 +82,8 @@ pub(super) fn run(config: Config) -> Result<()> {
     };
     let node = Node::start(node, &log, &topics, &scheme)?;
     tracing::info!("clearing {} partitions into {}", rulebook.partitions, config.out_dir.display());
-    let mut clock = CutOffs { config: &config, version: rulebook.version, since: Instant::now(), asked: None };
+    let mut clock =
+        CutOffs { config: &config, version: rulebook.version, since: Instant::now(), asked: None };
     let tokio = network()?;
     until_stopped(&tokio, || {
         if let Some(why) = node.failed() {

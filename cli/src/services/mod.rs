@@ -4,11 +4,7 @@ mod adapter;
 mod clearing_node;
 mod switch;
 
-use std::{
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use cu_log::{

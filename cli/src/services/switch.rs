@@ -61,7 +61,9 @@ impl Config {
 pub(super) fn run(config: Config) -> Result<()> {
     let (log, topics) = config.log.open("cityunion-switch")?;
     let tokio = network()?;
-    let scheme = Arc::new(SchemeView::follow(&log, &topics).context("follow the cycles; is a clearing node running?")?);
+    let scheme = Arc::new(
+        SchemeView::follow(&log, &topics).context("follow the cycles; is a clearing node running?")?,
+    );
     let rulebook = scheme
         .wait_for(RULES_WAIT, SchemeView::last_rulebook)
         .context("wait for the first cycle to open; is a clearing node running?")?;
