@@ -11,6 +11,7 @@
 //! their home city can be asked.
 
 mod acquirer;
+mod answering;
 mod asking;
 mod batch;
 mod home;

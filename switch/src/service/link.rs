@@ -105,9 +105,7 @@ impl Link {
 fn reason(status: &Status) -> NoAnswer {
     let text = format!("{}: {}", status.code(), status.message());
     match status.code() {
-        Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::Internal => {
-            NoAnswer::Refused(text)
-        }
+        Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => NoAnswer::Refused(text),
         _ => NoAnswer::Unreachable(text),
     }
 }

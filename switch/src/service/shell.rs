@@ -26,6 +26,8 @@ use crate::core::{Assignment, Destination, Effect, Input, Switch};
 const TICK: Duration = Duration::from_millis(5);
 /// Events taken before the core ticks.
 const BURST: usize = 256;
+/// Bytes of messages in one group of appends, about.
+const GROUP_BYTES: usize = 4 << 20;
 
 pub(super) struct Shell {
     config: ServiceConfig,
@@ -37,8 +39,7 @@ pub(super) struct Shell {
     shared: Arc<Shared>,
     links: BTreeMap<City, mpsc::UnboundedSender<Ask>>,
     /// What the burst wants appended, with the tokens.
-    group: Vec<(Partition, Bytes)>,
-    tokens: Vec<u64>,
+    appends: Vec<((Partition, Bytes), u64)>,
     commits: BTreeMap<Partition, Commit>,
     started: Instant,
     commit_at: Instant,
@@ -73,8 +74,7 @@ impl Shell {
             events,
             shared,
             links: BTreeMap::new(),
-            group: Vec::new(),
-            tokens: Vec::new(),
+            appends: Vec::new(),
             commits: BTreeMap::new(),
             started: now,
             commit_at: now,
@@ -220,8 +220,7 @@ impl Shell {
                     }
                     Destination::Parked(acquirer) => self.with.topics.parked(acquirer),
                 };
-                self.group.push((partition, payload));
-                self.tokens.push(token);
+                self.appends.push(((partition, payload), token));
             }
             Effect::CommitTaps { acquirer, offset, number } => {
                 let commit = Commit { offset, note: number.to_string() };
@@ -234,8 +233,9 @@ impl Shell {
             Effect::Pause { acquirer } => self.flow(acquirer, false),
             Effect::Resume { acquirer } => self.flow(acquirer, true),
             Effect::Fetch { acquirer, offset, bytes_max } => self.fetch(acquirer, offset, bytes_max),
-            Effect::Alarm { city, text } => warn!(%city, "{text}"),
-            Effect::Stopped { acquirer, reason } => error!(%acquirer, reason, "an acquirer is stopped"),
+            Effect::Alarm { city, text } => error!(%city, "{text}"),
+            // The alarm has said so, and the status shows it.
+            Effect::Stopped { .. } => {}
         }
     }
 
@@ -260,12 +260,22 @@ impl Shell {
         });
     }
 
-    /// Appends what the burst wants, in one group.
+    /// Appends what the burst wants, in groups of a bounded size.
     fn append(&mut self) -> Result<(), LogError> {
-        if self.group.is_empty() {
-            return Ok(());
+        let (mut group, mut tokens, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for (message, token) in std::mem::take(&mut self.appends) {
+            bytes += message.1.len();
+            group.push(message);
+            tokens.push(token);
+            if bytes >= GROUP_BYTES {
+                self.append_group(std::mem::take(&mut group), std::mem::take(&mut tokens))?;
+                bytes = 0;
+            }
         }
-        let tokens = std::mem::take(&mut self.tokens);
+        if group.is_empty() { Ok(()) } else { self.append_group(group, tokens) }
+    }
+
+    fn append_group(&mut self, group: Vec<(Partition, Bytes)>, tokens: Vec<u64>) -> Result<(), LogError> {
         let events = self.events.clone();
         let on_durable = move |durable: Result<Vec<u64>, LogError>| {
             let event = match durable {
@@ -274,15 +284,25 @@ impl Shell {
             };
             drop(events.send(event));
         };
-        self.writer.append(std::mem::take(&mut self.group), Box::new(on_durable))
+        self.writer.append(group, Box::new(on_durable))
     }
 
     fn commit(&mut self) -> Result<(), LogError> {
         if self.commits.is_empty() {
             return Ok(());
         }
-        let positions: Vec<(Partition, Commit)> = std::mem::take(&mut self.commits).into_iter().collect();
-        self.with.log.commit(&self.with.topics.group(SWITCH_GROUP), &positions)
+        let positions: Vec<(Partition, Commit)> =
+            self.commits.iter().map(|(partition, commit)| (partition.clone(), commit.clone())).collect();
+        match self.with.log.commit(&self.with.topics.group(SWITCH_GROUP), &positions) {
+            // Later positions take their place, and are committed with the next attempt.
+            Err(LogError::Timeout(waited)) if self.stop_at.is_none() => {
+                warn!(?waited, "the log did not take the switch's positions; it is asked again");
+                return Ok(());
+            }
+            committed => committed?,
+        }
+        self.commits.clear();
+        Ok(())
     }
 
     fn finish(&mut self) -> End {
