@@ -13,6 +13,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -36,7 +37,7 @@ use writer::{KafkaWriter, Producing};
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How to reach a Kafka cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KafkaConfig {
     /// `host:port`, several separated by commas.
     pub bootstrap: String,
@@ -59,6 +60,18 @@ impl KafkaConfig {
             replication: 1,
             security: BTreeMap::new(),
         }
+    }
+}
+
+impl fmt::Debug for KafkaConfig {
+    /// Shows no values of security settings: passwords are among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaConfig")
+            .field("bootstrap", &self.bootstrap)
+            .field("client_id", &self.client_id)
+            .field("replication", &self.replication)
+            .field("security", &self.security.keys())
+            .finish()
     }
 }
 

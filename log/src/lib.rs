@@ -1,8 +1,8 @@
 //! The log port: every fact of the system, in order, durable.
 //!
 //! A log holds topics; a topic holds partitions; a partition is a sequence of messages with
-//! consecutive offsets (a Kafka log may skip some; readers never see the same one twice). Nothing above this
-//! port knows whether Kafka or the embedded log stands below it.
+//! consecutive offsets from 0. A reader sees each message once, in order, or hears of a hole. Nothing
+//! above this port knows whether Kafka or the embedded log stands below it.
 //!
 //! The port is synchronous: services read on a thread of their own and are told of durable appends
 //! by a callback, so their cores stay plain functions.
@@ -141,8 +141,9 @@ pub enum LogError {
     },
 }
 
-/// Called once when a group of messages is durable (with the offset of each, in the group's order) or when it
-/// can never be. Runs on a thread of the log; it must not block.
+/// Called once when a group of messages is durable (with the offset of each, in the group's order), or when
+/// the log has stopped: then the group may or may not stand on the log. A writer's callbacks come in the
+/// order of its appends. Runs on a thread of the log; it must not block.
 pub type OnDurable = Box<dyn FnOnce(Result<Vec<u64>, LogError>) + Send>;
 
 /// The log.
@@ -190,7 +191,8 @@ pub trait Reader: Send {
     /// `timeout` for the first. Empty when there is none.
     ///
     /// # Errors
-    /// [`LogError::Hole`] if retention overtook the reader, or a failure below the port.
+    /// [`LogError::Hole`] if messages are missing (retention overtook the reader, say), and again at every
+    /// later poll; or a failure below the port.
     fn poll(&mut self, bytes_max: usize, timeout: Duration) -> Result<Vec<Entry>, LogError>;
 
     /// Stops delivering a partition until [`Reader::resume`]; nothing is lost.
@@ -212,13 +214,14 @@ pub trait Writer: Send {
     /// land in the order of the calls: nothing lands behind a failed append before that is retried.
     ///
     /// # Errors
-    /// [`LogError::TooLarge`] at once, before anything of the group is queued.
+    /// [`LogError::TooLarge`] and [`LogError::NoTopic`] at once, before anything of the group is queued, and a
+    /// failure below the port once the log has stopped. Then the callback is not called.
     fn append(&mut self, group: Vec<(Partition, Bytes)>, on_durable: OnDurable) -> Result<(), LogError>;
 
     /// Waits until everything queued is durable.
     ///
     /// # Errors
-    /// [`LogError::Timeout`] if it is not within `timeout`.
+    /// [`LogError::Timeout`] if it is not within `timeout`, or a failure below the port.
     fn flush(&mut self, timeout: Duration) -> Result<(), LogError>;
 }
 

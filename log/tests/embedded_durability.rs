@@ -118,11 +118,13 @@ fn a_missing_message_is_a_hole() {
     let log = EmbeddedLog::open(folder.path()).unwrap();
     let mut reader = log.reader(&[(partition(0), 0)]).unwrap();
     assert_eq!(reader.poll(1 << 20, PATIENCE).unwrap().len(), 3);
-    match reader.poll(1 << 20, PATIENCE) {
-        Err(LogError::Hole { partition: its, wanted, have }) => {
-            assert_eq!((its, wanted, have), (partition(0), 3, 0..6));
+    for _ in 0..2 {
+        match reader.poll(1 << 20, PATIENCE) {
+            Err(LogError::Hole { partition: its, wanted, have }) => {
+                assert_eq!((its, wanted, have), (partition(0), 3, 0..6));
+            }
+            other => panic!("no hole: {other:?}"),
         }
-        other => panic!("no hole: {other:?}"),
     }
 }
 

@@ -57,7 +57,12 @@ impl EmbeddedReader {
             if bytes >= bytes_max && bytes > 0 {
                 break;
             }
-            bytes += read_one(&self.opened, &mut self.cursors[i], share, &mut entries)?;
+            match read_one(&self.opened, &mut self.cursors[i], share, &mut entries) {
+                Ok(more) => bytes += more,
+                Err(failure) if entries.is_empty() => return Err(failure),
+                // What was read goes out first; the failing partition comes first next time.
+                Err(_) => break,
+            }
             self.turn = (i + 1) % count;
         }
         Ok(entries)

@@ -19,7 +19,7 @@ use super::{ANSWER_WAIT_MAX, KafkaConfig};
 use crate::{LogError, Partition};
 
 /// Longest wait for a first answer from the cluster.
-const CONNECT_WAIT_MAX: Duration = Duration::from_secs(15);
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
 const REQUEST_WAIT_MAX: Duration = Duration::from_secs(10);
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
 

@@ -1,7 +1,9 @@
 //! Reading partitions assigned by hand, every offset checked.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, VecDeque},
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -28,11 +30,44 @@ struct Cursor {
     held: VecDeque<Entry>,
 }
 
+impl Cursor {
+    /// Takes a message over if it is the one that must come next; one that came before is dropped.
+    fn accept(&mut self, offset: u64, payload: &[u8]) -> Result<Option<Entry>, Hole> {
+        let (partition, wanted) = (self.partition.clone(), self.next);
+        match offset.cmp(&wanted) {
+            Ordering::Less => Ok(None),
+            Ordering::Greater => Err(Hole { partition, wanted, have: offset..offset + 1 }),
+            Ordering::Equal => {
+                self.next += 1;
+                Ok(Some(Entry { partition, offset, payload: Bytes::copy_from_slice(payload) }))
+            }
+        }
+    }
+}
+
 /// Reads some partitions of a Kafka log.
 pub(super) struct KafkaReader {
     connection: Arc<Connection>,
     consumer: BaseConsumer<Logging>,
     cursors: BTreeMap<Arc<str>, BTreeMap<u32, Cursor>>,
+    /// Found while there were messages to hand over first.
+    failure: Option<LogError>,
+    /// Stays: the library would go on with the other partitions as if nothing were missing.
+    hole: Option<Hole>,
+}
+
+/// Messages that are missing.
+#[derive(Clone)]
+struct Hole {
+    partition: Partition,
+    wanted: u64,
+    have: Range<u64>,
+}
+
+impl From<Hole> for LogError {
+    fn from(hole: Hole) -> Self {
+        Self::Hole { partition: hole.partition, wanted: hole.wanted, have: hole.have }
+    }
 }
 
 impl KafkaReader {
@@ -53,7 +88,7 @@ impl KafkaReader {
         }
         let consumer = consumer(&connection.config)?;
         consumer.assign(&list).map_err(|e| backend("read from Kafka".to_owned(), e))?;
-        Ok(Self { connection, consumer, cursors })
+        Ok(Self { connection, consumer, cursors, failure: None, hole: None })
     }
 
     fn cursor(&mut self, partition: &Partition) -> Result<&mut Cursor, LogError> {
@@ -75,8 +110,32 @@ impl KafkaReader {
         bytes
     }
 
+    /// The next message that is not held back, waiting for it.
+    fn next(&mut self, wait: Duration) -> Result<Option<Entry>, LogError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            match self.consumer.poll(deadline.saturating_duration_since(Instant::now())) {
+                Some(Ok(message)) => {
+                    let number = u32::try_from(message.partition()).unwrap_or(u32::MAX);
+                    let cursor = self.cursors.get_mut(message.topic()).and_then(|it| it.get_mut(&number));
+                    let Some(cursor) = cursor else { continue };
+                    let offset = u64::try_from(message.offset()).unwrap_or_default();
+                    match cursor.accept(offset, message.payload().unwrap_or_default()) {
+                        Ok(Some(entry)) if cursor.paused => cursor.held.push_back(entry),
+                        Ok(Some(entry)) => return Ok(Some(entry)),
+                        Ok(None) => {}
+                        Err(hole) => return Err(self.hole.insert(hole).clone().into()),
+                    }
+                }
+                Some(Err(error)) => self.explain(error)?,
+                None if Instant::now() >= deadline => return Ok(None),
+                None => {}
+            }
+        }
+    }
+
     /// What an error means for the reader; `Ok` if the library heals it by itself.
-    fn explain(&self, error: KafkaError) -> Result<(), LogError> {
+    fn explain(&mut self, error: KafkaError) -> Result<(), LogError> {
         let code = error.rdkafka_error_code();
         let out_of_range =
             matches!(code, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange));
@@ -84,11 +143,8 @@ impl KafkaReader {
             for cursor in self.cursors.values().flat_map(BTreeMap::values) {
                 let have = self.connection.probe.bounds(&cursor.partition)?;
                 if cursor.next < have.start || cursor.next > have.end {
-                    return Err(LogError::Hole {
-                        partition: cursor.partition.clone(),
-                        wanted: cursor.next,
-                        have,
-                    });
+                    let hole = Hole { partition: cursor.partition.clone(), wanted: cursor.next, have };
+                    return Err(self.hole.insert(hole).clone().into());
                 }
             }
         }
@@ -117,55 +173,30 @@ fn consumer(config: &KafkaConfig) -> Result<BaseConsumer<Logging>, LogError> {
         .map_err(|e| backend("read from Kafka".to_owned(), e))
 }
 
-/// Takes a message over if it is the one that must come next.
-fn accept(cursor: &mut Cursor, offset: u64, payload: &[u8]) -> Result<Option<Entry>, LogError> {
-    if offset < cursor.next {
-        return Ok(None);
-    }
-    if offset > cursor.next {
-        let partition = cursor.partition.clone();
-        return Err(LogError::Hole { partition, wanted: cursor.next, have: offset..offset + 1 });
-    }
-    cursor.next += 1;
-    let payload = Bytes::copy_from_slice(payload);
-    Ok(Some(Entry { partition: cursor.partition.clone(), offset, payload }))
-}
-
 impl Reader for KafkaReader {
     fn poll(&mut self, bytes_max: usize, timeout: Duration) -> Result<Vec<Entry>, LogError> {
-        let deadline = Instant::now() + timeout;
+        if let Some(hole) = &self.hole {
+            return Err(hole.clone().into());
+        }
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         let mut entries = Vec::new();
         let mut bytes = self.release(bytes_max, &mut entries);
         while entries.is_empty() || bytes < bytes_max {
-            let wait = if entries.is_empty() {
-                deadline.saturating_duration_since(Instant::now())
-            } else {
-                Duration::ZERO
-            };
-            let message = match self.consumer.poll(wait) {
-                Some(Ok(message)) => message,
-                Some(Err(error)) => {
-                    self.explain(error)?;
-                    continue;
+            let wait = if entries.is_empty() { timeout } else { Duration::ZERO };
+            match self.next(wait) {
+                Ok(Some(entry)) => {
+                    bytes += entry.payload.len();
+                    entries.push(entry);
                 }
-                None if !entries.is_empty() || wait.is_zero() => break,
-                None => continue,
-            };
-            let number = u32::try_from(message.partition()).unwrap_or(u32::MAX);
-            let Some(cursor) = self.cursors.get_mut(message.topic()).and_then(|it| it.get_mut(&number))
-            else {
-                continue;
-            };
-            let offset = u64::try_from(message.offset()).unwrap_or_default();
-            let Some(entry) = accept(cursor, offset, message.payload().unwrap_or_default())? else {
-                continue;
-            };
-            if cursor.paused {
-                cursor.held.push_back(entry);
-                continue;
+                Ok(None) => break,
+                Err(failure) if entries.is_empty() => return Err(failure),
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    break;
+                }
             }
-            bytes += entry.payload.len();
-            entries.push(entry);
         }
         Ok(entries)
     }
