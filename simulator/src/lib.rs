@@ -5,8 +5,8 @@
 //! model of its own that shares no rule with the system it is meant to check, except the
 //! cryptogram itself. It holds for one cycle a day, every business date in turn.
 //!
-//! Of every 2,000 records about 60 are local, 30 were tapped in the days before, 25 are rejected by
-//! the centre or the home city for every reason there is, 12 repeat or contradict another one, 6
+//! Of every 2,000 records about 60 are local, 30 were tapped in the days before, 20 are rejected by
+//! the centre or the home city for every reason there is, 11 repeat or contradict another one, 6
 //! are malformed in one of more than 80 ways, and 6 are of a home city that is dark (with three
 //! cities or more). Travellers of the cities that are dark, suspended, leaving or about to join add
 //! a third of a per cent each.
