@@ -11,7 +11,7 @@ PROGRAM := --package cityunion --bin cityunion
 .PHONY: help setup demo test lint fmt build bench clean-deps
 
 help: ## what can be made
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '  make %-11s %s\n' "$$target" "$$what"; done
 
 setup: ## installs what building and testing need; does nothing the second time
 	@tools/setup

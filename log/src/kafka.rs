@@ -8,6 +8,8 @@
 //! - **Reading**: partitions are assigned by hand with their offsets, never by a group. Every offset
 //!   must follow the one before; what retention or a recreated topic took away is a
 //!   [`LogError::Hole`]. While a broker is away a poll returns empty, with a warning in the log.
+//! - **Positions** are kept for groups without members, which a broker forgets after
+//!   `offsets.retention.minutes` (a week by default): set it to its greatest value.
 //! - **Requests** (bounds, commits, topics) are repeated while the broker is away, for at most
 //!   [`ANSWER_WAIT_MAX`], then they are a [`LogError::Timeout`].
 
