@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 
 use rocksdb::{DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
 
-use crate::store::{StoreError, Txn};
+use crate::store::{StoreError, Txn, Visit};
 
 /// One partition's RocksDB. Clones share it.
 #[derive(Clone)]
@@ -96,11 +96,7 @@ impl Txn for RocksTxn<'_> {
         self.batch.delete_range(from, to);
     }
 
-    fn scan(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
         for row in self.db.iterator(IteratorMode::From(prefix, Direction::Forward)) {
             let (key, value) = row.map_err(backend("reading rows"))?;
             if !key.starts_with(prefix) {

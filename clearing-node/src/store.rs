@@ -22,6 +22,9 @@ pub enum StoreError {
     },
 }
 
+/// Is shown the key and value of a row.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
 /// Reads and gathers writes; nothing is durable before the owner of the transaction commits it.
 pub trait Txn {
     /// The value of a key, as of the writes gathered so far.
@@ -43,9 +46,5 @@ pub trait Txn {
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read, or what `visit` returns.
-    fn scan(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError>;
+    fn scan(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError>;
 }

@@ -2,7 +2,13 @@
 
 pub mod digest;
 
-#[expect(missing_docs, clippy::all, reason = "generated from the .proto files, which carry the comments")]
+#[expect(
+    missing_docs,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::missing_errors_doc,
+    reason = "generated from the .proto files, which carry the comments"
+)]
 mod generated {
     tonic::include_proto!("cityunion.v1");
 }
