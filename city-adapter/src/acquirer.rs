@@ -43,7 +43,7 @@ pub enum AcquirerError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The store of the journals failed.
-    #[error("the adapter's journal in {path} cannot be used: {source}")]
+    #[error("the adapter's journal in {path} cannot be used")]
     Store {
         /// Its folder.
         path: PathBuf,
@@ -57,10 +57,10 @@ pub enum AcquirerError {
         path: PathBuf,
     },
     /// The log failed.
-    #[error("the log failed: {0}")]
+    #[error("the log failed")]
     Log(#[from] LogError),
     /// A file of ours could not be written or read.
-    #[error("{path}: {source}")]
+    #[error("{path} cannot be written or read; see that there is room and permission, then run again")]
     File {
         /// The file.
         path: PathBuf,
@@ -68,9 +68,7 @@ pub enum AcquirerError {
         source: io::Error,
     },
     /// An upload could not be read to its end.
-    #[error(
-        "{path} cannot be read to its end: {source}; mend it and run again, nothing of it is counted twice"
-    )]
+    #[error("{path} cannot be read to its end; mend it and run again, nothing of it is counted twice")]
     Upload {
         /// The file.
         path: PathBuf,

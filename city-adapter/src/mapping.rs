@@ -65,7 +65,7 @@ const LAYOUT: &str = "cityunion-mapping/1";
 #[derive(Debug, thiserror::Error)]
 pub enum MappingError {
     /// The text is no TOML, or has keys that are not known.
-    #[error("the mapping is not readable: {0}")]
+    #[error("the mapping is not readable")]
     Toml(#[from] toml::de::Error),
     /// The layout or a setting of the file is not supported.
     #[error("the mapping says {key} = \"{value}\"; {expected}")]
@@ -98,7 +98,7 @@ pub enum MappingError {
     #[error("the file has more than 4294967295 lines; split it")]
     TooManyLines,
     /// The file could not be read.
-    #[error("the file cannot be read: {0}")]
+    #[error("the file cannot be read")]
     Io(#[from] io::Error),
 }
 

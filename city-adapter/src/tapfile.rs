@@ -34,7 +34,7 @@ pub enum TapFileError {
     #[error("the file has more than 4294967295 lines; split it")]
     TooManyLines,
     /// The file could not be read.
-    #[error("the file cannot be read: {0}")]
+    #[error("the file cannot be read")]
     Io(#[from] io::Error),
 }
 

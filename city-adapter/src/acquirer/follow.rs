@@ -15,7 +15,10 @@ use domain::city::City;
 use proto::{BatchResult, Message};
 
 use super::{AcquirerError, AcquirerHost, Shared, lock};
-use crate::journal::{Effect, Input};
+use crate::{
+    journal::{Effect, Input},
+    whole_text,
+};
 
 const POLL_BYTES_MAX: usize = 4 << 20;
 const POLL_WAIT: Duration = Duration::from_millis(50);
@@ -59,8 +62,8 @@ impl AcquirerHost {
         let follow = move || {
             while !stopping.load(Ordering::Relaxed) {
                 if let Err(error) = shared.follow_once(reader.as_mut(), &topics) {
-                    tracing::error!(%error, "the results cannot be followed any more");
-                    *lock(&shared.following) = Some(error.to_string());
+                    tracing::error!(error = whole_text(&error), "the results cannot be followed any more");
+                    *lock(&shared.following) = Some(whole_text(&error));
                     shared.answered.notify_all();
                     break;
                 }

@@ -78,7 +78,9 @@ impl Shared {
                 return Err(error);
             }
             if answers.complete {
-                desk.step(&self.store, Input::Close { name: name.clone() })?;
+                // Durable before the draft goes: without it nothing can be written anew.
+                let effects = desk.journal.step(Input::Close { name: name.clone() })?;
+                desk.keep(&self.store, &effects, true)?;
                 desk.unwritten.remove(&name);
                 let draft = draft::path(&self.drafts, city, &name);
                 fs::remove_file(&draft).map_err(AcquirerError::file(&draft))?;

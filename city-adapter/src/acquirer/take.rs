@@ -1,6 +1,11 @@
 //! Takes uploads: decides on each, cuts it into batches, journals and publishes them.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use cu_log::Writer;
 use domain::city::City;
@@ -9,6 +14,7 @@ use super::{AcquirerError, AcquirerHost, Shared, draft, lock, source, spread};
 use crate::{
     journal::{Input, JournalError, Summary, UploadRow, UploadState},
     mapping::Mapping,
+    whole_text,
 };
 use flight::Flight;
 use source::{Manifest, Survey, digest_of, survey};
@@ -110,13 +116,23 @@ impl AcquirerHost {
         for (city, mut uploads) in cities {
             uploads.sort_unstable_by(|a, b| a.name.cmp(&b.name));
             let len: u64 = uploads.iter().filter_map(|u| fs::metadata(&u.path).ok()).map(|m| m.len()).sum();
-            work.push((len, city, uploads, self.shared.log.writer()?));
+            work.push((len, city, uploads));
         }
         // The largest first, so that no thread is left alone with it in the end.
         work.sort_by_key(|(len, ..)| std::cmp::Reverse(*len));
-        let done = spread(work, |(_, city, uploads, writer)| {
+        // A writer for each thread; one that failed is not used again.
+        let writers = Mutex::new(vec![self.shared.log.writer()?]);
+        let done = spread(work, |(_, city, uploads)| {
+            let spare = lock(&writers).pop();
+            let writer = match spare.map_or_else(|| self.shared.log.writer(), Ok) {
+                Ok(writer) => writer,
+                Err(error) => return (city, Vec::new(), Some(error.into())),
+            };
             let mut taker = Taker::new(&self.shared, city, writer, progress);
             let failed = taker.run(uploads, member).err();
+            if failed.is_none() {
+                lock(&writers).push(taker.writer);
+            }
             (city, taker.taken, failed)
         });
         let mut summary = TakeSummary::default();
@@ -218,7 +234,7 @@ impl<'a> Taker<'a> {
     ) -> Result<Outcome, AcquirerError> {
         let found = match survey(&upload.path, self.city, self.mapping.as_deref()) {
             Ok(found) => found,
-            Err(error) => return Ok(Outcome::Unreadable(error.to_string())),
+            Err(error) => return Ok(Outcome::Unreadable(whole_text(&error))),
         };
         match judge(&found) {
             Ok(()) => self.stream(upload, Some(found.summary.sha256)).map(Outcome::Taken),
@@ -261,7 +277,7 @@ impl<'a> Taker<'a> {
         let desk = self.shared.desk(self.city);
         match error {
             AcquirerError::Upload { source, .. } if lock(&desk).journal.in_progress().is_none() => {
-                Ok(Outcome::Unreadable(source.to_string()))
+                Ok(Outcome::Unreadable(whole_text(&source)))
             }
             error => Err(error),
         }
