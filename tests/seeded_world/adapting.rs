@@ -25,6 +25,8 @@ pub struct File {
 struct Disk {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     files: Vec<File>,
+    /// The result files: what every record was last said to be, by batch and place.
+    shown: BTreeMap<(u64, u16), (RecordResult, u32)>,
 }
 
 /// One city's adapter.
@@ -40,8 +42,6 @@ pub struct Adapting {
     /// The file that is being taken: its place, and how many batches were cut in this life.
     taking: Option<(usize, usize)>,
     todo: VecDeque<Effect>,
-    /// What every record was last said to be, by batch and place.
-    shown: BTreeMap<(u64, u16), (RecordResult, u32)>,
 }
 
 impl Adapting {
@@ -56,7 +56,6 @@ impl Adapting {
             batches_made: 0,
             taking: None,
             todo: VecDeque::new(),
-            shown: BTreeMap::new(),
         }
     }
 
@@ -78,7 +77,11 @@ impl Adapting {
         }
     }
 
+    /// What an input leads to is done before the next: only a crash comes between.
     fn step(&mut self, env: &mut Env, input: Input) -> Check {
+        while let Some(effect) = self.todo.pop_front() {
+            self.perform(env, effect)?;
+        }
         match self.journal.step(input) {
             Ok(effects) => self.todo.extend(effects),
             Err(JournalError::Stopped { .. }) => {}
@@ -124,7 +127,7 @@ impl Adapting {
         for position in 0..u16::try_from(records).unwrap() {
             let now = known.at(position);
             let now = (now.result, now.cycle);
-            let before = self.shown.insert((number, position), now);
+            let before = self.disk.shown.insert((number, position), now);
             if before.is_some_and(|before| before.0.is_final() && before != now) {
                 return Err(format!(
                     "{} shows {now:?} for record {position} of batch {number}, before {before:?}",
@@ -251,7 +254,6 @@ impl Adapting {
         self.older.clear();
         let lost = self.disk.files.len() - older.files.len();
         self.disk = older;
-        self.shown.clear();
         let taken: Vec<String> = self.disk.files.iter().map(|file| file.name.clone()).collect();
         for _ in 0..lost {
             self.new_file(env);
@@ -289,7 +291,7 @@ impl Adapting {
                     if !row.result.is_final() {
                         return Err(format!("for ever open: {city} batch {number} record {position}: {row:?}"));
                     }
-                    let shown = self.shown.get(&(number, position));
+                    let shown = self.disk.shown.get(&(number, position));
                     if shown != Some(&(row.result, row.cycle)) {
                         return Err(format!(
                             "{city} batch {number} record {position}: the adapter has {shown:?}, the book {:?} in {}",

@@ -122,9 +122,14 @@ impl Booking {
         self.book.published(number);
     }
 
+    /// Whether everything is folded.
+    pub fn has_read_all(&self, env: &Env) -> bool {
+        self.reads == env.log.end(Topic::Clearing(self.partition))
+    }
+
     /// Whether everything is folded and published.
     pub fn is_idle(&self, env: &Env) -> bool {
-        self.reads == env.log.end(Topic::Clearing(self.partition)) && self.to_send.is_empty()
+        self.has_read_all(env) && self.to_send.is_empty()
     }
 
     /// What its store holds, apart from what waits to be published.

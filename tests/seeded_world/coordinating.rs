@@ -52,8 +52,8 @@ impl Coordinating {
             0..6 => self.read(env)?,
             6 => self.hear(env),
             7 => {
-                for city in env.stopped() {
-                    self.core.step(Input::LeftOut(*city), &mut Vec::new());
+                for city in env.stopped().clone() {
+                    self.step(Input::LeftOut(city));
                 }
                 self.time_out(env)
             }

@@ -21,11 +21,11 @@ const JUMPS_MAX: u32 = 12;
 impl World {
     /// No more faults: lets everything run dry, closes some more cycles, and checks the end.
     pub fn settle_down(&mut self) -> Check {
-        self.end_all_faults();
+        self.end_all_faults()?;
         self.env.calm = true;
         self.env.trace(|| "calm".to_owned());
         while self.deliver()? {}
-        self.regain_positions();
+        self.regain_positions()?;
         self.settle_home_cities();
         self.env.wanted = self.env.wanted.max(u32::try_from(self.env.checks.plans.len()).unwrap());
         let (mut extra, mut idle, mut jumps) = (3, 0, 0);
@@ -58,20 +58,24 @@ impl World {
     }
 
     /// A zombie may have moved a position back: its city starts once more from there.
-    fn regain_positions(&mut self) {
+    fn regain_positions(&mut self) -> Check {
         for city in acquirers() {
             let owner = self.owner[&city];
             if let Some(switch) = self.switches.iter_mut().find(|switch| switch.writer == owner) {
-                switch.revoke(&mut self.env, city);
+                switch.revoke(&mut self.env, city)?;
             }
-            self.give(city);
+            self.give(city)?;
         }
+        Ok(())
     }
 
-    /// Members answer, others do not; the rules of the last cycle say who is one.
+    /// Members answer, others do not; the rules of the last cycle, marked or not, say who is one.
     fn settle_home_cities(&mut self) {
-        let ruling = self.env.partitions.iter().filter_map(|p| p.reference.document().cloned()).last();
-        let Some(ruling) = ruling else { return };
+        let digest = self.env.checks.openings.values().last().map(|opening| opening.rulebook_digest.clone());
+        let ruling = self.env.documents.iter().find(|d| {
+            digest.as_ref().is_none_or(|digest| d.rulebook.digest().as_slice() == digest.as_ref())
+        });
+        let Some(ruling) = ruling.cloned() else { return };
         for index in 0..ISSUERS {
             let standing = ruling.terms.standing[index];
             self.env.home[index] = if standing == Standing::Member { Home::Up } else { Home::Dark };
@@ -94,9 +98,9 @@ impl World {
             for _ in 0..24 {
                 hit |= self.switches[place].act(&mut self.env)?;
             }
-            hit |= self.switches[place].tick(&mut self.env);
+            hit |= self.switches[place].tick(&mut self.env)?;
         }
-        while self.answer() {
+        while self.answer()? {
             hit = true;
         }
         for place in 0..self.books.len() {

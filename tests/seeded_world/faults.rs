@@ -31,8 +31,8 @@ impl World {
             return Ok(());
         }
         match kind {
-            0 if dice.permille(profile.moves) => self.move_city(),
-            1 if dice.permille(profile.crashes / 2) => self.crash_switch(),
+            0 if dice.permille(profile.moves) => self.move_city()?,
+            1 if dice.permille(profile.crashes / 2) => self.crash_switch()?,
             2 | 3 if dice.permille(profile.homes) => {
                 let homes = [Home::Up, Home::Up, Home::Dark, Home::Slow, Home::Wrong];
                 self.env.home[dice.below(ISSUERS)] = dice.pick(&homes);
@@ -44,7 +44,7 @@ impl World {
             8 if dice.permille(profile.directory / 2) => self.change_directory(),
             9 if more && dice.permille(if profile.ruley { 800 } else { 350 }) => self.env.wanted += 1,
             10 if dice.permille(100) => self.adjust(),
-            11 if dice.permille(300) => self.end_a_zombie(),
+            11 if dice.permille(300) => self.end_a_zombie()?,
             _ => {}
         }
         Ok(())
@@ -87,29 +87,29 @@ impl World {
     }
 
     /// A city moves to a process, perhaps without the old one knowing.
-    pub fn move_city(&mut self) {
+    pub fn move_city(&mut self) -> Check {
         let all: Vec<_> = acquirers().collect();
         let moved = self.env.dice.pick(&all);
         let knows = !self.env.dice.permille(self.env.profile.zombies);
         let owner = self.owner[&moved];
         if let Some(old) = self.switches.iter_mut().find(|switch| switch.writer == owner) {
             if knows {
-                old.revoke(&mut self.env, moved);
+                old.revoke(&mut self.env, moved)?;
             } else {
                 old.overtaken(moved);
             }
         }
-        self.give(moved);
+        self.give(moved)
     }
 
-    fn crash_switch(&mut self) {
+    fn crash_switch(&mut self) -> Check {
         let running: Vec<usize> = (0..self.switches.len()).filter(|at| !self.switches[*at].zombie).collect();
         let place = self.env.dice.pick(&running);
-        self.replace_switch(place);
+        self.replace_switch(place)
     }
 
     /// A process dies, or goes on as a zombie; another takes its cities.
-    fn replace_switch(&mut self, place: usize) {
+    fn replace_switch(&mut self, place: usize) -> Check {
         let gone = self.switches[place].writer;
         self.env.trace(|| format!("switch {gone} is replaced"));
         if self.env.dice.permille(self.env.profile.zombies / 2) {
@@ -120,9 +120,7 @@ impl World {
         let next = Switching::new(&mut self.env);
         self.switches.push(next);
         let orphans: Vec<_> = self.owner.iter().filter(|(_, owner)| **owner == gone).map(|(c, _)| *c).collect();
-        for orphan in orphans {
-            self.give(orphan);
-        }
+        orphans.into_iter().try_for_each(|orphan| self.give(orphan))
     }
 
     fn kill_switch(&mut self, place: usize) {
@@ -185,25 +183,26 @@ impl World {
         adapter.crash(&mut self.env)
     }
 
-    fn end_a_zombie(&mut self) {
+    fn end_a_zombie(&mut self) -> Check {
         let mut zombies: Vec<Writer> = Vec::new();
         zombies.extend(self.switches.iter().filter(|z| !z.haunted().is_empty()).map(|z| z.writer));
         zombies.extend(self.books.iter().filter(|z| z.zombie).map(|z| z.writer));
         zombies.extend(self.coordinators.iter().filter(|z| z.zombie).map(|z| z.writer));
-        if !zombies.is_empty() {
-            let zombie = self.env.dice.pick(&zombies);
-            self.end_zombie(zombie);
+        if zombies.is_empty() {
+            return Ok(());
         }
+        let zombie = self.env.dice.pick(&zombies);
+        self.end_zombie(zombie)
     }
 
     /// All that one process does as a zombie ends.
-    pub fn end_zombie(&mut self, writer: Writer) {
+    pub fn end_zombie(&mut self, writer: Writer) -> Check {
         if let Some(place) = self.switches.iter().position(|switch| switch.writer == writer) {
             if self.switches[place].zombie {
                 self.kill_switch(place);
             } else {
                 for haunted in self.switches[place].haunted() {
-                    self.switches[place].revoke(&mut self.env, haunted);
+                    self.switches[place].revoke(&mut self.env, haunted)?;
                 }
             }
         } else if let Some(place) = self.books.iter().position(|book| book.writer == writer) {
@@ -211,25 +210,27 @@ impl World {
         } else if let Some(place) = self.coordinators.iter().position(|c| c.writer == writer) {
             self.kill_coordinator(place);
         }
+        Ok(())
     }
 
     /// Every zombie ends, and some things start once more.
-    pub fn end_all_faults(&mut self) {
+    pub fn end_all_faults(&mut self) -> Check {
         let switches = self.switches.iter().filter(|z| !z.haunted().is_empty()).map(|z| z.writer);
         let books = self.books.iter().filter(|z| z.zombie).map(|z| z.writer);
         let coordinators = self.coordinators.iter().filter(|z| z.zombie).map(|z| z.writer);
         let zombies: Vec<Writer> = switches.chain(books).chain(coordinators).collect();
         for zombie in zombies {
-            self.end_zombie(zombie);
+            self.end_zombie(zombie)?;
         }
         self.env.profile.zombies = 0;
         for restarts in 0..2 {
             if self.env.dice.permille(300) {
-                self.replace_switch(restarts);
+                self.replace_switch(restarts)?;
             }
         }
         if self.env.dice.permille(300) {
             self.fault_of_coordinator();
         }
+        Ok(())
     }
 }

@@ -4,7 +4,9 @@
 //! `CU_SEED=n cargo test -p system-tests seeded_world -- --nocapture` runs it with a trace.
 #![expect(clippy::unwrap_used, reason = "a test says what it found by failing")]
 
+mod ablation;
 mod adapting;
+mod book_only;
 mod booking;
 mod checks;
 mod coordinating;
@@ -22,37 +24,49 @@ mod switching;
 mod trace;
 mod world;
 
+use std::ops::Range;
+
 use dice::Dice;
 use profiles::Profile;
 use world::World;
 
-/// Seeds that every run of the tests goes through.
-const SEEDS: u64 = 500;
+/// Seeds of the whole world that every run of the tests goes through.
+const SEEDS: u64 = 1_500;
+/// Seeds of the world with the book alone.
+const BOOK_SEEDS: u64 = 1_500;
 
-fn run(seed: u64, trace: bool) -> Result<(), String> {
+fn whole(seed: u64, trace: bool) -> Result<(), String> {
     let mut dice = Dice::new(seed);
     let profile = Profile::of(&mut dice);
     World::new(seed, profile, dice, trace)?.run()
 }
 
-fn given_seed() -> Option<u64> {
-    std::env::var("CU_SEED").ok().map(|seed| seed.parse().unwrap())
+fn book_alone(seed: u64, trace: bool) -> Result<(), String> {
+    let mut dice = Dice::new(seed);
+    let profile = Profile::book_only(&mut dice);
+    book_only::run(seed, profile, dice, trace)
+}
+
+/// Runs all seeds, or the one of `CU_SEED` with a trace, or those of `CU_SEEDS`, such as `100..900`.
+fn sweep(world: impl Fn(u64, bool) -> Result<(), String>, seeds: Range<u64>) {
+    if let Ok(seed) = std::env::var("CU_SEED") {
+        return world(seed.parse().unwrap(), true).unwrap();
+    }
+    let given = std::env::var("CU_SEEDS").ok().map(|range| {
+        let (first, end) = range.split_once("..").unwrap();
+        first.parse().unwrap()..end.parse().unwrap()
+    });
+    let run = |seed| world(seed, false).err().map(|why| format!("seed {seed}: {why}"));
+    let failed: Vec<String> = given.unwrap_or(seeds).filter_map(run).collect();
+    assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), failed.join("\n"));
 }
 
 #[test]
 fn seeded_world() {
-    if let Some(seed) = given_seed() {
-        return run(seed, true).unwrap();
-    }
-    let seeds = given_range().unwrap_or(0..SEEDS);
-    let failed: Vec<String> =
-        seeds.filter_map(|seed| run(seed, false).err().map(|why| format!("seed {seed}: {why}"))).collect();
-    assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), failed.join("\n"));
+    sweep(whole, 0..SEEDS);
 }
 
-/// `CU_SEEDS=100..900` runs other seeds.
-fn given_range() -> Option<std::ops::Range<u64>> {
-    let range = std::env::var("CU_SEEDS").ok()?;
-    let (first, end) = range.split_once("..").unwrap();
-    Some(first.parse().unwrap()..end.parse().unwrap())
+#[test]
+fn seeded_book() {
+    sweep(book_alone, 0..BOOK_SEEDS);
 }

@@ -36,14 +36,12 @@ pub struct Row {
     pub cycle: u32,
     /// Business date and drop line when it arrived.
     pub arrival: (i32, i32),
-    pub was_parked: bool,
 }
 
 /// A batch as first booked.
 #[derive(Clone, Debug)]
 pub struct Batch {
     pub digest: Bytes,
-    pub cycle: u32,
     pub rows: Vec<Row>,
 }
 
@@ -121,14 +119,15 @@ impl Reference {
 
     /// Parts that wait: city, number, digest, home city and the codes that it would give.
     pub fn parked(&self) -> Vec<(City, u64, Bytes, City, Vec<u8>)> {
-        let mut parts: BTreeMap<(City, u64, City), (Bytes, Vec<u8>)> = BTreeMap::new();
+        let mut parts = Vec::new();
         for ((city, number), batch) in &self.batches {
-            for row in batch.rows.iter().filter(|row| row.result == RecordResult::Parked) {
-                let part = parts.entry((*city, *number, row.issuer));
-                part.or_insert_with(|| (batch.digest.clone(), Vec::new())).1.push(row.tap.tac[0]);
+            let waits = batch.rows.iter().filter(|row| row.result == RecordResult::Parked);
+            for issuer in waits.map(|row| row.issuer).collect::<BTreeSet<_>>() {
+                let part = batch.rows.iter().filter(|row| row.issuer == issuer);
+                parts.push((*city, *number, batch.digest.clone(), issuer, part.map(|row| row.tap.tac[0]).collect()));
             }
         }
-        parts.into_iter().map(|((city, number, issuer), (digest, codes))| (city, number, digest, issuer, codes)).collect()
+        parts
     }
 
     /// Folds a message and compares with what the book did with it.
@@ -229,7 +228,7 @@ impl Reference {
         let mut rows = Vec::new();
         for (issuer, tap, code) in records {
             let arrival = (open.date, line);
-            let mut row = Row { issuer, tap, result: RecordResult::Parked, cycle: open.ordinal, arrival, was_parked: false };
+            let mut row = Row { issuer, tap, result: RecordResult::Parked, cycle: open.ordinal, arrival };
             let tapped = tap.tapped_day.get();
             let terms = &open.document.terms;
             let days = i32::try_from(terms.days).unwrap();
@@ -247,13 +246,12 @@ impl Reference {
                 let hint = said.result_of(city, number, tap.position.get());
                 self.judge(city, &row, code, hint, did)?
             } else {
-                row.was_parked = true;
                 RecordResult::Parked
             };
             rows.push(row);
         }
         self.next.insert(city, number + 1);
-        self.batches.insert((city, number), Batch { digest: digest.clone(), cycle: open.ordinal, rows });
+        self.batches.insert((city, number), Batch { digest: digest.clone(), rows });
         did.booked = Some((city, number, digest.clone(), open.ordinal));
         Ok(())
     }

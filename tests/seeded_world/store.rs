@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use clearing_node::store::{StoreError, Txn};
+use clearing_node::store::{StoreError, Txn, Visit};
 
 /// What is durable.
 pub type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -81,11 +81,7 @@ impl Txn for Gathered<'_> {
         self.writes.push(Write::DeleteRange(from, to));
     }
 
-    fn scan(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
         for (key, value) in self.rows.range(prefix.to_vec()..) {
             if !key.starts_with(prefix) {
                 break;

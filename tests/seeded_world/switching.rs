@@ -14,6 +14,9 @@ use super::{
     scheme::{ISSUERS, city, partition_of},
 };
 
+/// What a home city says to a question.
+pub type Answer = Result<Vec<Verdicts>, NoAnswer>;
+
 /// Where a process reads for one acquirer.
 struct Lane {
     taps: u64,
@@ -75,7 +78,8 @@ impl Switching {
     }
 
     /// Takes an acquirer over from its committed positions.
-    pub fn assign(&mut self, env: &mut Env, acquirer: City) {
+    pub fn assign(&mut self, env: &mut Env, acquirer: City) -> Check {
+        self.catch_up(env)?;
         let (tap_offset, number) = env.committed[&acquirer];
         let park_offset = env.committed_park[&acquirer];
         env.trace(|| format!("switch {} takes {acquirer} at {tap_offset} {number} {park_offset}", self.writer));
@@ -85,14 +89,16 @@ impl Switching {
         self.fetches.retain(|(city, _)| *city != acquirer);
         let park_end = env.log.end(Topic::Parked(acquirer));
         let assignment = Assignment { acquirer, tap_offset, number, park_offset, park_end };
-        self.step(env, Input::Assigned(assignment));
+        self.step(env, Input::Assigned(assignment))
     }
 
     /// Lets an acquirer go.
-    pub fn revoke(&mut self, env: &mut Env, acquirer: City) {
-        if self.lanes.remove(&acquirer).is_some() {
-            self.step(env, Input::Revoked { acquirer });
+    pub fn revoke(&mut self, env: &mut Env, acquirer: City) -> Check {
+        if self.lanes.contains_key(&acquirer) {
+            self.step(env, Input::Revoked { acquirer })?;
+            self.lanes.remove(&acquirer);
         }
+        Ok(())
     }
 
     /// Another process takes the acquirer, this one does not know.
@@ -112,9 +118,20 @@ impl Switching {
         self.directory.push_back((issuer, up));
     }
 
-    fn step(&mut self, env: &mut Env, input: Input) {
+    /// What an input leads to waits until the next: only a crash comes between.
+    fn step(&mut self, env: &mut Env, input: Input) -> Check {
+        self.catch_up(env)?;
         let effects = self.core.step(env.now_ms, input);
         self.todo.extend(effects);
+        Ok(())
+    }
+
+    /// Does everything that the last input led to.
+    fn catch_up(&mut self, env: &mut Env) -> Check {
+        while let Some(effect) = self.todo.pop_front() {
+            self.perform(env, effect)?;
+        }
+        Ok(())
     }
 
     /// Does one thing; whether there was anything to do.
@@ -127,20 +144,20 @@ impl Switching {
             }
             return Ok(true);
         }
-        Ok(match env.dice.below(12) {
+        match env.dice.below(12) {
             0..4 => self.read_taps(env),
             4..6 => self.read_park(env),
             6..8 => self.read_results(env),
             8 => self.read_directory(env),
             9 => self.fetched(env),
             _ => self.tick(env),
-        })
+        }
     }
 
     /// Time passes.
-    pub fn tick(&mut self, env: &mut Env) -> bool {
-        self.step(env, Input::Tick);
-        !self.todo.is_empty()
+    pub fn tick(&mut self, env: &mut Env) -> Result<bool, String> {
+        self.step(env, Input::Tick)?;
+        Ok(!self.todo.is_empty())
     }
 
     fn perform(&mut self, env: &mut Env, effect: Effect) -> Check {
@@ -193,60 +210,60 @@ impl Switching {
         self.lanes.iter_mut().nth(place).map(|(city, lane)| (*city, lane))
     }
 
-    fn read_taps(&mut self, env: &mut Env) -> bool {
-        let Some((acquirer, lane)) = self.lane(env) else { return false };
+    fn read_taps(&mut self, env: &mut Env) -> Result<bool, String> {
+        let Some((acquirer, lane)) = self.lane(env) else { return Ok(false) };
         if lane.paused {
-            return false;
+            return Ok(false);
         }
         let offset = lane.taps;
-        let Some(payload) = env.log.read(Topic::Taps(acquirer), offset) else { return false };
+        let Some(payload) = env.log.read(Topic::Taps(acquirer), offset) else { return Ok(false) };
         lane.taps += 1;
-        self.step(env, Input::Tap { acquirer, offset, payload });
-        true
+        self.step(env, Input::Tap { acquirer, offset, payload })?;
+        Ok(true)
     }
 
-    fn read_park(&mut self, env: &mut Env) -> bool {
-        let Some((acquirer, lane)) = self.lane(env) else { return false };
+    fn read_park(&mut self, env: &mut Env) -> Result<bool, String> {
+        let Some((acquirer, lane)) = self.lane(env) else { return Ok(false) };
         let offset = lane.park;
-        let Some(payload) = env.log.read(Topic::Parked(acquirer), offset) else { return false };
+        let Some(payload) = env.log.read(Topic::Parked(acquirer), offset) else { return Ok(false) };
         lane.park += 1;
-        self.step(env, Input::Parked { acquirer, offset, payload });
-        true
+        self.step(env, Input::Parked { acquirer, offset, payload })?;
+        Ok(true)
     }
 
-    fn read_results(&mut self, env: &mut Env) -> bool {
-        let Some((acquirer, lane)) = self.lane(env) else { return false };
-        let Some(payload) = env.log.read(Topic::Results(acquirer), lane.results) else { return false };
+    fn read_results(&mut self, env: &mut Env) -> Result<bool, String> {
+        let Some((acquirer, lane)) = self.lane(env) else { return Ok(false) };
+        let Some(payload) = env.log.read(Topic::Results(acquirer), lane.results) else { return Ok(false) };
         lane.results += 1;
-        self.step(env, Input::Result { acquirer, payload });
-        true
+        self.step(env, Input::Result { acquirer, payload })?;
+        Ok(true)
     }
 
-    fn read_directory(&mut self, env: &mut Env) -> bool {
-        let Some((issuer, up)) = self.directory.pop_front() else { return false };
-        self.step(env, Input::Endpoint { issuer, up });
-        true
+    fn read_directory(&mut self, env: &mut Env) -> Result<bool, String> {
+        let Some((issuer, up)) = self.directory.pop_front() else { return Ok(false) };
+        self.step(env, Input::Endpoint { issuer, up })?;
+        Ok(true)
     }
 
-    fn fetched(&mut self, env: &mut Env) -> bool {
-        let Some((acquirer, offset)) = self.fetches.pop_front() else { return false };
+    fn fetched(&mut self, env: &mut Env) -> Result<bool, String> {
+        let Some((acquirer, offset)) = self.fetches.pop_front() else { return Ok(false) };
         let count = if !env.calm && env.dice.permille(100) { 0 } else { 1 + env.dice.below(4) as u64 };
         let found = (offset..offset + count).filter_map(|offset| {
             env.log.read(Topic::Parked(acquirer), offset).map(|payload| (offset, payload))
         });
         let messages = found.collect();
-        self.step(env, Input::Fetched { acquirer, messages });
-        true
+        self.step(env, Input::Fetched { acquirer, messages })?;
+        Ok(true)
     }
 
     /// What it appended is durable.
-    pub fn acknowledged(&mut self, env: &mut Env, token: u64) {
-        self.step(env, Input::Durable { token });
+    pub fn acknowledged(&mut self, env: &mut Env, token: u64) -> Check {
+        self.step(env, Input::Durable { token })
     }
 
     /// A home city has answered, or will not.
-    pub fn answer(&mut self, env: &mut Env, issuer: City, id: u64, answer: Result<Vec<Verdicts>, NoAnswer>) {
-        self.step(env, Input::Answer { issuer, id, answer });
+    pub fn answer(&mut self, env: &mut Env, issuer: City, id: u64, answer: Answer) -> Check {
+        self.step(env, Input::Answer { issuer, id, answer })
     }
 
     /// Whether everything of an acquirer has gone through.

@@ -43,17 +43,17 @@ impl World {
         let owner = std::collections::BTreeMap::new();
         let mut world = Self { env, adapters, switches, owner, books, coordinators, stores };
         for city in acquirers() {
-            world.give(city);
+            world.give(city)?;
         }
         Ok(world)
     }
 
     /// Gives an acquirer to one of the two processes.
-    pub fn give(&mut self, city: City) {
+    pub fn give(&mut self, city: City) -> Check {
         let running: Vec<usize> = (0..self.switches.len()).filter(|place| !self.switches[*place].zombie).collect();
         let place = self.env.dice.pick(&running);
         self.owner.insert(city, self.switches[place].writer);
-        self.switches[place].assign(&mut self.env, city);
+        self.switches[place].assign(&mut self.env, city)
     }
 
     /// Runs a seed to its end.
@@ -70,7 +70,7 @@ impl World {
             let last = self.coordinators.len() - 1;
             self.coordinators[last].act(&mut self.env)?;
             if self.env.dice.permille(300) {
-                self.answer();
+                self.answer()?;
                 self.deliver()?;
             }
         }
@@ -84,10 +84,7 @@ impl World {
                 let place = self.env.dice.below(self.switches.len());
                 self.switches[place].act(&mut self.env).map(drop)
             }
-            67..75 => {
-                self.answer();
-                Ok(())
-            }
+            67..75 => self.answer().map(drop),
             75..88 => {
                 let place = self.env.dice.below(self.books.len());
                 self.books[place].act(&mut self.env).map(drop)
@@ -107,7 +104,7 @@ impl World {
         if let Some(adapter) = self.adapters.iter_mut().find(|adapter| adapter.writer == writer) {
             adapter.acknowledged(&mut self.env, ack)?;
         } else if let Some(switch) = self.switches.iter_mut().find(|switch| switch.writer == writer) {
-            switch.acknowledged(&mut self.env, ack);
+            switch.acknowledged(&mut self.env, ack)?;
         } else if let Some(book) = self.books.iter_mut().find(|book| book.writer == writer) {
             book.acknowledged(ack);
         }
@@ -115,19 +112,19 @@ impl World {
     }
 
     /// A home city deals with a question, in its way.
-    pub fn answer(&mut self) -> bool {
+    pub fn answer(&mut self) -> Result<bool, String> {
         let env = &mut self.env;
         if env.requests.is_empty() {
-            return false;
+            return Ok(false);
         }
         let place = env.dice.below(env.requests.len());
         let index = index_of(env.requests[place].issuer);
         let home = env.home[index];
         if home == Home::Slow && !env.calm && env.dice.permille(800) {
-            return false;
+            return Ok(false);
         }
         let Request { writer, issuer, id, parts } = env.requests.swap_remove(place);
-        let Some(switch) = self.switches.iter_mut().find(|switch| switch.writer == writer) else { return true };
+        let Some(switch) = self.switches.iter_mut().find(|switch| switch.writer == writer) else { return Ok(true) };
         let said: Vec<(Vec<u8>, bool)> = parts.iter().map(|taps| home_city_says(taps)).collect();
         let poisoned = !env.calm && said.iter().any(|(_, poisoned)| *poisoned);
         let refused = |why: &str| Err(NoAnswer::Refused(why.to_owned()));
@@ -136,7 +133,7 @@ impl World {
         let mut verdicts: Vec<Verdicts> = verdicts.collect();
         let answer = match home {
             _ if !env.endpoint[index] => broken(),
-            Home::Dark if env.dice.permille(300) => return true,
+            Home::Dark if env.dice.permille(300) => return Ok(true),
             Home::Dark => broken(),
             Home::Wrong => {
                 match (verdicts.last_mut(), env.dice.below(4)) {
@@ -152,7 +149,7 @@ impl World {
             _ if poisoned => broken(),
             _ => Ok(verdicts),
         };
-        switch.answer(env, issuer, id, answer);
-        true
+        switch.answer(env, issuer, id, answer)?;
+        Ok(true)
     }
 }
