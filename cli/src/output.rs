@@ -1,7 +1,6 @@
 //! What people and programs read on standard output.
-#![expect(clippy::print_stdout, reason = "this is the command line's front")]
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write as _};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 use serde_json::{Map, Value};
@@ -45,7 +44,7 @@ impl Sheet {
 /// Prints tables; in JSON together with further facts, as one document.
 ///
 /// # Errors
-/// If a CSV table cannot be written.
+/// If standard output cannot be written, other than because its reader has gone.
 pub fn print(format: Format, facts: &Map<String, Value>, sheets: &[Sheet]) -> anyhow::Result<()> {
     match format {
         Format::Json => {
@@ -53,22 +52,20 @@ pub fn print(format: Format, facts: &Map<String, Value>, sheets: &[Sheet]) -> an
             for sheet in sheets {
                 document.insert(sheet.title.clone(), rows_as_objects(sheet));
             }
-            println!("{}", serde_json::to_string_pretty(&Value::Object(document))?);
+            put(&serde_json::to_string_pretty(&Value::Object(document))?)?;
         }
         Format::Csv => {
             for (index, sheet) in sheets.iter().enumerate() {
-                if index > 0 {
-                    println!();
-                }
-                let mut writer = csv::Writer::from_writer(std::io::stdout());
+                let mut writer = csv::Writer::from_writer(Vec::new());
                 writer.write_record(&sheet.columns)?;
                 for row in &sheet.rows {
                     writer.write_record(row.iter().map(plain))?;
                 }
-                writer.flush()?;
+                let table = String::from_utf8(writer.into_inner()?)?;
+                put(&format!("{}{}", if index > 0 { "\n" } else { "" }, table.trim_end_matches('\n')))?;
             }
         }
-        Format::Table => sheets.iter().filter(|sheet| !sheet.rows.is_empty()).for_each(print_table),
+        Format::Table => sheets.iter().filter(|sheet| !sheet.rows.is_empty()).try_for_each(print_table)?,
     }
     Ok(())
 }
@@ -81,12 +78,12 @@ fn rows_as_objects(sheet: &Sheet) -> Value {
     Value::Array(sheet.rows.iter().map(object).collect())
 }
 
-fn print_table(sheet: &Sheet) {
+fn print_table(sheet: &Sheet) -> io::Result<()> {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_style(TableComponent::HeaderLines, '─');
     table.set_style(TableComponent::MiddleHeaderIntersections, '─');
-    table.set_content_arrangement(if std::io::stdout().is_terminal() {
+    table.set_content_arrangement(if io::stdout().is_terminal() {
         ContentArrangement::Dynamic
     } else {
         ContentArrangement::Disabled
@@ -102,7 +99,7 @@ fn print_table(sheet: &Sheet) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    println!("\n{}\n{table}", sheet.title.replace('_', " "));
+    put(&format!("\n{}\n{table}", sheet.title.replace('_', " ")))
 }
 
 /// A value as people read it: fen as yuan, thousands apart.
@@ -147,7 +144,16 @@ pub fn thousands(digits: &str) -> String {
 /// A line of plain text for people; nothing in the machine formats.
 pub fn say(format: Format, text: &str) {
     if format == Format::Table {
-        println!("{text}");
+        // What was to be told is done already, whether or not somebody listens.
+        drop(put(text));
+    }
+}
+
+/// Writes a line to standard output. Whoever read it may have gone (`| head`): that is no error.
+fn put(text: &str) -> io::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
     }
 }
 

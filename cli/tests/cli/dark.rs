@@ -37,7 +37,11 @@ fn a_dark_home_city_parks_and_delivers_while_others_go_on() {
         row("2018-09-01-001", "cu-2000"),
         ["2018-09-01.csv 2 parked issuer_unreachable", "2018-09-01.csv 3 cleared"]
     );
-    assert_eq!(row("2018-09-01-001", "cu-3000"), ["2018-09-01.csv 2 cleared"], "its own terminals are not dark");
+    assert_eq!(
+        row("2018-09-01-001", "cu-3000"),
+        ["2018-09-01.csv 2 cleared"],
+        "its own terminals are not dark"
+    );
     assert_eq!(answer(), ["2 parked 2018-09-01-001", "3 cleared 2018-09-01-001"]);
 
     clear(&scheme.path, &out);

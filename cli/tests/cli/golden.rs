@@ -68,7 +68,8 @@ const NOON: &str = "2018-09-12T12:00:00";
 fn scheme(folder: &TempDir) -> Scheme {
     let scheme = Scheme::new(folder.path().join("scheme"), &["cu-2000", "cu-3000", "cu-4000"]);
     let t = "200000000001";
-    let malformed = tap(t, 4, "cu-3000", 250, NOON, "sm4").replacen(",250,250,", ",2.50,250,", 1) + "00000000";
+    let malformed =
+        tap(t, 4, "cu-3000", 250, NOON, "sm4").replacen(",250,250,", ",2.50,250,", 1) + "00000000";
     let forged = tap(t, 5, "cu-4000", 700, NOON, "3des") + "00000000";
     let lines = [
         tap(t, 1, "cu-3000", 300, NOON, "sm4"),
@@ -108,7 +109,7 @@ fn three_cities_settle_to_the_fen() {
     assert_eq!(text("2018-09-12-001/net.csv"), NET);
     assert_eq!(text("results/cu-2000/2018-09-12.csv"), RESULTS);
     let receipt = ["records", "malformed", "local", "presented", "amount_fen", "state"];
-    assert_eq!(columns(&out.join("receipts/cu-2000.csv"), &receipt), ["10 1 1 8 15180 taken"]);
+    assert_eq!(columns(&out.join("receipts/cu-2000.csv"), &receipt), ["10 1 1 8 15480 taken"]);
     let paid = ["acquirer", "terminal_seq", "amount_fen"];
     let by_cu_4000 = columns(&out.join("2018-09-12-001/issuer/cu-4000.csv"), &paid);
     assert_eq!(by_cu_4000, ["cu-2000 8 450", "cu-3000 78 1250"]);

@@ -20,7 +20,8 @@ const ROUNDS_MAX: u64 = 40;
 pub fn two_days(folder: &Path, taps: u32) -> PathBuf {
     let scheme = folder.join("scheme");
     cityunion(&format!("simulate --out {{}} --seed 17 --cities 6 --days 2 --taps {taps}"), &[&scheme]).ok();
-    let dark = fs::read_dir(scheme.join("taps")).unwrap().map(|entry| entry.unwrap().file_name()).max().unwrap();
+    let dark =
+        fs::read_dir(scheme.join("taps")).unwrap().map(|entry| entry.unwrap().file_name()).max().unwrap();
     let outages = format!("issuer,business_date\n{},2018-09-01\n", dark.to_string_lossy());
     fs::write(scheme.join("outages.csv"), outages).unwrap();
     scheme
@@ -63,7 +64,9 @@ fn killed_at_random_instants_and_run_again_it_writes_the_same_bytes() {
         // Several in a row on the same OUT: each run goes on where the last was killed.
         for _ in 0..4 {
             let stratum = kills % 7;
-            let delay = (long * 1000 / 7 * u32::try_from(stratum).unwrap() + long / 7 * u32::try_from(dice.below(1000)).unwrap()) / 1000;
+            let delay = (long * 1000 / 7 * u32::try_from(stratum).unwrap()
+                + long / 7 * u32::try_from(dice.below(1000)).unwrap())
+                / 1000;
             kills += u64::from(killed_after("clear {} --out {}", &scheme, &out, delay));
         }
         for _ in 0..3 {

@@ -122,7 +122,14 @@ impl Scheme {
 
 /// A line of a plain tap without its cryptogram, ready for [`Scheme::sealed`]. The algorithm is the issuer's
 /// where the scheme names it at an even place.
-pub fn tap(terminal: &str, seq: u32, issuer: &str, amount_fen: u32, tapped_at: &str, algorithm: &str) -> String {
+pub fn tap(
+    terminal: &str,
+    seq: u32,
+    issuer: &str,
+    amount_fen: u32,
+    tapped_at: &str,
+    algorithm: &str,
+) -> String {
     let code = issuer.rsplit('-').next().unwrap();
     format!(
         "{terminal},{seq},{issuer},{code}000000000017,812,06,{amount_fen},{amount_fen},{tapped_at},cpu,bus,flat,,49,,1,{algorithm},"
@@ -136,8 +143,9 @@ fn hex<const N: usize>(text: &str) -> [u8; N] {
 /// A scheme of three cities with one good file on 2018-09-01, for tests of what is bad beside it.
 pub fn three_cities(folder: &Path) -> Scheme {
     let scheme = Scheme::new(folder.join("scheme"), &["cu-2000", "cu-3000", "cu-4000"]);
-    let lines: Vec<String> =
-        (1..=5).map(|seq| tap("200000000001", seq, "cu-3000", 100 * seq, "2018-09-01T08:00:00", "sm4")).collect();
+    let lines: Vec<String> = (1..=5)
+        .map(|seq| tap("200000000001", seq, "cu-3000", 100 * seq, "2018-09-01T08:00:00", "sm4"))
+        .collect();
     scheme.taps("cu-2000", "2018-09-01.csv", &lines.iter().map(String::as_str).collect::<Vec<_>>());
     scheme
 }

@@ -183,7 +183,8 @@ pub fn assert_same(what: &str, wanted: &BTreeMap<String, Vec<u8>>, out: &Path) {
     assert_eq!(names(wanted), names(&found), "{what}: other files");
     let different: Vec<_> = wanted.iter().filter(|(name, bytes)| found[*name] != **bytes).collect();
     if let Some((name, bytes)) = different.first() {
-        let line = bytes.split(|b| *b == b'\n').zip(found[*name].split(|b| *b == b'\n')).find(|(a, b)| a != b);
+        let line =
+            bytes.split(|b| *b == b'\n').zip(found[*name].split(|b| *b == b'\n')).find(|(a, b)| a != b);
         let shown = line.map(|(a, b)| (String::from_utf8_lossy(a), String::from_utf8_lossy(b)));
         panic!("{what}: {} files differ, first {name} at {shown:?}", different.len());
     }
@@ -208,8 +209,12 @@ pub fn verify_all(out: &Path) {
 
 /// The rows of a CSV file, each by column name.
 pub fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
-    let mut reader = csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    reader.deserialize().map(|row| row.unwrap_or_else(|error| panic!("{}: {error}", path.display()))).collect()
+    let mut reader =
+        csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    reader
+        .deserialize()
+        .map(|row| row.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        .collect()
 }
 
 /// Some columns of each row, joined with a space.

@@ -30,7 +30,12 @@ pub fn agrees(scheme: &Path, out: &Path) -> usize {
             wrong.push(format!("{place:?}: truth {expected:?}, got {got:?}"));
         }
     }
-    assert!(wrong.is_empty(), "{} differences, first:\n{}", wrong.len(), wrong[..wrong.len().min(10)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differences, first:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(10)].join("\n")
+    );
     found.len()
 }
 
@@ -68,7 +73,11 @@ fn from_results(out: &Path, found: &mut BTreeMap<Place, Vec<Outcome>>) -> Vec<St
                 let place = (city.clone(), format!("{name}.csv"), row["line"].parse().unwrap());
                 if row["decided_by"] == "edge" {
                     let column = row["reason"].split(':').next().unwrap_or_default();
-                    let outcome = if column.is_empty() { row["result"].clone() } else { format!("{}:{column}", row["result"]) };
+                    let outcome = if column.is_empty() {
+                        row["result"].clone()
+                    } else {
+                        format!("{}:{column}", row["result"])
+                    };
                     found.entry(place).or_default().push((String::new(), outcome));
                     continue;
                 }
