@@ -60,9 +60,9 @@ pub fn run(folder: &Path, taps: u64, runs: usize) -> Result<Vec<Measured>> {
 fn children_cpu_ms() -> Result<u64> {
     let stat = fs::read_to_string("/proc/self/stat").context("failed to read /proc/self/stat")?;
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<u64> =
-        after_name.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
-    // Fields 16 and 17 of stat(5), counted from 1: children's user and system time.
-    let field = |number: usize| fields.get(number - 4).copied().unwrap_or(0);
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    // Fields 16 and 17 of proc_pid_stat(5), counted from 1: the time of ended children, user and system. The
+    // first field here is the third there.
+    let field = |number: usize| fields.get(number - 3).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     Ok((field(16) + field(17)) * 10)
 }
