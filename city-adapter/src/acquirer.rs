@@ -165,6 +165,12 @@ impl AcquirerHost {
         Ok(Self { shared: Arc::new(shared), following: Arc::default() })
     }
 
+    /// Every city that has handed in a file so far.
+    #[must_use]
+    pub fn cities(&self) -> Vec<City> {
+        lock(&self.shared.desks).keys().copied().collect()
+    }
+
     /// How many batches of a city have been published, or are about to be, without any result so far.
     #[must_use]
     pub fn open_batches(&self, city: City) -> u64 {

@@ -51,6 +51,8 @@ pub fn run(args: &Clear) -> Result<ExitCode> {
     cities.extend(&taps.cities);
     let house =
         House::start(state.log()?, state.topics(), &scheme.rulebook, &cities, &state.folder(), &args.out)?;
+    // A city that has left the scheme may still have records in the park.
+    cities.extend(house.adapter.cities());
     house.adapter.follow(&cities.iter().copied().collect::<Vec<_>>())?;
     let mut clearing = Clearing { args, scheme: &scheme, taps: &taps, house: &house, cities };
     let run = clearing.run(started)?;
