@@ -1,14 +1,15 @@
 //! A settlement of three cities, worked out by hand.
 //!
 //! ```text
-//!            12 300 fen (two rides; a copy, another amount and bad lines count nothing)
-//!   cu-2000 ◀───────────── cu-3000        "a ◀── b": b's cards tapped in a, so b owes a
-//!      ▲  │                  │  ▲
-//!  450 │  └───── 200 ───────▶┘  │ 1 250
-//!      │                        │
-//!   cu-4000 ────────────────────┘
-//!      ▲
-//!      └── 166 + 1 ── cu-2000             each ride alone would round to no interchange, both make 1 fen
+//!   where it was tapped ◀── fen ── whose card it was, and who owes it
+//!
+//!     cu-2000 ◀── 300 + 12000 ── cu-3000   and nothing for a copy (duplicate), another amount (conflict)
+//!        ▲                                 and a line that is malformed
+//!        └─────────── 450 ────── cu-4000   and nothing for another's terminal, a forged cryptogram, a late tap
+//!     cu-3000 ◀────── 200 ────── cu-2000
+//!        ▲
+//!        └────────── 1250 ────── cu-4000
+//!     cu-4000 ◀─── 166 + 1 ───── cu-2000   alone each ride would round to no interchange, together to 1 fen
 //!
 //!   position            amount   × 0.003 interchange   × 0.001 switch fee
 //!   cu-2000 ← cu-3000    12300    36.9  → 37            12.3  → 12

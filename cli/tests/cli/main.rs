@@ -1,4 +1,5 @@
 //! The program as people run it: real processes over real folders, the embedded log, and Apache Kafka.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
 mod dark;

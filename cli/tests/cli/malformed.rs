@@ -70,11 +70,9 @@ fn every_kind_is_named_with_its_line_and_column() {
     let good = |seq| scheme.sealed(&tap("200000000001", seq, "cu-3000", 300, "2018-09-01T08:00:00", "sm4"));
     let bad = bad_lines(&good(1));
     let mut bytes = HEADER.as_bytes().to_vec();
-    let mut seq = 1;
-    for (line, _) in &bad {
+    for (seq, (line, _)) in (1..).zip(&bad) {
         bytes.extend_from_slice(good(seq).as_bytes());
         bytes.extend_from_slice(line);
-        seq += 1;
     }
     scheme.write("taps/cu-2000/2018-09-01.csv", &bytes);
     let out = folder.path().join("out");

@@ -28,7 +28,7 @@ fn real_file() -> PathBuf {
 }
 
 fn simulate(base: &Path, mapping: &Path, scheme: &Path) {
-    let words = "simulate --base {} --mapping {} --cities 8 --seed 5 --out {}";
+    let words = "simulate --base {} --mapping {} --seed 5 --out {}";
     cityunion(words, &[base, mapping, scheme]).ok();
 }
 

@@ -83,7 +83,7 @@ impl Scheme {
         self.write(&format!("taps/{city}/{name}"), format!("{HEADER}{lines}"));
     }
 
-    /// A line with its cryptogram: true if the line ends with a comma, else as it stands.
+    /// A line with its cryptogram where it ends with a comma, else as it stands.
     pub fn sealed(&self, line: &str) -> String {
         match line.strip_suffix(',') {
             Some(body) => format!("{body},{}\n", self.tac(body)),
@@ -120,8 +120,8 @@ impl Scheme {
     }
 }
 
-/// A line of a plain tap without its cryptogram, ready for [`Scheme::sealed`]. The algorithm is the issuer's
-/// where the scheme names it at an even place.
+/// A line of a plain tap without its cryptogram, ready for [`Scheme::sealed`]. The algorithm is the
+/// issuer's: by its place in the scheme `3des`, `sm4`, `3des` and so on.
 pub fn tap(
     terminal: &str,
     seq: u32,
