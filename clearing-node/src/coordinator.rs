@@ -23,6 +23,9 @@ use proto::{
 
 use crate::wire;
 
+#[cfg(test)]
+mod tests;
+
 /// What the coordinator is told.
 #[derive(Clone, Debug)]
 pub enum Input {

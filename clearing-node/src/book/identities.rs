@@ -180,3 +180,63 @@ impl Identities {
         kept
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(terminal: u64, sequence: u32, day: i32, content: u64) -> Entry {
+        Entry::new(Key { terminal, sequence }, Date::from_julian_day(day), content)
+    }
+
+    #[test]
+    fn the_first_to_claim_holds_and_a_third_is_compared_with_the_holder() {
+        let mut identities = Identities::default();
+        assert_eq!(identities.claim(entry(1, 1, 10, 7)), Claim::Granted);
+        assert_eq!(identities.claim(entry(1, 1, 10, 8)), Claim::OtherContent);
+        assert_eq!(identities.claim(entry(1, 1, 11, 7)), Claim::SameContent);
+        assert_eq!(identities.claim(entry(1, 1, 10, 8)), Claim::OtherContent);
+        assert_eq!(identities.claim(entry(1, 2, 10, 7)), Claim::Granted);
+        assert_eq!(identities.claim(entry(1 << 48 | 1, 1, 10, 7)), Claim::Granted, "another scheme");
+        assert_eq!(identities.len(), 3);
+    }
+
+    #[test]
+    fn forgetting_keeps_what_is_young_or_named() {
+        let mut identities = Identities::default();
+        for day in 1_i32..=9 {
+            identities.claim(entry(5, day.cast_unsigned(), day, 1));
+        }
+        let kept = identities.forget_before(Date::from_julian_day(6), &|key| key.sequence == 2);
+        assert_eq!(kept, [entry(5, 2, 2, 1)]);
+        assert_eq!(identities.len(), 5);
+        assert_eq!(identities.claim(entry(5, 2, 2, 1)), Claim::SameContent);
+        assert_eq!(identities.claim(entry(5, 3, 3, 1)), Claim::Granted, "its life is over");
+    }
+
+    #[test]
+    fn entries_come_back_from_the_store() {
+        let mut identities = Identities::default();
+        let bytes: Vec<u8> = [entry(1, 2, -3, 4), entry(u64::MAX >> 8, u32::MAX, 9, u64::MAX)]
+            .iter()
+            .flat_map(Entry::to_bytes)
+            .collect();
+        assert!(identities.restore(&bytes));
+        assert_eq!(identities.claim(entry(1, 2, -3, 4)), Claim::SameContent);
+        assert_eq!(identities.len(), 2);
+        assert!(!identities.restore(&bytes[1..]), "a torn row is noticed");
+    }
+
+    #[test]
+    fn an_identity_takes_less_than_64_bytes_however_many_there_are() {
+        let mut identities = Identities::default();
+        for count in 1..=200_000_u32 {
+            identities.claim(entry(u64::from(count % 977), count, 1, 0));
+            // Below that a shard's smallest table weighs more than what is in it.
+            if count >= 20_000 && count.is_multiple_of(1_000) {
+                let bytes = identities.memory_bytes();
+                assert!(bytes < identities.len() * 64, "{bytes} bytes for {count}");
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The coordinator, step by step.
+
+use super::*;
+
+const RULES: &str = r#"
+version = 1
+presentment_days = 10
+hotlist_grace_hours = 24
+[fees]
+basis = "cycle_bilateral"
+interchange_rate = "0.003"
+switch_rate = "0.001"
+[[participant]]
+city = "cu-2000"
+name_en = "Shanghai"
+name_zh = "上海"
+joined = "2018-01-01"
+[[participant]]
+city = "cu-3000"
+name_en = "Tianjin"
+name_zh = "天津"
+joined = "2018-01-01"
+"#;
+
+fn rules(version: u32) -> Arc<Rulebook> {
+    let text = RULES.replace("version = 1", &format!("version = {version}"));
+    Arc::new(Rulebook::parse(text.as_bytes()).unwrap())
+}
+
+fn date(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+/// Steps, and reads back at once whatever it says.
+fn drive(core: &mut Coordinator, input: Input) -> Vec<Effect> {
+    let mut all = Vec::new();
+    let mut inputs = vec![input];
+    while let Some(input) = inputs.pop() {
+        let mut effects = Vec::new();
+        core.step(input, &mut effects);
+        for effect in effects {
+            if let Effect::Say(event) = &effect {
+                inputs.push(Input::Event(event.clone()));
+            }
+            all.push(effect);
+        }
+    }
+    all
+}
+
+fn started(partitions: u32) -> Coordinator {
+    let mut core = Coordinator::new(partitions);
+    drive(&mut core, Input::Learn(rules(1)));
+    drive(&mut core, Input::CaughtUp);
+    core
+}
+
+fn opened(partitions: u32) -> Coordinator {
+    let mut core = started(partitions);
+    let effects = drive(&mut core, Input::Open { business_date: date("2018-09-01"), version: 1 });
+    assert!(
+        matches!(&effects[..], [Effect::Say(_), Effect::Mark(Marker { closes: 0, opens: Some(_) })]),
+        "{effects:?}"
+    );
+    core
+}
+
+fn totals(cycle: u32, partition: u32, amount_fen: u64) -> CycleEvent {
+    let total = proto::Total {
+        acquirer: "cu-2000".to_owned(),
+        issuer: "cu-3000".to_owned(),
+        count: 1,
+        amount_fen,
+        ..proto::Total::default()
+    };
+    let totals = PartitionTotals { cycle, partition, totals: vec![total], ..PartitionTotals::default() };
+    CycleEvent { body: Some(Body::Totals(totals)) }
+}
+
+fn end(city: &str, offset: u64) -> TapEnd {
+    TapEnd { acquirer: city.to_owned(), offset }
+}
+
+#[test]
+fn markers_wait_for_the_switch_and_the_plan_for_every_partition() {
+    let mut core = opened(2);
+    let ends = vec![end("cu-2000", 5), end("cu-3000", 2)];
+    let effects = drive(&mut core, Input::CutOff { opens: None, ends });
+    assert!(!effects.iter().any(|e| matches!(e, Effect::Mark(_))), "the barrier holds: {effects:?}");
+    let city = |name: &str| name.parse::<City>().unwrap();
+    assert_eq!(core.barrier_waits_for(), [city("cu-2000"), city("cu-3000")]);
+    assert!(drive(&mut core, Input::Passed { city: city("cu-2000"), offset: 5 }).is_empty());
+    let effects = drive(&mut core, Input::LeftOut(city("cu-3000")));
+    assert_eq!(effects, [Effect::Mark(Marker { closes: 1, opens: None })]);
+    assert!(drive(&mut core, Input::Event(totals(1, 0, 100))).is_empty(), "one partition is missing");
+    let effects = drive(&mut core, Input::Event(totals(1, 1, 23)));
+    assert!(matches!(&effects[..], [Effect::Say(_), Effect::Render { cycle: 1 }]), "{effects:?}");
+    let plan = core.plan(1).unwrap();
+    assert_eq!(plan.positions[0].amount_fen, 123);
+    assert_eq!(plan.net.iter().map(|net| net.net_fen).sum::<i64>(), 0);
+}
+
+#[test]
+fn the_first_event_for_a_cycle_wins_and_a_standby_comes_to_the_same_state() {
+    let mut core = opened(1);
+    let mut events = vec![CycleEvent { body: Some(Body::Opening(core.last_opening().unwrap().clone())) }];
+    let late =
+        Opening { business_date: date("2018-09-09").julian_day(), ..core.last_opening().unwrap().clone() };
+    events.push(CycleEvent { body: Some(Body::Opening(late)) });
+    drive(&mut core, Input::Event(events[1].clone()));
+    assert_eq!(core.last_opening().unwrap().business_date, date("2018-09-01").julian_day());
+    let mut standby = Coordinator::new(1);
+    drive(&mut standby, Input::Learn(rules(1)));
+    for event in events {
+        assert!(
+            drive(&mut standby, Input::Event(event)).is_empty(),
+            "it does nothing before it has caught up"
+        );
+    }
+    let effects = drive(&mut standby, Input::CaughtUp);
+    assert!(matches!(&effects[..], [Effect::Mark(_)]), "the marker may be missing, so it is said again");
+    assert_eq!(standby.last_opening(), core.last_opening());
+}
+
+#[test]
+fn two_different_totals_stop_the_close() {
+    let mut core = opened(1);
+    drive(&mut core, Input::CutOff { opens: None, ends: vec![end("cu-2000", 1)] });
+    drive(&mut core, Input::Event(totals(1, 0, 100)));
+    assert!(drive(&mut core, Input::Event(totals(1, 0, 100))).is_empty(), "a repeat is no contradiction");
+    let effects = drive(&mut core, Input::Event(totals(1, 0, 101)));
+    assert!(matches!(&effects[..], [Effect::Alarm(_)]), "{effects:?}");
+    assert!(core.halted().is_some());
+}
+
+#[test]
+fn a_waived_barrier_names_who_is_missing() {
+    let mut core = opened(1);
+    drive(&mut core, Input::CutOff { opens: None, ends: vec![end("cu-2000", 1), end("cu-3000", 1)] });
+    let city = "cu-2000".parse().unwrap();
+    drive(&mut core, Input::Passed { city, offset: 1 });
+    let effects = drive(&mut core, Input::BarrierTimedOut);
+    let Effect::Alarm(text) = &effects[0] else { panic!("{effects:?}") };
+    assert!(text.contains("cu-3000") && !text.contains("cu-2000"), "{text}");
+    assert_eq!(effects[1], Effect::Mark(Marker { closes: 1, opens: None }));
+}
+
+#[test]
+fn cycles_of_one_date_are_numbered_and_dates_never_go_back() {
+    let mut core = opened(1);
+    drive(&mut core, Input::CutOff { opens: Some((date("2018-09-01"), 1)), ends: Vec::new() });
+    let second = core.last_opening().unwrap().clone();
+    assert_eq!((second.cycle, second.sequence), (2, 2));
+    let effects = drive(&mut core, Input::CutOff { opens: None, ends: Vec::new() });
+    assert!(matches!(&effects[..], [Effect::Refused(_)]), "cycle 1 has no plan yet: {effects:?}");
+    drive(&mut core, Input::Event(totals(1, 0, 1)));
+    let effects = drive(&mut core, Input::CutOff { opens: Some((date("2018-08-31"), 1)), ends: Vec::new() });
+    assert!(matches!(&effects[..], [Effect::Refused(_)]), "{effects:?}");
+    assert!(core.is_open());
+}
+
+#[test]
+fn an_opening_while_one_is_open_is_refused() {
+    let mut core = opened(1);
+    let effects = drive(&mut core, Input::Open { business_date: date("2018-09-02"), version: 1 });
+    assert!(matches!(&effects[..], [Effect::Refused(_)]), "{effects:?}");
+    let mut core = started(1);
+    let effects = drive(&mut core, Input::Open { business_date: date("2018-09-02"), version: 9 });
+    assert!(matches!(&effects[..], [Effect::Refused(text)] if text.contains("version 9")), "{effects:?}");
+}
