@@ -20,7 +20,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed; nothing is lost, the message says what to do next
-  2  the command line or a configuration is wrong
+  2  the command line or a configuration of a service is wrong
   3  refused: the request contradicts what has been settled
   4  verification found a difference
 130  interrupted; run it again to go on
