@@ -25,6 +25,8 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::transport::Channel;
 use tower::service_fn;
 
+use crate::errors::Refused;
+
 /// How long the log may take for a rare event.
 const APPEND_WAIT: Duration = Duration::from_secs(60);
 /// Bytes on their way between two services of one process.
@@ -181,11 +183,14 @@ pub fn publish_rulebook(
     let same = known.iter().find(|known| known.version == rulebook.version);
     match same {
         Some(same) if same.digest() == rulebook.digest() => return Ok(()),
-        Some(_) => bail!(
-            "rulebook version {} is already in force with other content; a version never changes: \
-             give the changed rulebook.toml a higher version",
-            rulebook.version
-        ),
+        Some(_) => {
+            let text = format!(
+                "rulebook version {} is already in force with other content; a version never changes: \
+                 give the changed rulebook.toml a higher version",
+                rulebook.version
+            );
+            return Err(Refused(text).into());
+        }
         None => {}
     }
     let document = RulebookDocument {

@@ -186,12 +186,16 @@ impl SchemeFolder {
 
 fn list_city(folder: &Path, city: City, taps: &mut Taps) -> Result<(), SchemeError> {
     for entry in list(folder, "a city's folder of tap files")? {
-        let name = entry.file_name().to_string_lossy().into_owned();
         let path = entry.path();
-        if name.ends_with(".csv") && path.is_file() {
+        let Ok(name) = entry.file_name().into_string() else {
+            let name = entry.file_name();
+            taps.passed_over.push(format!("taps/{city}/{name:?}: the name is not UTF-8; rename the file"));
+            continue;
+        };
+        if name.ends_with(".csv") && !name.starts_with('.') && path.is_file() {
             taps.files.push(TapFile { city, name, path });
-        } else if !name.ends_with(".csv.manifest.json") && !name.starts_with('.') {
-            taps.passed_over.push(format!("taps/{city}/{name}: not a .csv file"));
+        } else if !name.ends_with(".csv.manifest.json") {
+            taps.passed_over.push(format!("taps/{city}/{name:?}: not a tap file (a visible file, *.csv)"));
         }
     }
     Ok(())

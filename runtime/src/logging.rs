@@ -1,12 +1,15 @@
 //! Log lines on standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Writes log lines of level `default` and above to standard error; `CITYUNION_LOG` overrides it with the
 /// filter syntax of tracing, such as `info,switch=debug`. A second call changes nothing.
 pub fn init(default: &str) {
     let filter = EnvFilter::try_from_env("CITYUNION_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let set = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let set = log.with_ansi(std::io::stderr().is_terminal()).try_init();
     if set.is_err() {
         tracing::debug!("logging was set up before");
     }

@@ -120,15 +120,22 @@ impl Manifest {
         path.push(".manifest.json");
         let file = match File::open(PathBuf::from(path)) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            // A name so long that its manifest's would be over the limit has no manifest.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidFilename) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
+        if !file.metadata()?.is_file() {
+            return Ok(Some(Err("manifest: not a file".to_owned())));
+        }
         let mut bytes = Vec::new();
         file.take(MANIFEST_LEN_MAX + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MANIFEST_LEN_MAX {
             return Ok(Some(Err("manifest: longer than 64 KiB".to_owned())));
         }
-        Ok(Some(serde_json::from_slice(&bytes).map_err(|error| format!("manifest: not readable: {error}"))))
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+        Ok(Some(serde_json::from_slice(bytes).map_err(|error| format!("manifest: not readable: {error}"))))
     }
 
     /// Compares it with what the file has.

@@ -18,8 +18,25 @@ pub enum Choice {
 /// else, for new files, the last closed date if their names are dated no later, else today.
 ///
 /// # Errors
-/// [`Refused`] for a date before the last closed one.
+/// [`Refused`] for a date before the last closed one, or beyond tomorrow: it could never be undone.
 pub fn business_date(
+    asked: Option<Date>,
+    closed: &[Date],
+    files: &[TapFile],
+    new: &[&TapFile],
+    today: Date,
+) -> Result<Choice> {
+    match choose(asked, closed, files, new, today)? {
+        Choice::Clear(date) if date > today.plus_days(1) => Err(Refused(format!(
+            "business date {date} lies beyond tomorrow ({}): no earlier day could be cleared after it",
+            today.plus_days(1)
+        ))
+        .into()),
+        choice => Ok(choice),
+    }
+}
+
+fn choose(
     asked: Option<Date>,
     closed: &[Date],
     files: &[TapFile],
@@ -96,6 +113,16 @@ mod tests {
             assert_eq!(choice, Choice::Clear(closed[0]));
         }
         assert!(business_date(Some(date("2018-08-31")), &closed, &files, &[], today).is_err());
+    }
+
+    #[test]
+    fn a_date_beyond_tomorrow_is_refused() {
+        let today = date("2026-01-01");
+        let tomorrow = date("2026-01-02");
+        assert_eq!(business_date(Some(tomorrow), &[], &[], &[], today).unwrap(), Choice::Clear(tomorrow));
+        assert!(business_date(Some(date("2026-01-03")), &[], &[], &[], today).is_err());
+        let files = [file("2027-01-01.csv")];
+        assert!(business_date(None, &[], &files, &[&files[0]], today).is_err());
     }
 
     #[test]
