@@ -34,7 +34,7 @@ impl Book {
         if outcome.number < next && holds(Rule::RedeliveryCountsNothing) {
             return self.redelivered(txn, offset, city, outcome, effects);
         }
-        if outcome.number > next {
+        if outcome.number > next && holds(Rule::SkippedNumberStops) {
             let reason = format!("batch {} came where {next} was due: a batch is missing", outcome.number);
             self.stop(city, reason, effects);
             return Ok(());

@@ -69,6 +69,10 @@ impl Book {
                 self.open(txn, offset, opening, rulebook)?;
                 Ok(Stepped::Done)
             }
+            (false, _) if closes && !holds(Rule::PastMarkerIgnored) => {
+                self.close(txn, offset, effects)?;
+                Ok(Stepped::Done)
+            }
             (false, _) => Ok(Stepped::Done),
         }
     }
