@@ -241,7 +241,9 @@ impl Coordinator {
         match event.body {
             Some(Body::Opening(opening)) => self.fold_opening(opening),
             Some(Body::CutOff(cut_off)) => {
-                let is_last = self.last_opening().is_some_and(|o| o.cycle == cut_off.cycle);
+                let ends = |open: u32| open == cut_off.cycle;
+                let repeats = |open: u32| !holds(Rule::FirstEventWins) && ends(open.saturating_sub(1));
+                let is_last = self.last_opening().is_some_and(|o| ends(o.cycle) || repeats(o.cycle));
                 let first = !self.cut_offs.contains_key(&cut_off.cycle);
                 if is_last && (first || !holds(Rule::FirstEventWins)) {
                     let opens = cut_off.opens.clone();
