@@ -230,7 +230,7 @@ impl Journal {
         if holds(Rule::DigestKept) && batch.digest != *message.digest {
             return self.stop(says("has another digest than the batch"));
         }
-        if number > self.answered + 1 {
+        if number > self.answered + 1 && holds(Rule::SkippedNumberStops) {
             return self.stop(says(&format!("came before the one of batch {}", self.answered + 1)));
         }
         let mut effects = match self.merged(message) {
