@@ -46,8 +46,9 @@ impl BookOnly {
         match self.env.dice.below(100) {
             _ if !self.env.is_open() && self.env.dice.permille(500) => self.open(),
             0..50 if self.env.is_open() => self.outcome(),
-            50..62 => self.late_verdicts(),
-            62..77 => {
+            50..60 => self.late_verdicts(),
+            60..64 => self.copy(),
+            64..77 => {
                 self.env.publish_rules();
                 Ok(())
             }
@@ -89,6 +90,17 @@ impl BookOnly {
         let parts = vec![PartVerdicts { issuer: issuer.to_string(), verdicts }];
         let late = LateVerdicts { acquirer: city.to_string(), number, digest, parts };
         self.clearing(partition, clearing::Body::Late(late))
+    }
+
+    /// An earlier message lands once more.
+    fn copy(&mut self) -> Check {
+        let partition = u32::try_from(self.env.dice.below(usize::try_from(PARTITIONS).unwrap())).unwrap();
+        let end = usize::try_from(self.env.log.end(Topic::Clearing(partition))).unwrap();
+        let offset = self.env.dice.below(end) as u64;
+        match self.env.log.read(Topic::Clearing(partition), offset) {
+            Some(payload) => self.env.append(Topic::Clearing(partition), payload),
+            None => Ok(()),
+        }
     }
 
     /// Steps the coordinator and does at once what it says.
@@ -158,6 +170,7 @@ impl BookOnly {
 
     /// Nodes that fold in groups and start from the store in between come to the same rows.
     fn check_end(&mut self) -> Check {
+        self.env.checks.markers_are_copies()?;
         self.env.calm = true;
         for partition in 0..PARTITIONS {
             let mut node = Booking::load(&mut self.env, partition, Rows::new())?;

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use clearing_node::book::{Book, Effect, Stepped};
-use domain::{city::City, identity::Identity};
+use domain::{city::City, identity::Identity, result::RecordResult};
 use proto::{
     Clearing, CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, cycle_event::Body,
 };
@@ -93,17 +93,23 @@ pub struct Checks {
     /// By digest of the rulebook: whether each record pays its own fees.
     per_record: BTreeMap<[u8; 32], bool>,
     /// Where each batch first stands in the taps.
-    pub tap_offsets: BTreeMap<(City, u64, Bytes), u64>,
+    tap_offsets: BTreeMap<(City, u64, Bytes), u64>,
     /// Cycles whose barrier was given up.
     pub timed_out: BTreeSet<u32>,
-    /// Cities whose adapter's disk went back.
+    /// Cities whose adapter's disk went back, or whose taps the log has lost.
     pub rolled_back: BTreeSet<City>,
+    /// The last batch of a city that the log has lost.
+    lost: BTreeMap<City, u64>,
     pub stopped: BTreeSet<City>,
     pub openings: BTreeMap<u32, Opening>,
     pub cut_offs: BTreeMap<u32, CutOff>,
     pub plans: BTreeMap<u32, Plan>,
     totals: BTreeMap<(u32, u32), PartitionTotals>,
     markers: BTreeMap<(u32, u32), Marker>,
+    /// Batches on the tap logs that the book has not been told of since, by the last of their offsets.
+    owed: BTreeMap<(City, u64, Bytes), u64>,
+    /// Parts that stand in the park: acquirer, number, home city.
+    parked: BTreeSet<(City, u64, City)>,
     paid: BTreeMap<Identity, Vec<Paid>>,
 }
 
@@ -124,7 +130,7 @@ impl Checks {
     }
 
     /// A message of `cu.clearing` and what it did.
-    pub fn clearing(&mut self, partition: u32, did: Did) -> Check {
+    pub fn clearing(&mut self, did: Did) -> Check {
         for city in did.stopped {
             self.stop(city, "by the book")?;
         }
@@ -132,7 +138,7 @@ impl Checks {
             self.barrier(city, number, digest, cycle)?;
         }
         if let Some(marker) = did.marker {
-            self.marker(partition, marker)?;
+            self.marker(marker)?;
         }
         did.paid.into_iter().try_for_each(|paid| self.pay(paid))
     }
@@ -154,14 +160,80 @@ impl Checks {
         Ok(())
     }
 
-    /// Markers that took effect are the same in every partition, and what the log of cycles says first.
-    fn marker(&mut self, partition: u32, marker: Marker) -> Check {
-        if let Some(opening) = &marker.opens
-            && self.openings.get(&opening.cycle) != Some(opening)
-        {
-            let event = self.openings.get(&opening.cycle);
-            return Err(format!("a marker of partition {partition} says {opening:?}, the event {event:?}"));
+    /// A batch stands on a tap log.
+    pub fn tap(&mut self, city: City, number: u64, digest: Bytes, offset: u64) {
+        self.tap_offsets.entry((city, number, digest.clone())).or_insert(offset);
+        self.owed.insert((city, number, digest), offset);
+    }
+
+    /// The log has lost a batch of a city.
+    pub fn lose(&mut self, city: City, number: u64) {
+        self.rolled_back.insert(city);
+        self.lost.insert(city, number);
+    }
+
+    /// Whether the log has lost the last batches of a city, so that nobody can see a hole.
+    pub fn lost_unseen(&self, city: City) -> bool {
+        let Some(lost) = self.lost.get(&city) else { return false };
+        !self.tap_offsets.keys().any(|(of, number, _)| *of == city && number >= lost)
+    }
+
+    /// The book is told of a batch.
+    pub fn told(&mut self, city: City, number: u64, digest: Bytes) {
+        self.owed.remove(&(city, number, digest));
+    }
+
+    /// A part stands in the park: only what the book knows as parked gets there.
+    pub fn park(&mut self, city: City, number: u64, issuer: City, reference: &Reference) -> Check {
+        if !reference.batches.contains_key(&(city, number)) && !self.stopped.contains(&city) {
+            return Err(format!("a part of batch {number} of {city} is parked before the book knows the batch"));
         }
+        self.parked.insert((city, number, issuer));
+        Ok(())
+    }
+
+    /// A switch has passed an acquirer's taps up to an offset: what they say is in the book, and what the book
+    /// still calls parked stands in the park.
+    pub fn committed(&self, city: City, offset: u64, reference: &Reference) -> Check {
+        if self.stopped.contains(&city) || self.rolled_back.contains(&city) {
+            return Ok(());
+        }
+        for ((_, number, digest), _) in self.tap_offsets.iter().filter(|((of, ..), at)| *of == city && **at < offset) {
+            let Some(batch) = reference.batches.get(&(city, *number)).filter(|b| b.digest == digest) else {
+                return Err(format!("the taps of {city} are passed, the book lacks batch {number}"));
+            };
+            let waits = batch.rows.iter().filter(|row| row.result == RecordResult::Parked);
+            for issuer in waits.map(|row| row.issuer) {
+                if !self.parked.contains(&(city, *number, issuer)) {
+                    return Err(format!("the taps of {city} are passed, {issuer} of batch {number} is not in the park"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end: the book was told of every presentation, redeliveries too.
+    pub fn nothing_owed(&self, city: City) -> Check {
+        match self.owed.keys().find(|(of, ..)| *of == city) {
+            Some((_, number, _)) => Err(format!("the book never heard of a redelivery of batch {number} of {city}")),
+            None => Ok(()),
+        }
+    }
+
+    /// At the end: markers are copies of the events.
+    pub fn markers_are_copies(&self) -> Check {
+        for marker in self.markers.values() {
+            let Some(opening) = &marker.opens else { continue };
+            if self.openings.get(&opening.cycle) != Some(opening) {
+                let event = self.openings.get(&opening.cycle);
+                return Err(format!("a marker says {opening:?}, the event {event:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Markers that took effect are the same in every partition.
+    fn marker(&mut self, marker: Marker) -> Check {
         let key = (marker.closes, marker.opens.as_ref().map_or(0, |opening| opening.cycle));
         let first = self.markers.entry(key).or_insert_with(|| marker.clone());
         if *first != marker {

@@ -147,9 +147,10 @@ impl Coordinating {
             return false;
         }
         let Some(last) = self.core.last_opening().cloned() else {
-            let business_date = Date::from_julian_day(FIRST_DATE);
+            let business_date = Date::from_julian_day(FIRST_DATE + env.dice.pick(&[0, 0, 1]));
+            let before = self.todo.len();
             self.step(Input::Open { business_date, version: 1 });
-            return true;
+            return self.todo.len() > before;
         };
         let version = if env.calm {
             last.rulebook_version

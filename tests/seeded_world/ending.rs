@@ -1,5 +1,7 @@
 //! Faults have stopped: everything must come to its end.
 
+use domain::city::City;
+
 use super::{
     booking::Booking,
     checks::step,
@@ -120,9 +122,11 @@ impl World {
     /// Nothing lost, nothing for ever open, everything consumed.
     fn check_end(&self) -> Check {
         let env = &self.env;
-        for adapter in self.adapters.iter().filter(|adapter| !env.stopped().contains(&adapter.city)) {
+        let ended = |city: City| env.stopped().contains(&city) || env.checks.lost_unseen(city);
+        for adapter in self.adapters.iter().filter(|adapter| !ended(adapter.city)) {
             let city = adapter.city;
             adapter.check_end(env)?;
+            env.checks.nothing_owed(city)?;
             let owner = self.switches.iter().find(|switch| switch.writer == self.owner[&city]);
             owner.ok_or_else(|| format!("nobody owns {city}"))?.check_end(city)?;
             if env.committed[&city].0 < env.log.end(Topic::Taps(city)) {
@@ -140,6 +144,7 @@ impl World {
 
     /// A replay from zero gives the same store as the live node, and as folding message by message.
     fn check_books(&mut self) -> Check {
+        self.env.checks.markers_are_copies()?;
         for partition in 0..PARTITIONS {
             let (mut rows, mut effects) = (Rows::new(), Vec::new());
             let mut book = clearing_node::book::Book::new(partition);

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use domain::{city::City, rulebook::Rulebook};
-use proto::{Clearing, Message, TapBatch};
+use proto::{Clearing, Message, ParkedPart, TapBatch, clearing};
 
 use super::{
     checks::{Checks, Partition},
@@ -16,7 +16,7 @@ use super::{
     profiles::Profile,
     records::Record,
     reference::Check,
-    scheme::{ACQUIRERS, Document, FIRST_DATE, ISSUERS, PARTITIONS, acquirers, city, index_of, partition_of},
+    scheme::{ACQUIRERS, Document, FIRST_DATE, ISSUERS, PARTITIONS, acquirers, city, index_of, parse, partition_of},
 };
 
 /// How a home city behaves.
@@ -186,6 +186,16 @@ impl Env {
     /// Lands one message; returns whom to tell.
     pub fn deliver(&mut self) -> Result<Option<Landed>, String> {
         let Some(landed) = self.net.land(&mut self.dice, self.calm) else { return Ok(None) };
+        if let (Topic::Taps(city), true) = (landed.topic, landed.ack.is_some())
+            && !self.calm
+            && self.dice.permille(self.profile.losses)
+        {
+            // The log acknowledges and loses: the one fault that only a skipped number shows.
+            let batch = TapBatch::decode(landed.payload.clone()).map_err(|e| e.to_string())?;
+            self.trace(|| format!("taps {city}: batch {} is lost", batch.number));
+            self.checks.lose(city, batch.number);
+            return Ok(Some(landed));
+        }
         self.append(landed.topic, landed.payload.clone())?;
         Ok(Some(landed))
     }
@@ -199,7 +209,15 @@ impl Env {
                 self.trace(|| format!("clearing.{number} {offset} {}", super::trace::clearing(&message)));
                 let partition = &mut self.partitions[usize::try_from(number).unwrap()];
                 let did = partition.append(offset, payload, &message, &self.documents)?;
-                self.checks.clearing(number, did)?;
+                self.checks.clearing(did)?;
+                let told = match message.body {
+                    Some(clearing::Body::Outcome(o)) => Some((o.acquirer, o.number, o.digest)),
+                    Some(clearing::Body::Repeat(r)) => Some((r.acquirer, r.number, r.digest)),
+                    _ => None,
+                };
+                if let Some((acquirer, number, digest)) = told {
+                    self.checks.told(parse(&acquirer), number, digest);
+                }
             }
             Topic::Cycles => {
                 let event = proto::CycleEvent::decode(payload).map_err(|e| e.to_string())?;
@@ -209,13 +227,14 @@ impl Env {
             Topic::Taps(city) => {
                 let batch = TapBatch::decode(payload).map_err(|e| e.to_string())?;
                 self.trace(|| format!("taps {city} {offset} batch {}", batch.number));
-                self.checks.tap_offsets.entry((city, batch.number, batch.digest)).or_insert(offset);
+                self.checks.tap(city, batch.number, batch.digest, offset);
             }
             Topic::Parked(city) => {
-                self.trace(|| {
-                    let part = proto::ParkedPart::decode(payload).unwrap_or_default();
-                    format!("parked {city} {offset} batch {} {}", part.number, part.part.unwrap_or_default().issuer)
-                });
+                let part = ParkedPart::decode(payload).map_err(|e| e.to_string())?;
+                let issuer = parse(&part.part.unwrap_or_default().issuer);
+                self.trace(|| format!("parked {city} {offset} batch {} {issuer}", part.number));
+                let partition = &self.partitions[usize::try_from(partition_of(city)).unwrap()];
+                self.checks.park(city, part.number, issuer, &partition.reference)?;
             }
             Topic::Results(city) => {
                 self.trace(|| {
@@ -225,6 +244,15 @@ impl Env {
                 });
             }
         }
+        Ok(())
+    }
+
+    /// A switch commits a position in the taps.
+    pub fn commit(&mut self, city: City, offset: u64, number: u64) -> Check {
+        self.trace(|| format!("commit taps {city} {offset} {number}"));
+        let partition = &self.partitions[usize::try_from(partition_of(city)).unwrap()];
+        self.checks.committed(city, offset, &partition.reference)?;
+        self.committed.insert(city, (offset, number));
         Ok(())
     }
 

@@ -80,7 +80,8 @@ impl Net {
             let retry = self.writer();
             self.send(retry, topic, flight.payload.clone(), None);
         }
-        Some(Landed { topic, payload: flight.payload, ack: flight.ack.map(|ack| (writer, ack)) })
+        let ack = flight.ack.map(|ack| (writer, ack));
+        Some(Landed { topic, payload: flight.payload, ack })
     }
 
     /// The writer is gone; of what it had sent a prefix of each partition still lands, unacknowledged.

@@ -32,6 +32,8 @@ pub struct Profile {
     /// Adapters' disks come back older.
     pub rolled_back: bool,
     pub zombies: u32,
+    /// The log of taps acknowledges a batch and loses it.
+    pub losses: u32,
 }
 
 impl Profile {
@@ -60,6 +62,7 @@ impl Profile {
             directory: dice.pick(&LEVELS),
             rolled_back: dice.permille(250),
             zombies: dice.pick(&[0, 500, 1000]),
+            losses: dice.pick(&[0, 0, 0, 0, 0, 0, 0, 100]),
         };
         if profile.ruley {
             profile.become_ruley(dice);

@@ -22,7 +22,7 @@ use proto::{
     cycle_event,
 };
 
-use super::scheme::{Document, Standing, city, index_of, terminal_byte};
+use super::scheme::{Document, Standing, index_of, parse, terminal_byte};
 
 /// A disagreement, or something that must never be.
 pub type Check = Result<(), String>;
@@ -427,10 +427,6 @@ fn gone(open: &Open, issuer: City) -> Option<RecordResult> {
 /// Interchange and switch fee of an amount, by the rates of every rulebook here.
 pub fn fees(amount_fen: u64, metro: bool) -> (u64, u64) {
     if metro { ((amount_fen + 50) / 100, 0) } else { ((amount_fen * 3 + 500) / 1000, (amount_fen + 500) / 1000) }
-}
-
-fn parse(name: &str) -> City {
-    (0..super::scheme::ISSUERS).map(city).find(|city| city.to_string() == name).unwrap()
 }
 
 /// What the book said of one message.

@@ -32,6 +32,11 @@ pub fn index_of(wanted: City) -> usize {
     (0..ISSUERS).find(|index| city(*index) == wanted).unwrap()
 }
 
+/// The city of a name.
+pub fn parse(name: &str) -> City {
+    (0..ISSUERS).map(city).find(|city| city.spelling() == *name.as_bytes()).unwrap()
+}
+
 /// The partition that keeps a city's taps, by the rulebook's table.
 pub fn partition_of(of: City) -> u32 {
     u32::from(of == city(1))

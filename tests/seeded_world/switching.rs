@@ -174,8 +174,7 @@ impl Switching {
             }
             Effect::CommitTaps { acquirer, offset, number } => {
                 if self.may_commit(env, acquirer) {
-                    env.trace(|| format!("commit taps {acquirer} {offset} {number}"));
-                    env.committed.insert(acquirer, (offset, number));
+                    env.commit(acquirer, offset, number)?;
                 }
             }
             Effect::CommitPark { acquirer, offset } => {
