@@ -21,7 +21,7 @@ use runtime::scheme::SchemeView;
 
 use crate::{
     coordinator::{Coordinator, Effect, Input},
-    partition::{Partition, PartitionError},
+    partition::{Partition, PartitionError, Progress},
     render::{self, Source},
     rocks::RocksStore,
 };
@@ -165,6 +165,7 @@ impl Node {
         let mut shell = Shell {
             core: Coordinator::new(config.partitions),
             stores: partitions.iter().map(|partition| partition.store.clone()).collect(),
+            progress: partitions.iter().map(|partition| Arc::clone(&partition.progress)).collect(),
             reader: log.reader(&[(topics.cycles(), log.bounds(&topics.cycles())?.start)])?,
             writer: log.writer()?,
             read_to: 0,
@@ -265,6 +266,7 @@ fn lock(shared: &Shared) -> MutexGuard<'_, CycleStatus> {
 struct Shell {
     core: Coordinator,
     stores: Vec<RocksStore>,
+    progress: Vec<Arc<Progress>>,
     reader: Box<dyn Reader>,
     writer: Box<dyn Writer>,
     read_to: u64,
@@ -364,6 +366,9 @@ impl Shell {
             return Ok(());
         }
         self.barrier_asked = Some(now);
+        for city in self.stopped_cities() {
+            self.step(Input::LeftOut(city))?;
+        }
         let partitions: Vec<_> = waits.iter().map(|city| self.topics.taps(city)).collect();
         let committed = self.log.committed(&self.topics.group(SWITCH_GROUP), &partitions)?;
         for (city, commit) in waits.iter().zip(committed) {
@@ -375,6 +380,15 @@ impl Shell {
             self.step(Input::BarrierTimedOut)?;
         }
         Ok(())
+    }
+
+    /// Cities that the book has stopped: no barrier waits for them.
+    fn stopped_cities(&self) -> Vec<City> {
+        let stopped = |progress: &Arc<Progress>| {
+            let stopped = progress.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+            stopped.iter().map(|(city, _)| *city).collect::<Vec<_>>()
+        };
+        self.progress.iter().flat_map(stopped).collect()
     }
 
     fn step(&mut self, input: Input) -> Result<(), NodeError> {

@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 use cu_log::{Entry, Log, LogError, Writer, topics::Topics};
+use domain::city::City;
 use runtime::scheme::SchemeView;
 
 use crate::{
@@ -65,7 +66,7 @@ pub struct Progress {
     /// Bytes of memory that they take.
     pub identities_bytes: AtomicU64,
     /// Cities whose traffic is stopped, and why.
-    pub stopped: Mutex<Vec<(String, String)>>,
+    pub stopped: Mutex<Vec<(City, String)>>,
 }
 
 /// A partition's threads.
@@ -278,7 +279,7 @@ impl Worker {
         progress.unpublished.store(book.outbox_len(), Ordering::Relaxed);
         progress.identities.store(book.identities().len() as u64, Ordering::Relaxed);
         progress.identities_bytes.store(book.identities().memory_bytes() as u64, Ordering::Relaxed);
-        let stopped = book.stopped().map(|(city, why)| (city.to_string(), why.to_owned())).collect();
+        let stopped = book.stopped().map(|(city, why)| (city, why.to_owned())).collect();
         *progress.stopped.lock().unwrap_or_else(PoisonError::into_inner) = stopped;
     }
 }

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use city_adapter::acquirer::Upload;
 use domain::{
     city::City,
     date::Date,
@@ -81,6 +82,12 @@ pub struct TapFile {
 }
 
 impl TapFile {
+    /// As it is handed to the adapter.
+    #[must_use]
+    pub fn upload(&self) -> Upload {
+        Upload { city: self.city, path: self.path.clone(), name: self.name.clone() }
+    }
+
     /// The date that its name begins with.
     #[must_use]
     pub fn date(&self) -> Option<Date> {
@@ -184,7 +191,11 @@ impl SchemeFolder {
     }
 }
 
-fn list_city(folder: &Path, city: City, taps: &mut Taps) -> Result<(), SchemeError> {
+/// Adds the tap files of one city's folder.
+///
+/// # Errors
+/// [`SchemeError::Read`].
+pub fn list_city(folder: &Path, city: City, taps: &mut Taps) -> Result<(), SchemeError> {
     for entry in list(folder, "a city's folder of tap files")? {
         let path = entry.path();
         let Ok(name) = entry.file_name().into_string() else {

@@ -84,8 +84,12 @@ impl Book {
         let Some(open) = &mut self.open else { return Err(Halt::NoOpenCycle { city, number, offset }) };
         let mut totals = open.part_totals(city, parts);
         let acquirer = open.acquirer(city);
-        let mut judge =
-            Judge { rules: &open.rules, identities: &mut self.identities, taken: Taken::default() };
+        let mut judge = Judge {
+            rules: &open.rules,
+            line: open.rules.drop_line(),
+            identities: &mut self.identities,
+            taken: Taken::default(),
+        };
         let standings: Vec<Standing> = parts.iter().map(|p| open.rules.standing(p.issuer)).collect();
         let mut exceptions = Exceptions::default();
         let mut parked_parts = BTreeSet::new();

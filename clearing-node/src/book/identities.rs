@@ -136,12 +136,18 @@ impl Identities {
         &mut self.shards[index]
     }
 
-    /// Takes the identity for a record, unless another record holds it.
-    pub fn claim(&mut self, entry: Entry) -> Claim {
+    /// Takes the identity for a record, unless another record holds it. A holder tapped before `line`, the drop
+    /// line under which the record arrived, does not count: so the result does not depend on whether it was
+    /// forgotten already.
+    pub fn claim(&mut self, entry: Entry, line: Date) -> Claim {
         let hash = entry.key().hash();
         match self.shard(hash).entry(hash, |held| held.key() == entry.key(), |held| held.key().hash()) {
             Slot::Vacant(slot) => {
                 slot.insert(entry);
+                Claim::Granted
+            }
+            Slot::Occupied(mut slot) if slot.get().day < line.julian_day() => {
+                *slot.get_mut() = entry;
                 Claim::Granted
             }
             Slot::Occupied(slot) if slot.get().content == entry.content => Claim::SameContent,
@@ -149,14 +155,15 @@ impl Identities {
         }
     }
 
-    /// Puts back entries as they stand in the store; the first of two with the same key stays.
+    /// Puts back entries as they stand in the store; of two with the same key the one tapped later stays.
     ///
     /// Returns `false` if the bytes are no whole number of entries.
     #[must_use]
     pub fn restore(&mut self, bytes: &[u8]) -> bool {
         let (entries, rest) = bytes.as_chunks::<ENTRY_LEN>();
         for entry in entries {
-            self.claim(Entry::from_bytes(entry));
+            let entry = Entry::from_bytes(entry);
+            self.claim(entry, Date::from_julian_day(entry.day));
         }
         rest.is_empty()
     }
@@ -185,6 +192,8 @@ impl Identities {
 mod tests {
     use super::*;
 
+    const LINE: Date = Date::from_julian_day(-10);
+
     fn entry(terminal: u64, sequence: u32, day: i32, content: u64) -> Entry {
         Entry::new(Key { terminal, sequence }, Date::from_julian_day(day), content)
     }
@@ -192,26 +201,40 @@ mod tests {
     #[test]
     fn the_first_to_claim_holds_and_a_third_is_compared_with_the_holder() {
         let mut identities = Identities::default();
-        assert_eq!(identities.claim(entry(1, 1, 10, 7)), Claim::Granted);
-        assert_eq!(identities.claim(entry(1, 1, 10, 8)), Claim::OtherContent);
-        assert_eq!(identities.claim(entry(1, 1, 11, 7)), Claim::SameContent);
-        assert_eq!(identities.claim(entry(1, 1, 10, 8)), Claim::OtherContent);
-        assert_eq!(identities.claim(entry(1, 2, 10, 7)), Claim::Granted);
-        assert_eq!(identities.claim(entry(1 << 48 | 1, 1, 10, 7)), Claim::Granted, "another scheme");
+        assert_eq!(identities.claim(entry(1, 1, 10, 7), LINE), Claim::Granted);
+        assert_eq!(identities.claim(entry(1, 1, 10, 8), LINE), Claim::OtherContent);
+        assert_eq!(identities.claim(entry(1, 1, 11, 7), LINE), Claim::SameContent);
+        assert_eq!(identities.claim(entry(1, 1, 10, 8), LINE), Claim::OtherContent);
+        assert_eq!(identities.claim(entry(1, 2, 10, 7), LINE), Claim::Granted);
+        assert_eq!(identities.claim(entry(1 << 48 | 1, 1, 10, 7), LINE), Claim::Granted, "another scheme");
         assert_eq!(identities.len(), 3);
+    }
+
+    #[test]
+    fn a_holder_from_before_the_drop_line_does_not_count_even_if_it_is_still_there() {
+        let mut identities = Identities::default();
+        identities.claim(entry(1, 1, 10, 7), LINE);
+        assert_eq!(identities.claim(entry(1, 1, 30, 8), Date::from_julian_day(10)), Claim::OtherContent);
+        assert_eq!(identities.claim(entry(1, 1, 30, 8), Date::from_julian_day(11)), Claim::Granted);
+        assert_eq!(identities.claim(entry(1, 1, 30, 8), Date::from_julian_day(11)), Claim::SameContent);
+        let mut restored = Identities::default();
+        for row in [entry(1, 1, 30, 8), entry(1, 1, 10, 7)] {
+            assert!(restored.restore(&row.to_bytes()));
+        }
+        assert_eq!(restored.claim(entry(1, 1, 30, 8), LINE), Claim::SameContent);
     }
 
     #[test]
     fn forgetting_keeps_what_is_young_or_named() {
         let mut identities = Identities::default();
         for day in 1_i32..=9 {
-            identities.claim(entry(5, day.cast_unsigned(), day, 1));
+            identities.claim(entry(5, day.cast_unsigned(), day, 1), LINE);
         }
         let kept = identities.forget_before(Date::from_julian_day(6), &|key| key.sequence == 2);
         assert_eq!(kept, [entry(5, 2, 2, 1)]);
         assert_eq!(identities.len(), 5);
-        assert_eq!(identities.claim(entry(5, 2, 2, 1)), Claim::SameContent);
-        assert_eq!(identities.claim(entry(5, 3, 3, 1)), Claim::Granted, "its life is over");
+        assert_eq!(identities.claim(entry(5, 2, 2, 1), LINE), Claim::SameContent);
+        assert_eq!(identities.claim(entry(5, 3, 3, 1), LINE), Claim::Granted, "its life is over");
     }
 
     #[test]
@@ -222,7 +245,7 @@ mod tests {
             .flat_map(Entry::to_bytes)
             .collect();
         assert!(identities.restore(&bytes));
-        assert_eq!(identities.claim(entry(1, 2, -3, 4)), Claim::SameContent);
+        assert_eq!(identities.claim(entry(1, 2, -3, 4), LINE), Claim::SameContent);
         assert_eq!(identities.len(), 2);
         assert!(!identities.restore(&bytes[1..]), "a torn row is noticed");
     }
@@ -231,7 +254,7 @@ mod tests {
     fn an_identity_takes_less_than_64_bytes_however_many_there_are() {
         let mut identities = Identities::default();
         for count in 1..=200_000_u32 {
-            identities.claim(entry(u64::from(count % 977), count, 1, 0));
+            identities.claim(entry(u64::from(count % 977), count, 1, 0), LINE);
             // Below that a shard's smallest table weighs more than what is in it.
             if count >= 20_000 && count.is_multiple_of(1_000) {
                 let bytes = identities.memory_bytes();

@@ -89,6 +89,8 @@ impl PartTotals {
 pub struct Judge<'a> {
     /// The rules.
     pub rules: &'a CycleRules,
+    /// The drop line under which the records arrived.
+    pub line: Date,
     /// The paid identities.
     pub identities: &'a mut Identities,
     /// What this message takes.
@@ -129,7 +131,7 @@ impl Judge<'_> {
     fn claim(&mut self, issuer: City, tap: &Tap) -> Claim {
         let day = Date::from_julian_day(tap.tapped_day.get());
         let entry = Entry::new(Key::of(issuer, tap), day, content_digest(issuer, tap));
-        let claim = self.identities.claim(entry);
+        let claim = self.identities.claim(entry, self.line);
         if claim == Claim::Granted {
             self.taken.push(&entry, day);
         }

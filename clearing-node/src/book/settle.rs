@@ -62,7 +62,7 @@ impl Book {
                 }
                 Ok(parts) if parts.is_empty() => {}
                 Ok(parts) => {
-                    self.settle_parts(txn, offset, city, &parts, &mut exceptions)?;
+                    self.settle_parts(txn, offset, (city, number), &parts, &mut exceptions)?;
                     let settled = parts.iter().map(|p| p.issuer).collect();
                     self.unpark(txn, city, number, &settled, &exceptions)?;
                     row.exceptions = exceptions.pack();
@@ -98,15 +98,16 @@ impl Book {
         &mut self,
         txn: &mut dyn Txn,
         offset: u64,
-        city: City,
+        (city, number): (City, u64),
         parts: &[PartView],
         exceptions: &mut Exceptions,
     ) -> Result<(), Halt> {
+        let Some(line) = self.waiting.get(&(city, number)).map(|waiting| waiting.line) else { return Ok(()) };
         let Some(open) = &mut self.open else { return Ok(()) };
         let mut totals: Vec<PartTotals> = open.part_totals(city, parts);
         let acquirer = open.rules.acquirer(city);
         let mut judge =
-            Judge { rules: &open.rules, identities: &mut self.identities, taken: Taken::default() };
+            Judge { rules: &open.rules, line, identities: &mut self.identities, taken: Taken::default() };
         for place in some_in_file_order(parts) {
             let (p, t) = (usize::from(place.part), usize::from(place.tap));
             let part = &parts[p];

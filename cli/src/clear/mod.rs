@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use city_adapter::acquirer::{Outcome, Upload};
+use city_adapter::acquirer::Outcome;
 use clearing_node::node::Request;
 use domain::{city::City, date::Date, rulebook::Rulebook};
 use proto::Opening;
@@ -172,10 +172,7 @@ impl Clearing<'_> {
     fn take(&self, date: Date, rules: &Rulebook, run: &mut Run) -> Result<()> {
         let due = |file: &&TapFile| file.date().is_none_or(|named| named <= date);
         let files: Vec<&TapFile> = self.taps.files.iter().filter(due).collect();
-        let uploads = files
-            .iter()
-            .map(|file| Upload { city: file.city, path: file.path.clone(), name: file.name.clone() })
-            .collect();
+        let uploads = files.iter().map(|file| file.upload()).collect();
         run.waiting = self.taps.files.len() - files.len();
         let members: BTreeSet<City> = rules.members(date).collect();
         let progress = Progress::lines("taps read");

@@ -6,19 +6,20 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, Result, bail};
 use city_adapter::{
-    acquirer::{AcquirerHost, Outcome, Upload},
+    acquirer::{AcquirerHost, Outcome},
     issuer::IssuerService,
 };
-use domain::{city::City, home_city::HomeCity, hotlist::Hotlist, keys::KeyRing};
+use domain::{city::City, date::Date, home_city::HomeCity, hotlist::Hotlist, keys::KeyRing};
 use runtime::scheme::SchemeView;
 use serde::{Deserialize, Serialize};
 
 use super::{Configured, LogConfig, network, until_stopped};
+use crate::scheme_folder::{TapFile, Taps, list_city};
 
 /// `adapter.toml`.
 #[derive(Debug, Deserialize, Serialize)]
@@ -98,6 +99,7 @@ pub(super) fn run(config: Config) -> Result<()> {
     let host = AcquirerHost::open(&config.state_dir, log, topics, &config.out_dir)?;
     host.follow(&[config.city])?;
     tracing::info!("{}: taking tap files from {}", config.city, config.inbox_dir.display());
+    let mut inbox = Inbox { config: &config, host: &host, scheme: &scheme, seen: BTreeMap::new() };
     let mut looked: Option<Instant> = None;
     until_stopped(&tokio, || {
         if let Some((city, why)) = host.stopped().into_iter().next() {
@@ -107,41 +109,68 @@ pub(super) fn run(config: Config) -> Result<()> {
             return Ok(());
         }
         looked = Some(Instant::now());
-        look(&config, &host, &scheme)
+        inbox.look()
     })
 }
 
-/// Takes what is new in the inbox, and writes the answers that have come.
-fn look(config: &Config, host: &AcquirerHost, scheme: &SchemeView) -> Result<()> {
-    let Some(open) = scheme.open_cycle() else {
-        tracing::warn!("no cycle is open: the inbox waits");
-        return Ok(());
-    };
-    let date = domain::date::Date::from_julian_day(open.opening.business_date);
-    let mut uploads = Vec::new();
-    let inbox = config.inbox_dir.display();
-    for entry in fs::read_dir(&config.inbox_dir).with_context(|| format!("list the inbox {inbox}"))? {
-        let path = entry.with_context(|| format!("list the inbox {inbox}"))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.ends_with(".csv") && path.is_file() && !host.knows(config.city, &name) {
-            uploads.push(Upload { city: config.city, path, name });
-        }
-    }
-    let member = |city| open.rulebook.participant(city).is_some_and(|p| p.is_member(date));
-    let taken = host.take(uploads, &member, &|_| {})?;
-    for upload in taken.uploads {
-        match upload.outcome {
-            Outcome::Refused(why) | Outcome::Unreadable(why) => {
-                tracing::warn!("{} is refused: {why}", upload.name)
+/// The inbox, and what of it has been handed over already.
+struct Inbox<'a> {
+    config: &'a Config,
+    host: &'a AcquirerHost,
+    scheme: &'a SchemeView,
+    /// Each file as it was when it was handed over.
+    seen: BTreeMap<PathBuf, Stamp>,
+}
+
+/// Length of a file and the time of its last change.
+type Stamp = (u64, Option<SystemTime>);
+
+impl Inbox<'_> {
+    /// Takes what is new or changed, and writes the answers that have come.
+    fn look(&mut self) -> Result<()> {
+        let city = self.config.city;
+        let Some(open) = self.scheme.open_cycle() else {
+            tracing::warn!("no cycle is open: the inbox waits");
+            return Ok(());
+        };
+        let date = Date::from_julian_day(open.opening.business_date);
+        let files = self.due(date)?;
+        let uploads = files.iter().map(|(file, _)| file.upload()).collect();
+        let member = |city| open.rulebook.participant(city).is_some_and(|p| p.is_member(date));
+        let taken = self.host.take(uploads, &member, &|_| {})?;
+        for upload in taken.uploads {
+            match upload.outcome {
+                Outcome::Refused(why) | Outcome::Unreadable(why) => {
+                    tracing::warn!("{} is refused: {why}", upload.name);
+                }
+                outcome => tracing::info!("{}: {outcome:?}", upload.name),
             }
-            outcome => tracing::info!("{}: {outcome:?}", upload.name),
         }
+        if taken.failures.is_empty() {
+            self.seen.extend(files.into_iter().map(|(file, state)| (file.path, state)));
+        }
+        for (city, error) in taken.failures {
+            tracing::error!("{city}: {error:#}; it is tried again");
+        }
+        self.host.render(&[city])?;
+        Ok(())
     }
-    for (city, error) in taken.failures {
-        tracing::error!("{city}: {error}; it is tried again");
+
+    /// Tap files that are new or changed, and not named after a later date.
+    fn due(&self, date: Date) -> Result<Vec<(TapFile, Stamp)>> {
+        let mut taps = Taps::default();
+        list_city(&self.config.inbox_dir, self.config.city, &mut taps)?;
+        let mut due = Vec::new();
+        for file in taps.files {
+            let Ok(metadata) = fs::metadata(&file.path) else { continue };
+            let state = (metadata.len(), metadata.modified().ok());
+            let waits = file.date().is_some_and(|named| named > date);
+            if !waits && self.seen.get(&file.path) != Some(&state) {
+                due.push((file, state));
+            }
+        }
+        Ok(due)
     }
-    host.render(&[config.city])?;
-    Ok(())
 }
 
 fn serve(
