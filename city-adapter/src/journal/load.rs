@@ -22,8 +22,9 @@ impl Journal {
         let mut journal = Self::new(city);
         let mut batches = BTreeMap::new();
         let mut results = BTreeMap::new();
+        let mut begun = Vec::new();
         for (key, value) in rows {
-            let read = journal.load_row(&key, &value, &mut batches, &mut results);
+            let read = journal.load_row(&key, &value, &mut begun, &mut batches, &mut results);
             read.ok_or(JournalError::Row { city, key })?;
         }
         for (number, row) in batches {
@@ -41,9 +42,8 @@ impl Journal {
         let unanswered = journal.batches.iter().rev().take_while(|batch| !answered(batch)).count();
         journal.answered = journal.last_number() - u64::try_from(unanswered).unwrap_or(u64::MAX);
         journal.durable = journal.durable.min(journal.last_number());
-        if journal.taking.as_ref().is_some_and(|row| journal.upload(&row.name).is_some()) {
-            journal.taking = None;
-        }
+        // A crash may have left the row of a file that was decided since, beside the one that is being taken.
+        journal.taking = begun.into_iter().find(|row| journal.upload(&row.name).is_none());
         Ok(journal)
     }
 
@@ -51,6 +51,7 @@ impl Journal {
         &mut self,
         key: &[u8],
         value: &[u8],
+        begun: &mut Vec<UploadRow>,
         batches: &mut BTreeMap<u64, BatchRow>,
         results: &mut BTreeMap<u64, Known>,
     ) -> Option<()> {
@@ -58,7 +59,7 @@ impl Journal {
             Key::Upload(..) => {
                 let row = UploadRow::decode(value).ok()?;
                 if row.state() == UploadState::Taking {
-                    self.taking = Some(row);
+                    begun.push(row);
                 } else {
                     self.know_upload(row);
                 }

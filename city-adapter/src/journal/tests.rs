@@ -151,6 +151,22 @@ fn after_a_crash_between_any_two_effects_a_file_is_taken_as_if_nothing_had_happe
 }
 
 #[test]
+fn what_a_crash_left_of_a_finished_file_does_not_hide_the_one_begun_after_it() {
+    let (mut edge, mut journal) = (Edge::default(), Journal::new(city()));
+    let mut all = inputs(&journal, "b.csv", 1);
+    let end = all.pop().unwrap();
+    for input in all {
+        edge.step(&mut journal, input);
+    }
+    let effects = journal.step(end).unwrap();
+    edge.execute(effects[0].clone());
+    let mut journal = edge.load();
+    edge.step(&mut journal, begin("a.csv"));
+    edge.step(&mut journal, cut(2, "a.csv", 0));
+    assert_eq!(edge.load().in_progress(), Some("a.csv"), "its batch 2 is journaled but perhaps not published");
+}
+
+#[test]
 fn what_is_durable_is_not_published_again() {
     let (mut edge, mut journal) = (Edge::default(), Journal::new(city()));
     for input in [begin("a.csv"), cut(1, "a.csv", 0), cut(2, "a.csv", 1), Input::Durable { through: 1 }] {
