@@ -82,6 +82,9 @@ impl Adapting {
         while let Some(effect) = self.todo.pop_front() {
             self.perform(env, effect)?;
         }
+        env.trace(|| {
+            format!("adapter {} {}", self.city, format!("{input:?}").chars().take(80).collect::<String>())
+        });
         match self.journal.step(input) {
             Ok(effects) => self.todo.extend(effects),
             Err(JournalError::Stopped { .. }) => {}
@@ -91,6 +94,13 @@ impl Adapting {
     }
 
     fn perform(&mut self, env: &mut Env, effect: Effect) -> Check {
+        env.trace(|| {
+            format!(
+                "adapter {} does {}",
+                self.city,
+                format!("{effect:?}").chars().take(60).collect::<String>()
+            )
+        });
         match effect {
             Effect::Put { key, value } => {
                 self.disk.rows.insert(key, value);
@@ -169,13 +179,21 @@ impl Adapting {
 
     fn begin(&mut self, env: &mut Env) -> Result<bool, String> {
         if !env.calm && self.batches_made < env.profile.batches_max && env.dice.permille(600) {
-            self.new_file(env);
+            for _ in 0..env.dice.pick(&[1, 1, 2]) {
+                self.new_file(env);
+            }
         }
         let begun = self.journal.in_progress().map(str::to_owned);
-        let untaken: Vec<usize> = self.disk.files.iter().enumerate().filter_map(|(place, file)| {
-            let wanted = begun.as_ref().is_none_or(|name| *name == file.name);
-            (wanted && self.journal.upload(&file.name).is_none()).then_some(place)
-        }).collect();
+        let untaken: Vec<usize> = self
+            .disk
+            .files
+            .iter()
+            .enumerate()
+            .filter_map(|(place, file)| {
+                let wanted = begun.as_ref().is_none_or(|name| *name == file.name);
+                (wanted && self.journal.upload(&file.name).is_none()).then_some(place)
+            })
+            .collect();
         if untaken.is_empty() {
             return Ok(false);
         }
@@ -201,8 +219,9 @@ impl Adapting {
             return Ok(false);
         }
         let number = env.dice.pick(&unfinished);
-        // Only what was published before: what waits in the queue comes first.
-        let Some(batch) = self.batch(number) else { return Ok(false) };
+        // Only what is on its way already: nothing overtakes what a new life has not yet cut again.
+        let published = self.journal.file_of(number).is_some() || self.journal.number_of() > Some(number);
+        let Some(batch) = self.batch(number).filter(|_| published) else { return Ok(false) };
         env.net.send(self.writer, Topic::Taps(self.city), bytes_of(&batch), None);
         Ok(true)
     }
@@ -238,7 +257,8 @@ impl Adapting {
         self.todo.clear();
         self.taking = None;
         let rows = self.disk.rows.clone();
-        self.journal = Journal::load(self.city, rows).map_err(|e| format!("a journal cannot be loaded: {e}"))?;
+        self.journal =
+            Journal::load(self.city, rows).map_err(|e| format!("a journal cannot be loaded: {e}"))?;
         Ok(())
     }
 
@@ -289,7 +309,9 @@ impl Adapting {
                 }
                 for (position, row) in (0_u16..).zip(&booked.rows) {
                     if !row.result.is_final() {
-                        return Err(format!("for ever open: {city} batch {number} record {position}: {row:?}"));
+                        return Err(format!(
+                            "for ever open: {city} batch {number} record {position}: {row:?}"
+                        ));
                     }
                     let shown = self.disk.shown.get(&(number, position));
                     if shown != Some(&(row.result, row.cycle)) {

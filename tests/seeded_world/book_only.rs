@@ -159,7 +159,9 @@ impl BookOnly {
 
     /// The business date and the version that somebody wants next.
     fn wish(&mut self) -> (Date, u32) {
-        let Some(last) = self.core.last_opening().cloned() else { return (Date::from_julian_day(FIRST_DATE), 1) };
+        let Some(last) = self.core.last_opening().cloned() else {
+            return (Date::from_julian_day(FIRST_DATE), 1);
+        };
         let latest = self.env.latest_version();
         let span = usize::try_from(latest.saturating_sub(last.rulebook_version)).unwrap() + 1;
         let any = last.rulebook_version + u32::try_from(self.env.dice.below(span)).unwrap();

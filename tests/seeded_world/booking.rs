@@ -67,7 +67,9 @@ impl Booking {
             let Some(payload) = env.log.read(Topic::Clearing(self.partition), self.reads) else { break };
             let said = effects.len();
             let stepped = self.book.step(&mut txn, self.reads, payload, &mut effects);
-            match stepped.map_err(|halt| format!("a node of partition {} stands still: {halt}", self.partition))? {
+            match stepped
+                .map_err(|halt| format!("a node of partition {} stands still: {halt}", self.partition))?
+            {
                 Stepped::Done => {}
                 Stepped::NeedsRulebook { .. } => {
                     for document in &env.documents[self.known_documents..] {

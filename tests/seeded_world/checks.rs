@@ -8,9 +8,7 @@ use std::{
 use bytes::Bytes;
 use clearing_node::book::{Book, Effect, Stepped};
 use domain::{city::City, identity::Identity, result::RecordResult};
-use proto::{
-    Clearing, CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, cycle_event::Body,
-};
+use proto::{Clearing, CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, cycle_event::Body};
 
 use super::{
     reference::{Check, Did, Paid, Reference},
@@ -186,7 +184,9 @@ impl Checks {
     /// A part stands in the park: only what the book knows as parked gets there.
     pub fn park(&mut self, city: City, number: u64, issuer: City, reference: &Reference) -> Check {
         if !reference.batches.contains_key(&(city, number)) && !self.stopped.contains(&city) {
-            return Err(format!("a part of batch {number} of {city} is parked before the book knows the batch"));
+            return Err(format!(
+                "a part of batch {number} of {city} is parked before the book knows the batch"
+            ));
         }
         self.parked.insert((city, number, issuer));
         Ok(())
@@ -198,14 +198,18 @@ impl Checks {
         if self.stopped.contains(&city) || self.rolled_back.contains(&city) {
             return Ok(());
         }
-        for ((_, number, digest), _) in self.tap_offsets.iter().filter(|((of, ..), at)| *of == city && **at < offset) {
+        for ((_, number, digest), _) in
+            self.tap_offsets.iter().filter(|((of, ..), at)| *of == city && **at < offset)
+        {
             let Some(batch) = reference.batches.get(&(city, *number)).filter(|b| b.digest == digest) else {
                 return Err(format!("the taps of {city} are passed, the book lacks batch {number}"));
             };
             let waits = batch.rows.iter().filter(|row| row.result == RecordResult::Parked);
             for issuer in waits.map(|row| row.issuer) {
                 if !self.parked.contains(&(city, *number, issuer)) {
-                    return Err(format!("the taps of {city} are passed, {issuer} of batch {number} is not in the park"));
+                    return Err(format!(
+                        "the taps of {city} are passed, {issuer} of batch {number} is not in the park"
+                    ));
                 }
             }
         }
@@ -215,7 +219,9 @@ impl Checks {
     /// At the end: the book was told of every presentation, redeliveries too.
     pub fn nothing_owed(&self, city: City) -> Check {
         match self.owed.keys().find(|(of, ..)| *of == city) {
-            Some((_, number, _)) => Err(format!("the book never heard of a redelivery of batch {number} of {city}")),
+            Some((_, number, _)) => {
+                Err(format!("the book never heard of a redelivery of batch {number} of {city}"))
+            }
             None => Ok(()),
         }
     }
@@ -325,7 +331,8 @@ fn check_plan(plan: &Plan, parts: &[&PartitionTotals], per_record: bool) -> Chec
         pair[3] += i64::try_from(switch).unwrap();
     }
     let stated = plan.positions.iter().map(|p| {
-        let figures = [p.count.cast_signed(), p.amount_fen.cast_signed(), p.interchange_fen, p.switch_fee_fen];
+        let figures =
+            [p.count.cast_signed(), p.amount_fen.cast_signed(), p.interchange_fen, p.switch_fee_fen];
         ((p.acquirer.clone(), p.issuer.clone()), figures)
     });
     let stated: BTreeMap<_, _> = stated.collect();

@@ -165,10 +165,8 @@ impl Coordinating {
         if !self.core.is_open() || last.cycle > env.wanted {
             return false;
         }
-        let ends = acquirers().map(|city| TapEnd {
-            acquirer: city.to_string(),
-            offset: env.log.end(Topic::Taps(city)),
-        });
+        let ends = acquirers()
+            .map(|city| TapEnd { acquirer: city.to_string(), offset: env.log.end(Topic::Taps(city)) });
         let before = self.todo.len();
         self.step(Input::CutOff { opens: Some((date, version)), ends: ends.collect() });
         self.todo.iter().skip(before).any(|effect| matches!(effect, Effect::Say(_)))

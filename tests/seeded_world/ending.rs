@@ -74,9 +74,10 @@ impl World {
     /// Members answer, others do not; the rules of the last cycle, marked or not, say who is one.
     fn settle_home_cities(&mut self) {
         let digest = self.env.checks.openings.values().last().map(|opening| opening.rulebook_digest.clone());
-        let ruling = self.env.documents.iter().find(|d| {
-            digest.as_ref().is_none_or(|digest| d.rulebook.digest().as_slice() == digest.as_ref())
-        });
+        let ruling =
+            self.env.documents.iter().find(|d| {
+                digest.as_ref().is_none_or(|digest| d.rulebook.digest().as_slice() == digest.as_ref())
+            });
         let Some(ruling) = ruling.cloned() else { return };
         for index in 0..ISSUERS {
             let standing = ruling.terms.standing[index];

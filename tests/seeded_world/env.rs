@@ -16,7 +16,9 @@ use super::{
     profiles::Profile,
     records::Record,
     reference::Check,
-    scheme::{ACQUIRERS, Document, FIRST_DATE, ISSUERS, PARTITIONS, acquirers, city, index_of, parse, partition_of},
+    scheme::{
+        ACQUIRERS, Document, FIRST_DATE, ISSUERS, PARTITIONS, acquirers, city, index_of, parse, partition_of,
+    },
 };
 
 /// How a home city behaves.
@@ -62,7 +64,8 @@ pub struct Env {
 
 impl Env {
     pub fn new(seed: u64, profile: Profile, mut dice: Dice, trace: bool) -> Self {
-        let first = super::scheme::Terms::first(u32::try_from(dice.pick(&[1, 2, 3])).unwrap(), dice.permille(400));
+        let first =
+            super::scheme::Terms::first(u32::try_from(dice.pick(&[1, 2, 3])).unwrap(), dice.permille(400));
         let net = Net::new(30 * profile.copies / 1000);
         let mut env = Self {
             dice,
@@ -85,6 +88,9 @@ impl Env {
         };
         env.trace(|| format!("seed {seed}: {:?}", env.profile));
         env.checks.publish(&env.documents[0]);
+        for partition in &mut env.partitions {
+            partition.reference.pairs_in_order = env.profile.always_answered();
+        }
         env
     }
 

@@ -119,7 +119,8 @@ impl World {
         }
         let next = Switching::new(&mut self.env);
         self.switches.push(next);
-        let orphans: Vec<_> = self.owner.iter().filter(|(_, owner)| **owner == gone).map(|(c, _)| *c).collect();
+        let orphans: Vec<_> =
+            self.owner.iter().filter(|(_, owner)| **owner == gone).map(|(c, _)| *c).collect();
         orphans.into_iter().try_for_each(|orphan| self.give(orphan))
     }
 

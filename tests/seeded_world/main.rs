@@ -14,6 +14,7 @@ mod dice;
 mod ending;
 mod env;
 mod faults;
+mod interleaving;
 mod net;
 mod profiles;
 mod records;
@@ -31,9 +32,9 @@ use profiles::Profile;
 use world::World;
 
 /// Seeds of the whole world that every run of the tests goes through.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 3_000;
 /// Seeds of the world with the book alone.
-const BOOK_SEEDS: u64 = 1_500;
+const BOOK_SEEDS: u64 = 2_500;
 
 fn whole(seed: u64, trace: bool) -> Result<(), String> {
     let mut dice = Dice::new(seed);

@@ -41,7 +41,7 @@ impl Profile {
     pub fn of(dice: &mut Dice) -> Self {
         const LEVELS: [u32; 4] = [0, 300, 1000, 1000];
         let mut profile = Self {
-            steps: dice.pick(&[400, 900, 1600]),
+            steps: dice.pick(&[800, 1_800, 3_200]),
             batches_max: dice.pick(&[2, 3, 5, 7]),
             records_max: dice.pick(&[1, 2, 4]),
             cycles_max: dice.pick(&[2, 4, 8]),
@@ -53,13 +53,13 @@ impl Profile {
             loose: dice.permille(500),
             moves: dice.pick(&LEVELS),
             crashes: dice.pick(&LEVELS),
-            homes: dice.pick(&LEVELS),
+            homes: dice.pick(&[0, 0, 300, 1000, 1000]),
             books: dice.pick(&LEVELS),
             coordinators: dice.pick(&LEVELS),
             adapters: dice.pick(&LEVELS),
             copies: dice.pick(&LEVELS),
             rules: dice.pick(&LEVELS),
-            directory: dice.pick(&LEVELS),
+            directory: dice.pick(&[0, 0, 300, 1000, 1000]),
             rolled_back: dice.permille(250),
             zombies: dice.pick(&[0, 500, 1000]),
             losses: dice.pick(&[0, 0, 0, 0, 0, 0, 0, 100]),
@@ -68,6 +68,11 @@ impl Profile {
             profile.become_ruley(dice);
         }
         profile
+    }
+
+    /// Home cities answer everything, some time: nothing is ever set aside.
+    pub fn always_answered(&self) -> bool {
+        self.homes == 0 && self.poison == 0 && self.directory == 0
     }
 
     fn become_ruley(&mut self, dice: &mut Dice) {
@@ -84,11 +89,11 @@ impl Profile {
             *often = *often * 3 / 10;
         }
         self.rules = 1000;
-        self.homes = dice.pick(&[200, 1000]);
+        self.homes = dice.pick(&[0, 200, 1000]);
         self.prefixes = Prefixes::Seldom;
         self.cycles_max = 14;
         self.batches_max = 14;
-        self.steps = 2500;
+        self.steps = 5_000;
         self.repeats = 600;
         self.bad = 50;
         self.records_max = 4;
@@ -101,6 +106,7 @@ impl Profile {
         profile.ruley = true;
         profile.prefixes = if dice.permille(500) { Prefixes::Mostly } else { Prefixes::Seldom };
         profile.records_max = 2;
+        profile.homes = 1000;
         profile.steps = dice.pick(&[60, 150, 300]);
         profile
     }

@@ -72,7 +72,11 @@ pub fn batch(acquirer: City, number: u64, file: &str, records: &[Record]) -> Tap
         let taps = records.iter().enumerate().filter(|(_, record)| record.issuer == issuer);
         let taps: Vec<Tap> = taps.map(|(position, record)| record.tap(position)).collect();
         let texts = vec![0; taps.len() * 3];
-        Part { issuer: city(issuer).to_string(), taps: Bytes::from(taps.as_bytes().to_vec()), texts: texts.into() }
+        Part {
+            issuer: city(issuer).to_string(),
+            taps: Bytes::from(taps.as_bytes().to_vec()),
+            texts: texts.into(),
+        }
     };
     let parts: Vec<Part> = issuers.into_iter().map(part).collect();
     let digest = proto::digest::batch(&acquirer.to_string(), number, file, &parts);

@@ -94,6 +94,8 @@ pub struct Reference {
     sums: Sums,
     adjustments: BTreeMap<String, Adjustment>,
     known_adjustments: BTreeSet<String>,
+    /// Nothing is ever set aside in this world: a pair's verdicts come in the order of its batches.
+    pub pairs_in_order: bool,
 }
 
 /// The bytes that say what a record is.
@@ -124,7 +126,13 @@ impl Reference {
             let waits = batch.rows.iter().filter(|row| row.result == RecordResult::Parked);
             for issuer in waits.map(|row| row.issuer).collect::<BTreeSet<_>>() {
                 let part = batch.rows.iter().filter(|row| row.issuer == issuer);
-                parts.push((*city, *number, batch.digest.clone(), issuer, part.map(|row| row.tap.tac[0]).collect()));
+                parts.push((
+                    *city,
+                    *number,
+                    batch.digest.clone(),
+                    issuer,
+                    part.map(|row| row.tap.tac[0]).collect(),
+                ));
             }
         }
         parts
@@ -162,9 +170,10 @@ impl Reference {
             clearing::Body::Late(late) => {
                 let (city, number) = (parse(&late.acquirer), late.number);
                 if !self.stopped.contains(&city) && self.same_digest(city, number, &late.digest, &mut did) {
-                    let parts = late.parts.iter().filter_map(|part| {
-                        Some((parse(&part.issuer), &part.verdicts.as_ref()?.codes))
-                    });
+                    let parts = late
+                        .parts
+                        .iter()
+                        .filter_map(|part| Some((parse(&part.issuer), &part.verdicts.as_ref()?.codes)));
                     self.settle(city, number, parts.collect(), &said, &mut did, &mut touched)?;
                 }
             }
@@ -192,6 +201,18 @@ impl Reference {
         Ok(did)
     }
 
+    /// No verdict on a batch overtakes a parked part of the same pair.
+    fn in_order(&self, city: City, number: u64, issuer: City) -> Check {
+        let parked = |row: &Row| row.issuer == issuer && row.result == RecordResult::Parked;
+        let mut earlier = self.batches.range((city, 0)..(city, number));
+        match earlier.find(|(_, batch)| self.pairs_in_order && batch.rows.iter().any(parked)) {
+            Some(((_, before), _)) => Err(format!(
+                "{issuer} on batch {number} of {city} overtakes its parked part of batch {before}"
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the batch is known and this is it; another digest stops the city.
     fn same_digest(&self, city: City, number: u64, digest: &Bytes, did: &mut Did) -> bool {
         let Some(batch) = self.batches.get(&(city, number)) else { return false };
@@ -216,6 +237,9 @@ impl Reference {
         for judged in parts {
             let part = judged.part.as_ref().ok_or("a part is missing")?;
             let taps = Tap::slice(&part.taps).ok_or("taps of odd length")?;
+            if judged.verdicts.is_some() {
+                self.in_order(city, number, parse(&part.issuer))?;
+            }
             for (place, tap) in taps.iter().enumerate() {
                 let code = match &judged.verdicts {
                     Some(verdicts) => Some(*verdicts.codes.get(place).ok_or("a verdict is missing")?),
@@ -277,6 +301,7 @@ impl Reference {
             if row.result.is_final() {
                 continue;
             }
+            self.in_order(city, number, row.issuer)?;
             let hint = said.result_of(city, number, row.tap.position.get());
             row.result = match gone(&open, row.issuer) {
                 Some(gone) => gone,
@@ -312,7 +337,8 @@ impl Reference {
         let content = content(row.issuer, &row.tap);
         let holders = self.held.entry(identity).or_default();
         if let Some(holder) = holders.last() {
-            let forgotten = holder.tapped < row.arrival.1 && holders.iter().all(|held| held.content != content);
+            let forgotten =
+                holder.tapped < row.arrival.1 && holders.iter().all(|held| held.content != content);
             if !(forgotten && hint == Some(RecordResult::Cleared)) {
                 let same = holder.content == content;
                 return Ok(if same { RecordResult::Duplicate } else { RecordResult::Conflict });
@@ -426,7 +452,11 @@ fn gone(open: &Open, issuer: City) -> Option<RecordResult> {
 
 /// Interchange and switch fee of an amount, by the rates of every rulebook here.
 pub fn fees(amount_fen: u64, metro: bool) -> (u64, u64) {
-    if metro { ((amount_fen + 50) / 100, 0) } else { ((amount_fen * 3 + 500) / 1000, (amount_fen + 500) / 1000) }
+    if metro {
+        ((amount_fen + 50) / 100, 0)
+    } else {
+        ((amount_fen * 3 + 500) / 1000, (amount_fen + 500) / 1000)
+    }
 }
 
 /// What the book said of one message.
@@ -465,7 +495,8 @@ impl Said {
     fn result_of(&self, city: City, number: u64, position: u16) -> Option<RecordResult> {
         let result = self.find(city, number)?;
         let exception = result.exceptions.iter().find(|e| e.position == u32::from(position));
-        exception.map_or(Some(RecordResult::Cleared), |e| RecordResult::from_code(u8::try_from(e.result).ok()?))
+        exception
+            .map_or(Some(RecordResult::Cleared), |e| RecordResult::from_code(u8::try_from(e.result).ok()?))
     }
 
     fn totals_are(&self, expected: Option<&(u32, Sums, Vec<Adjustment>)>) -> Check {
@@ -478,7 +509,9 @@ impl Said {
                 });
                 let rows: Sums = rows.collect();
                 if said.cycle != *cycle || rows != *sums || said.adjustments != *adjustments {
-                    return Err(format!("totals of cycle {cycle}: the book says {said:?}, the rows {sums:?} {adjustments:?}"));
+                    return Err(format!(
+                        "totals of cycle {cycle}: the book says {said:?}, the rows {sums:?} {adjustments:?}"
+                    ));
                 }
                 Ok(())
             }

@@ -41,13 +41,13 @@ pub struct Switching {
 }
 
 /// A switch with small limits, so that all of them are met.
-pub fn config(dice: &mut Dice) -> SwitchConfig {
+fn config(dice: &mut Dice, always_answered: bool) -> SwitchConfig {
     SwitchConfig {
         park_after_ms: dice.pick(&[None, Some(30), Some(200), Some(1_000)]),
         request_taps_max: dice.pick(&[1, 3, 10, 1_000]),
         request_bytes_max: 1 << 20,
         requests_in_flight_max: dice.pick(&[1, 2, 4]),
-        request_deadline_ms: dice.pick(&[200, 1_000]),
+        request_deadline_ms: if always_answered { 1 << 40 } else { dice.pick(&[200, 1_000]) },
         retry_ms: 10,
         retry_ms_max: 100,
         attempts_max: dice.pick(&[2, 3]),
@@ -64,7 +64,7 @@ pub fn config(dice: &mut Dice) -> SwitchConfig {
 
 impl Switching {
     pub fn new(env: &mut Env) -> Self {
-        let config = config(&mut env.dice);
+        let config = config(&mut env.dice, env.profile.always_answered());
         env.trace(|| format!("switch process: {config:?}"));
         Self {
             writer: env.net.writer(),
@@ -82,7 +82,9 @@ impl Switching {
         self.catch_up(env)?;
         let (tap_offset, number) = env.committed[&acquirer];
         let park_offset = env.committed_park[&acquirer];
-        env.trace(|| format!("switch {} takes {acquirer} at {tap_offset} {number} {park_offset}", self.writer));
+        env.trace(|| {
+            format!("switch {} takes {acquirer} at {tap_offset} {number} {park_offset}", self.writer)
+        });
         let results = env.log.end(Topic::Results(acquirer));
         let lane = Lane { taps: tap_offset, paused: true, park: park_offset, results, zombie: false };
         self.lanes.insert(acquirer, lane);
@@ -274,6 +276,9 @@ impl Switching {
         if shown.parked.is_empty() && shown.batches == 0 {
             return Ok(());
         }
-        Err(format!("the park of {acquirer} never drains: {:?}, {} batches in work", shown.parked, shown.batches))
+        Err(format!(
+            "the park of {acquirer} never drains: {:?}, {} batches in work",
+            shown.parked, shown.batches
+        ))
     }
 }

@@ -7,7 +7,10 @@ pub fn clearing(message: &Clearing) -> String {
         Some(clearing::Body::Outcome(o)) => {
             let parts = o.parts.iter().map(|p| {
                 let issuer = p.part.as_ref().map_or("", |part| part.issuer.as_str());
-                format!("{issuer}={}", p.verdicts.as_ref().map_or("parked".to_owned(), |v| format!("{:?}", v.codes)))
+                format!(
+                    "{issuer}={}",
+                    p.verdicts.as_ref().map_or("parked".to_owned(), |v| format!("{:?}", v.codes))
+                )
             });
             format!("outcome {} {} {}", o.acquirer, o.number, parts.collect::<Vec<_>>().join(" "))
         }

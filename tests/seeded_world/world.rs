@@ -37,7 +37,8 @@ impl World {
         let mut env = Env::new(seed, profile, dice, trace);
         let adapters = acquirers().map(|city| Adapting::new(&mut env, city)).collect();
         let switches = (0..2).map(|_| super::switching::Switching::new(&mut env)).collect();
-        let books = (0..PARTITIONS).map(|p| Booking::load(&mut env, p, Rows::new())).collect::<Result<_, _>>()?;
+        let books =
+            (0..PARTITIONS).map(|p| Booking::load(&mut env, p, Rows::new())).collect::<Result<_, _>>()?;
         let coordinators = vec![Coordinating::new(&mut env)];
         let stores = (0..PARTITIONS).map(|_| Vec::new()).collect();
         let owner = std::collections::BTreeMap::new();
@@ -50,7 +51,8 @@ impl World {
 
     /// Gives an acquirer to one of the two processes.
     pub fn give(&mut self, city: City) -> Check {
-        let running: Vec<usize> = (0..self.switches.len()).filter(|place| !self.switches[*place].zombie).collect();
+        let running: Vec<usize> =
+            (0..self.switches.len()).filter(|place| !self.switches[*place].zombie).collect();
         let place = self.env.dice.pick(&running);
         self.owner.insert(city, self.switches[place].writer);
         self.switches[place].assign(&mut self.env, city)
@@ -124,12 +126,15 @@ impl World {
             return Ok(false);
         }
         let Request { writer, issuer, id, parts } = env.requests.swap_remove(place);
-        let Some(switch) = self.switches.iter_mut().find(|switch| switch.writer == writer) else { return Ok(true) };
+        let Some(switch) = self.switches.iter_mut().find(|switch| switch.writer == writer) else {
+            return Ok(true);
+        };
         let said: Vec<(Vec<u8>, bool)> = parts.iter().map(|taps| home_city_says(taps)).collect();
         let poisoned = !env.calm && said.iter().any(|(_, poisoned)| *poisoned);
         let refused = |why: &str| Err(NoAnswer::Refused(why.to_owned()));
         let broken = || Err(NoAnswer::Unreachable("the connection broke".to_owned()));
-        let verdicts = said.into_iter().map(|(codes, _)| Verdicts { codes: codes.into(), ..Verdicts::default() });
+        let verdicts =
+            said.into_iter().map(|(codes, _)| Verdicts { codes: codes.into(), ..Verdicts::default() });
         let mut verdicts: Vec<Verdicts> = verdicts.collect();
         let answer = match home {
             _ if !env.endpoint[index] => broken(),
