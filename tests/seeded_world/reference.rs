@@ -1,8 +1,6 @@
 //! The naive reference: what the log of one partition means, record by record, with nothing ever forgotten.
 //!
-//! It shares no code with the book: terms instead of rulebooks, maps by identity, sums over rows. Only one
-//! thing it leaves to the book: whether another record of an identity whose life was over when the record
-//! arrived is paid, for there both answers are right.
+//! It shares no code with the book: terms instead of rulebooks, maps by identity, sums over rows.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -158,12 +156,12 @@ impl Reference {
                         let parts = outcome.parts.iter().filter_map(|judged| {
                             Some((parse(&judged.part.as_ref()?.issuer), &judged.verdicts.as_ref()?.codes))
                         });
-                        self.settle(city, number, parts.collect(), &said, &mut did, &mut touched)?;
+                        self.settle(city, number, parts.collect(), &mut did, &mut touched)?;
                     }
                 } else if number > next {
                     did.stopped.push(city);
                 } else {
-                    self.book(city, number, &outcome.digest, &outcome.parts, &said, &mut did)?;
+                    self.book(city, number, &outcome.digest, &outcome.parts, &mut did)?;
                     touched.insert((city, number));
                 }
             }
@@ -174,7 +172,7 @@ impl Reference {
                         .parts
                         .iter()
                         .filter_map(|part| Some((parse(&part.issuer), &part.verdicts.as_ref()?.codes)));
-                    self.settle(city, number, parts.collect(), &said, &mut did, &mut touched)?;
+                    self.settle(city, number, parts.collect(), &mut did, &mut touched)?;
                 }
             }
             clearing::Body::Repeat(repeat) => {
@@ -228,7 +226,6 @@ impl Reference {
         number: u64,
         digest: &Bytes,
         parts: &[JudgedPart],
-        said: &Said,
         did: &mut Did,
     ) -> Check {
         let open = self.open.clone().ok_or("a batch while no cycle is open")?;
@@ -267,8 +264,7 @@ impl Reference {
             } else if open.date > tapped + days || tapped < line {
                 RecordResult::Rejected(Rejection::Late)
             } else if let Some(code) = code {
-                let hint = said.result_of(city, number, tap.position.get());
-                self.judge(city, &row, code, hint, did)?
+                self.judge(city, &row, code, did)?
             } else {
                 RecordResult::Parked
             };
@@ -286,7 +282,6 @@ impl Reference {
         city: City,
         number: u64,
         parts: Vec<(City, &Bytes)>,
-        said: &Said,
         did: &mut Did,
         touched: &mut BTreeSet<(City, u64)>,
     ) -> Check {
@@ -302,10 +297,9 @@ impl Reference {
                 continue;
             }
             self.in_order(city, number, row.issuer)?;
-            let hint = said.result_of(city, number, row.tap.position.get());
             row.result = match gone(&open, row.issuer) {
                 Some(gone) => gone,
-                None => self.judge(city, row, code, hint, did)?,
+                None => self.judge(city, row, code, did)?,
             };
             row.cycle = open.ordinal;
             touched.insert((city, number));
@@ -315,14 +309,7 @@ impl Reference {
     }
 
     /// What a record becomes whose home city has spoken.
-    fn judge(
-        &mut self,
-        acquirer: City,
-        row: &Row,
-        code: u8,
-        hint: Option<RecordResult>,
-        did: &mut Did,
-    ) -> Result<RecordResult, String> {
+    fn judge(&mut self, acquirer: City, row: &Row, code: u8, did: &mut Did) -> Result<RecordResult, String> {
         match code {
             0 => {}
             1 => return Ok(RecordResult::Rejected(Rejection::UnknownKey)),
@@ -336,13 +323,10 @@ impl Reference {
         let identity = Identity::of(row.issuer, &row.tap);
         let content = content(row.issuer, &row.tap);
         let holders = self.held.entry(identity).or_default();
-        if let Some(holder) = holders.last() {
-            let forgotten =
-                holder.tapped < row.arrival.1 && holders.iter().all(|held| held.content != content);
-            if !(forgotten && hint == Some(RecordResult::Cleared)) {
-                let same = holder.content == content;
-                return Ok(if same { RecordResult::Duplicate } else { RecordResult::Conflict });
-            }
+        // A holder from before the drop line under which the record arrived does not count.
+        if let Some(holder) = holders.last().filter(|holder| holder.tapped >= row.arrival.1) {
+            let same = holder.content == content;
+            return Ok(if same { RecordResult::Duplicate } else { RecordResult::Conflict });
         }
         let tapped = row.tap.tapped_day.get();
         holders.push(Holder { content: content.clone(), tapped });
@@ -490,13 +474,6 @@ impl Said {
 
     fn find(&self, city: City, number: u64) -> Option<&BatchResult> {
         self.results.iter().find(|r| r.number == number && parse(&r.acquirer) == city)
-    }
-
-    fn result_of(&self, city: City, number: u64, position: u16) -> Option<RecordResult> {
-        let result = self.find(city, number)?;
-        let exception = result.exceptions.iter().find(|e| e.position == u32::from(position));
-        exception
-            .map_or(Some(RecordResult::Cleared), |e| RecordResult::from_code(u8::try_from(e.result).ok()?))
     }
 
     fn totals_are(&self, expected: Option<&(u32, Sums, Vec<Adjustment>)>) -> Check {
