@@ -291,6 +291,11 @@ impl Adapting {
         rows.keys().any(|key| key.windows(name.len()).any(|part| part == name.as_bytes()))
     }
 
+    /// Whether no file waits.
+    pub fn has_taken_all(&self) -> bool {
+        self.disk.files.iter().all(|file| self.journal.upload(&file.name).is_some())
+    }
+
     /// At the end: every record of every file has a final result, the one in the book, and no batch is kept.
     pub fn check_end(&self, env: &Env) -> Check {
         let city = self.city;

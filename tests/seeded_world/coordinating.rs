@@ -162,13 +162,16 @@ impl Coordinating {
         };
         let days = if env.calm { 1 } else { env.dice.pick(&[0, 1, 1, 1, 2, 3, 1, 0, -2, 1]) };
         let date = Date::from_julian_day(last.business_date + days);
-        if !self.core.is_open() || last.cycle > env.wanted {
-            return false;
-        }
-        let ends = acquirers()
-            .map(|city| TapEnd { acquirer: city.to_string(), offset: env.log.end(Topic::Taps(city)) });
         let before = self.todo.len();
-        self.step(Input::CutOff { opens: Some((date, version)), ends: ends.collect() });
+        if !self.core.is_open() {
+            self.step(Input::Open { business_date: date, version });
+        } else if last.cycle <= env.wanted {
+            let ends = acquirers()
+                .map(|city| TapEnd { acquirer: city.to_string(), offset: env.log.end(Topic::Taps(city)) });
+            let pause = env.quiet && env.dice.permille(500);
+            let opens = (!pause).then_some((date, version));
+            self.step(Input::CutOff { opens, ends: ends.collect() });
+        }
         self.todo.iter().skip(before).any(|effect| matches!(effect, Effect::Say(_)))
     }
 }

@@ -89,6 +89,7 @@ impl World {
     /// Everybody gets a turn; whether anything happened.
     fn round(&mut self) -> Result<bool, String> {
         let mut hit = false;
+        self.env.quiet = self.is_quiet();
         while self.deliver()? {
             hit = true;
         }
@@ -118,6 +119,15 @@ impl World {
             }
         }
         Ok(hit)
+    }
+
+    /// Whether everything presented has reached the book, so that a cycle may end before the next is known: as
+    /// when one business day is cleared after the other.
+    fn is_quiet(&self) -> bool {
+        let passed = |city: City| self.env.committed[&city].0 == self.env.log.end(Topic::Taps(city));
+        self.env.stopped().is_empty()
+            && self.env.checks.rolled_back.is_empty()
+            && self.adapters.iter().all(|adapter| adapter.has_taken_all() && passed(adapter.city))
     }
 
     /// Nothing lost, nothing for ever open, everything consumed.

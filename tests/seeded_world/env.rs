@@ -55,6 +55,8 @@ pub struct Env {
     pub endpoint: [bool; ISSUERS],
     pub home: [Home; ISSUERS],
     pub requests: Vec<Request>,
+    /// Everything presented is in the book: a cycle may end before the next is known.
+    pub quiet: bool,
     /// How many cycles shall be closed.
     pub wanted: u32,
     pub partitions: Vec<Partition>,
@@ -81,6 +83,7 @@ impl Env {
             endpoint: [true; ISSUERS],
             home: [Home::Up; ISSUERS],
             requests: Vec::new(),
+            quiet: false,
             wanted: 0,
             partitions: (0..PARTITIONS).map(Partition::new).collect(),
             checks: Checks::default(),
