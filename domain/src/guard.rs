@@ -36,9 +36,7 @@ rules! {
     AdjustmentIdOnce,
     /// A record tapped before what may have been dropped is late.
     DropLine,
-    /// An identity is kept while a record of that identity is parked.
-    KeepParkedIdentity,
-    /// Identities are kept while a record that arrived during their life is parked.
+    /// Identities are kept while a record is parked that arrived during their life.
     KeepWhileArrivedParked,
     /// Date, window and prefix moves are checked for each cut-off event against what really ruled.
     CutOffChecked,

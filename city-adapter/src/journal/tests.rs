@@ -163,7 +163,11 @@ fn what_a_crash_left_of_a_finished_file_does_not_hide_the_one_begun_after_it() {
     let mut journal = edge.load();
     edge.step(&mut journal, begin("a.csv"));
     edge.step(&mut journal, cut(2, "a.csv", 0));
-    assert_eq!(edge.load().in_progress(), Some("a.csv"), "its batch 2 is journaled but perhaps not published");
+    assert_eq!(
+        edge.load().in_progress(),
+        Some("a.csv"),
+        "its batch 2 is journaled but perhaps not published"
+    );
 }
 
 #[test]

@@ -168,23 +168,11 @@ impl Identities {
         rest.is_empty()
     }
 
-    /// Forgets what was tapped before `line`, unless `keep` names it; returns what was kept for that reason.
-    pub fn forget_before(&mut self, line: Date, keep: &dyn Fn(Key) -> bool) -> Vec<Entry> {
-        let mut kept = Vec::new();
+    /// Forgets what was tapped before `line`.
+    pub fn forget_before(&mut self, line: Date) {
         for shard in &mut self.shards {
-            shard.retain(|entry| {
-                if entry.day >= line.julian_day() {
-                    return true;
-                }
-                let keeps = keep(entry.key());
-                if keeps {
-                    kept.push(*entry);
-                }
-                keeps
-            });
+            shard.retain(|entry| entry.day >= line.julian_day());
         }
-        kept.sort_unstable_by_key(|entry| entry.key());
-        kept
     }
 }
 
@@ -225,16 +213,15 @@ mod tests {
     }
 
     #[test]
-    fn forgetting_keeps_what_is_young_or_named() {
+    fn forgetting_keeps_what_is_young() {
         let mut identities = Identities::default();
         for day in 1_i32..=9 {
             identities.claim(entry(5, day.cast_unsigned(), day, 1), LINE);
         }
-        let kept = identities.forget_before(Date::from_julian_day(6), &|key| key.sequence == 2);
-        assert_eq!(kept, [entry(5, 2, 2, 1)]);
-        assert_eq!(identities.len(), 5);
-        assert_eq!(identities.claim(entry(5, 2, 2, 1), LINE), Claim::SameContent);
-        assert_eq!(identities.claim(entry(5, 3, 3, 1), LINE), Claim::Granted, "its life is over");
+        identities.forget_before(Date::from_julian_day(6));
+        assert_eq!(identities.len(), 4);
+        assert_eq!(identities.claim(entry(5, 6, 6, 1), LINE), Claim::SameContent);
+        assert_eq!(identities.claim(entry(5, 5, 5, 1), LINE), Claim::Granted, "its life is over");
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! Markers: a cycle ends, a cycle begins, identities whose life is over are forgotten.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     calendar::drop_line,
@@ -16,11 +13,8 @@ use domain::{
 use proto::{CycleEvent, Marker, Message, Opening, PartitionTotals, cycle_event};
 
 use super::{
-    Book, Effect, Halt, OpenCycle, Stepped, Target,
-    batch::PartView,
-    identities::{Entry, Key},
-    opening_name,
-    rows::{self, Carried, CycleRow, ParkedRow},
+    Book, Effect, Halt, OpenCycle, Stepped, Target, opening_name,
+    rows::{self, Carried, CycleRow},
 };
 use crate::store::{StoreError, Txn};
 
@@ -66,7 +60,7 @@ impl Book {
                 if closes {
                     self.close(txn, offset, effects)?;
                 }
-                self.open(txn, offset, opening, rulebook)?;
+                self.open(txn, offset, opening, rulebook);
                 Ok(Stepped::Done)
             }
             (false, _) if closes && !holds(Rule::PastMarkerIgnored) => {
@@ -103,13 +97,7 @@ impl Book {
         Ok(())
     }
 
-    fn open(
-        &mut self,
-        txn: &mut dyn Txn,
-        offset: u64,
-        opening: &Opening,
-        rulebook: Arc<Rulebook>,
-    ) -> Result<(), Halt> {
+    fn open(&mut self, txn: &mut dyn Txn, offset: u64, opening: &Opening, rulebook: Arc<Rulebook>) {
         let date = Date::from_julian_day(opening.business_date);
         self.drop_line = Some(drop_line(self.drop_line, date, rulebook.presentment_days));
         self.last_cycle = opening.cycle;
@@ -124,7 +112,7 @@ impl Book {
             carried: self.waiting.keys().map(carried).collect(),
         };
         txn.put(rows::cycle(opening.cycle), row.encode_to_vec());
-        self.forget(txn, offset)
+        self.forget(txn);
     }
 
     pub(super) fn open_cycle(&self, opening: &Opening, rulebook: Arc<Rulebook>) -> OpenCycle {
@@ -138,35 +126,14 @@ impl Book {
         }
     }
 
-    /// Forgets identities tapped before the drop line, none of them while a record is parked that arrived
-    /// during its life or that has the same identity.
-    fn forget(&mut self, txn: &mut dyn Txn, offset: u64) -> Result<(), Halt> {
-        let Some(line) = self.drop_line else { return Ok(()) };
+    /// Forgets identities tapped before the drop line, none of them that a parked record may still meet: for it
+    /// a holder counts that was tapped since the drop line under which it arrived.
+    fn forget(&mut self, txn: &mut dyn Txn) {
+        let Some(line) = self.drop_line else { return };
         let line = if holds(Rule::PruneAtDropLine) { line } else { line.plus_days(2) };
         let waiting = self.oldest_waiting_line().filter(|_| holds(Rule::KeepWhileArrivedParked));
         let line = waiting.map_or(line, |oldest| oldest.min(line));
-        let keep =
-            if holds(Rule::KeepParkedIdentity) { self.parked_identities(txn)? } else { BTreeSet::new() };
-        let kept = self.identities.forget_before(line, &|key| keep.contains(&key));
+        self.identities.forget_before(line);
         txn.delete_range(b"i/".to_vec(), rows::identities_of(line));
-        if !kept.is_empty() {
-            let entries = kept.iter().flat_map(Entry::to_bytes).collect();
-            txn.put(rows::identities(line, offset), entries);
-        }
-        Ok(())
-    }
-
-    fn parked_identities(&self, txn: &dyn Txn) -> Result<BTreeSet<Key>, Halt> {
-        let damaged = || StoreError::Damaged { row: "parked" };
-        let mut keys = BTreeSet::new();
-        for (city, number) in self.waiting.keys() {
-            let row: ParkedRow =
-                rows::load(txn, &rows::parked(*city, *number), "parked")?.ok_or_else(damaged)?;
-            for part in row.parts {
-                let view = PartView::new(part, None).map_err(|_| damaged())?;
-                keys.extend(view.taps().iter().map(|tap| Key::of(view.issuer, tap)));
-            }
-        }
-        Ok(keys)
     }
 }
