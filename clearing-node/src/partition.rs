@@ -26,7 +26,7 @@ const READ_BYTES: usize = 4 << 20;
 /// How long one look at the log waits: also how fast a stop is noticed.
 const POLL: Duration = Duration::from_millis(50);
 /// How long a marker's rulebook is waited for before an alarm.
-const RULEBOOK_WAIT: Duration = Duration::from_secs(30);
+const RULEBOOK_WAIT: Duration = Duration::from_secs(5);
 
 /// Why a partition's thread ended.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +122,7 @@ impl Partition {
         })?;
         let (acked, acks) = crossbeam_channel::unbounded();
         let mut worker = Worker {
+            number,
             store: store.clone(),
             topics: topics.clone(),
             scheme: Arc::clone(scheme),
@@ -134,7 +135,7 @@ impl Partition {
         let folding = spawn(format!("clearing-{number}"), move || {
             if let Err(error) = worker.work(&mut book, &read, &stopping) {
                 tracing::error!(%error, "partition {number} stands still");
-                tell(&telling, PartitionError::Halt { partition: number, halt: error }.to_string());
+                tell(&telling, error.to_string());
             }
         })?;
         Ok(Self { progress, store, stop, threads: vec![folding, reading], failed })
@@ -168,24 +169,30 @@ fn tell(failed: &Mutex<Option<String>>, why: String) {
 
 /// The thread that owns the book.
 struct Worker {
+    number: u32,
     store: RocksStore,
     topics: Topics,
     scheme: Arc<SchemeView>,
     writer: Box<dyn Writer>,
-    acked: Sender<Vec<u64>>,
-    acks: Receiver<Vec<u64>>,
+    acked: Sender<Result<Vec<u64>, LogError>>,
+    acks: Receiver<Result<Vec<u64>, LogError>>,
     progress: Arc<Progress>,
 }
 
 impl Worker {
-    fn work(&mut self, book: &mut Book, read: &Receiver<Vec<Entry>>, stop: &AtomicBool) -> Result<(), Halt> {
+    fn work(
+        &mut self,
+        book: &mut Book,
+        read: &Receiver<Vec<Entry>>,
+        stop: &AtomicBool,
+    ) -> Result<(), PartitionError> {
         let unpublished = book.outbox().collect();
         self.publish(unpublished)?;
         self.show(book);
         while !stop.load(Ordering::Relaxed) {
             let mut acknowledged = false;
-            for number in self.acks.try_iter().flatten() {
-                book.published(number);
+            for durable in self.acks.try_iter() {
+                durable?.into_iter().for_each(|number| book.published(number));
                 acknowledged = true;
             }
             if acknowledged {
@@ -198,20 +205,25 @@ impl Worker {
                     break;
                 }
             }
-            let effects = self.fold(book, group)?;
+            let partition = self.number;
+            let halt = |halt| PartitionError::Halt { partition, halt };
+            let effects = self.fold(book, group, stop).map_err(halt)?;
             self.publish(effects)?;
         }
         Ok(())
     }
 
-    /// Folds a group of messages and commits it as one write.
-    fn fold(&mut self, book: &mut Book, group: Vec<Entry>) -> Result<Vec<Effect>, Halt> {
+    /// Folds a group of messages and commits it as one write; none of it when it is stopped meanwhile.
+    fn fold(&mut self, book: &mut Book, group: Vec<Entry>, stop: &AtomicBool) -> Result<Vec<Effect>, Halt> {
         let mut effects = Vec::new();
         let mut txn = self.store.begin();
         for entry in group {
             loop {
                 let stepped = book.step(&mut txn, entry.offset, entry.payload.clone(), &mut effects)?;
                 let Stepped::NeedsRulebook { version } = stepped else { break };
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(Vec::new());
+                }
                 self.wait_for_rulebook(book, version);
             }
         }
@@ -235,7 +247,8 @@ impl Worker {
         }
     }
 
-    fn publish(&mut self, effects: Vec<Effect>) -> Result<(), Halt> {
+    /// Hands messages to the log. What the log does not take stays in the outbox: the next start publishes it.
+    fn publish(&mut self, effects: Vec<Effect>) -> Result<(), LogError> {
         let mut numbers = Vec::new();
         let mut group: Vec<(cu_log::Partition, Bytes)> = Vec::new();
         for effect in effects {
@@ -256,18 +269,11 @@ impl Worker {
             return Ok(());
         }
         let acked = self.acked.clone();
-        let told = self.writer.append(
+        self.writer.append(
             group,
-            Box::new(move |durable| match durable {
-                // The worker may have ended: the outbox publishes again at the next start.
-                Ok(_) => drop(acked.send(numbers)),
-                Err(error) => tracing::error!(%error, "results wait in the outbox"),
-            }),
-        );
-        if let Err(error) = told {
-            tracing::error!(%error, "results wait in the outbox");
-        }
-        Ok(())
+            // The worker may have ended: nobody is left to tell.
+            Box::new(move |durable| drop(acked.send(durable.map(|_| numbers)))),
+        )
     }
 
     fn show(&self, book: &Book) {
