@@ -21,7 +21,8 @@ demo: setup ## builds and runs everything in one process, with simulated cities;
 	@exec target/debug/cityunion demo --dir .demo
 
 test: lint ## everything a change must pass: lint, then all tests, on the embedded log and on a real Kafka
-	cargo test $(FLAGS) --workspace
+	cargo test $(FLAGS) --workspace --exclude system-tests
+	cargo test $(FLAGS) --package system-tests
 
 lint: setup ## formatter, spelling, dependency policy, linter
 	cargo fmt --all --check

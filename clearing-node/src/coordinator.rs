@@ -18,7 +18,7 @@ use domain::{
     totals::{Tally, TotalKey},
 };
 use proto::{
-    CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, Published, TapEnd, cycle_event::Body,
+    CutOff, CycleEvent, Marker, Opened, Opening, PartitionTotals, Plan, Published, TapEnd, cycle_event::Body,
 };
 
 use crate::wire;
@@ -268,6 +268,7 @@ impl Coordinator {
                 let name = || format!("two different publications of cycle {cycle}");
                 keep_first(&mut self.published, cycle, published, name, &mut self.halted, effects);
             }
+            Some(Body::Opened(_)) => {}
             None => effects.push(Effect::Alarm("an event on cu.cycles has no body".to_owned())),
         }
     }
@@ -381,7 +382,10 @@ impl Coordinator {
             let came_alone = opening.cycle == 1
                 || self.cut_offs.get(&(opening.cycle - 1)).is_some_and(|cut| cut.opens.is_none());
             if came_alone && self.said.insert((Step::MarkOpening, opening.cycle)) {
+                let cycle = opening.cycle;
                 effects.push(Effect::Mark(Marker { closes: 0, opens: Some(opening) }));
+                let opened = Body::Opened(Opened { cycle });
+                effects.push(Effect::Say(CycleEvent { body: Some(opened) }));
             }
         }
         let unplanned: Vec<u32> =

@@ -104,6 +104,7 @@ impl Partition {
         let progress = Arc::new(Progress::default());
         progress.next_offset.store(book.next_offset(), Ordering::Relaxed);
         progress.identities.store(book.identities().len() as u64, Ordering::Relaxed);
+        progress.unpublished.store(book.outbox_len(), Ordering::Relaxed);
 
         let (entries, read) = crossbeam_channel::bounded::<Vec<Entry>>(2);
         let (stopping, telling) = (Arc::clone(&stop), Arc::clone(&failed));

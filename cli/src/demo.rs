@@ -29,7 +29,7 @@ use crate::{
     args::Demo,
     house::House,
     output::{Format, say, thousands},
-    scheme_folder::SchemeFolder,
+    scheme_folder::{SchemeFolder, TapFile, Taps, list_city},
 };
 
 /// Business dates for which the simulated scheme has rules.
@@ -232,14 +232,16 @@ impl<'a> Show<'a> {
 
     /// Each member city collects its share of a second's taps and hands in a file.
     fn tap(&mut self, taps: &Path, date: Date) -> Result<()> {
-        if self.tappers.is_empty() {
+        let first = self.tappers.is_empty();
+        if first {
             self.tappers = tappers(taps, self.world, &self.cities)?;
         }
         let cycle_ms = u128::from(self.args.cycle_s) * 1000;
         let second = u32::try_from(self.cycle_since.elapsed().as_millis().min(cycle_ms) * 86_399 / cycle_ms)?;
         let members: BTreeSet<City> = self.scheme.rulebook.members(date).collect();
         let share = self.args.rate / u32::try_from(members.len().max(1))?;
-        let mut uploads = Vec::new();
+        // What was being handed in when the demo was killed is handed in again.
+        let mut uploads = if first { last_files(taps, &self.cities)? } else { Vec::new() };
         for (city, live) in self.tappers.iter_mut().filter(|(city, _)| members.contains(city)) {
             let bytes = live.next_file(share.max(1), LocalTime { date, second });
             let name = format!("{date}-{:012}.csv", live.counter());
@@ -320,6 +322,17 @@ fn tappers<'w>(taps: &Path, world: &'w World, cities: &BTreeSet<City>) -> Result
         tappers.extend(LiveCity::new(world, *city, counter).map(|live| (*city, live)));
     }
     Ok(tappers)
+}
+
+/// The file that each city made last.
+fn last_files(taps: &Path, cities: &BTreeSet<City>) -> Result<Vec<Upload>> {
+    let mut last = Vec::new();
+    for city in cities {
+        let mut found = Taps::default();
+        list_city(&taps.join(city.to_string()), *city, &mut found)?;
+        last.extend(found.files.iter().max().map(TapFile::upload));
+    }
+    Ok(last)
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -151,6 +151,13 @@ impl House {
         if let Some(why) = switch.and_then(SwitchHandle::failed) {
             bail!("the switch stands still: {why}");
         }
+        let stopped = switch.and_then(|switch| {
+            let acquirers = switch.status().acquirers;
+            acquirers.into_iter().find_map(|(city, status)| Some((city, status.stopped?)))
+        });
+        if let Some((city, why)) = stopped {
+            bail!("{city} is stopped: {why}");
+        }
         Ok(())
     }
 }

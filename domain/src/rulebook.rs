@@ -15,7 +15,7 @@ use crate::{
 mod read;
 
 /// The largest rulebook, bytes.
-pub const RULEBOOK_BYTES_MAX: usize = 64 << 20;
+pub const RULEBOOK_BYTES_MAX: usize = 4 << 20;
 
 /// A member city.
 #[derive(Clone, Debug, PartialEq, Eq)]

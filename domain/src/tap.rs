@@ -59,6 +59,9 @@ const _: () = assert!(size_of::<Tap>() == TAP_LEN);
 /// The first byte of the content: everything but line and position.
 const CONTENT_START: usize = 6;
 
+/// The length in bytes of [`Tap::content_bytes`].
+pub const CONTENT_LEN: usize = TAP_LEN - CONTENT_START;
+
 impl Tap {
     /// Local time of the tap.
     #[must_use]

@@ -97,12 +97,12 @@ fn write_issuer(
         }
         let mut last = None;
         while let Some(tap) = merge.next().map_err(FilesError::Spool)? {
-            let place = (tap.terminal, tap.terminal_seq.get());
-            if last >= Some(place) {
-                let row = format!("{acquirer} terminal {} number {}", hex(&tap.terminal), place.1);
+            // One identity may be paid again with other content when its window is over.
+            if last.is_some_and(|last: Tap| last.content_bytes() == tap.content_bytes()) {
+                let row = format!("{acquirer} terminal {} number {}", hex(&tap.terminal), tap.terminal_seq);
                 return Err(FilesError::RowTwice { file: table.name().to_owned(), row });
             }
-            last = Some(place);
+            last = Some(tap);
             let row = write_issuer_row(&mut table, acquirer, &tap)?;
             leaf.clear();
             leaf.extend_from_slice(&city.spelling());

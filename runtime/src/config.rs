@@ -42,25 +42,34 @@ pub fn load<C: DeserializeOwned>(
 ) -> Result<C, ConfigError> {
     let mut table = toml::Table::new();
     let mut origin = "made of defaults and environment".to_owned();
+    let mut text = None;
     if let Some(path) = file {
         let read = |source| ConfigError::Read { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(read)?;
+        let file = std::fs::read_to_string(path).map_err(read)?;
         origin = path.display().to_string();
         let wrong =
-            |e: &dyn std::fmt::Display| ConfigError::Wrong { origin: origin.clone(), message: e.to_string() };
-        // Read once as it stands, so that a mistake is shown with its line.
-        toml::from_str::<C>(&text).map_err(|e| wrong(&e))?;
-        table = toml::from_str(&text).map_err(|e| wrong(&e))?;
+            |e: toml::de::Error| ConfigError::Wrong { origin: origin.clone(), message: e.to_string() };
+        table = toml::from_str(&file).map_err(wrong)?;
+        text = Some(file);
     }
+    let of_file = origin.clone();
     let start = format!("{prefix}_");
     let mine: BTreeMap<String, String> =
         environment.filter_map(|(k, v)| Some((k.strip_prefix(&start)?.to_lowercase(), v))).collect();
     for (key, value) in mine {
         let path: Vec<&str> = key.split("__").collect();
-        set(&mut table, &path, parse_value(&value));
         origin.push_str(&format!(", {start}{}", key.to_uppercase()));
+        set(&mut table, &path, parse_value(&value))
+            .map_err(|message| ConfigError::Wrong { origin: origin.clone(), message })?;
     }
-    C::deserialize(table).map_err(|e| ConfigError::Wrong { origin, message: e.to_string() })
+    C::deserialize(table).map_err(|error| {
+        // A mistake of the file alone is shown with its line.
+        let in_file = text.as_deref().and_then(|text| toml::from_str::<C>(text).err());
+        match in_file.filter(|in_file| in_file.message() == error.message()) {
+            Some(in_file) => ConfigError::Wrong { origin: of_file, message: in_file.to_string() },
+            None => ConfigError::Wrong { origin, message: error.to_string() },
+        }
+    })
 }
 
 fn parse_value(text: &str) -> toml::Value {
@@ -69,16 +78,18 @@ fn parse_value(text: &str) -> toml::Value {
     parsed.unwrap_or_else(|| toml::Value::String(text.to_owned()))
 }
 
-fn set(table: &mut toml::Table, path: &[&str], value: toml::Value) {
+fn set(table: &mut toml::Table, path: &[&str], value: toml::Value) -> Result<(), String> {
     match path {
-        [] => {}
+        [] => Ok(()),
         [key] => {
             table.insert((*key).to_owned(), value);
+            Ok(())
         }
         [section, rest @ ..] => {
             let inner = table.entry(*section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            if let toml::Value::Table(inner) = inner {
-                set(inner, rest, value);
+            match inner {
+                toml::Value::Table(inner) => set(inner, rest, value),
+                _ => Err(format!("`{section}` is no section")),
             }
         }
     }
@@ -124,6 +135,18 @@ mod tests {
         assert_eq!(loaded.unwrap(), Sample { name: "file".to_owned(), limits: Limits { taps_max: 7 } });
         let loaded = sample("name = 'file' ", &[("CITYUNION_NAME", "from the environment")]);
         assert_eq!(loaded.unwrap().name, "from the environment");
+    }
+
+    #[test]
+    fn the_environment_may_give_what_the_file_leaves_out() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Required {
+            log: BTreeMap<String, String>,
+        }
+        let environment = [("CITYUNION_LOG__KAFKA".to_owned(), "127.0.0.1:9092".to_owned())];
+        let loaded: Required = load(None, "CITYUNION", environment.into_iter()).unwrap();
+        assert_eq!(loaded.log["kafka"], "127.0.0.1:9092");
     }
 
     #[test]

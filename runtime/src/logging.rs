@@ -4,10 +4,13 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, fmt};
 
+/// The environment variable that filters log lines.
+pub const FILTER: &str = "CITYUNION_LOG";
+
 /// Writes log lines of level `default` and above to standard error; `CITYUNION_LOG` overrides it with the
 /// filter syntax of tracing, such as `info,switch=debug`. A second call changes nothing.
 pub fn init(default: &str) {
-    let filter = EnvFilter::try_from_env("CITYUNION_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new(default));
     let log = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let set = log.with_ansi(std::io::stderr().is_terminal()).try_init();
     if set.is_err() {

@@ -21,6 +21,9 @@ const POLL: Duration = Duration::from_millis(200);
 struct Known {
     rulebooks: BTreeMap<(u32, [u8; 32]), Arc<Rulebook>>,
     openings: BTreeMap<u32, Opening>,
+    /// The last cycle whose opening came alone, and the last whose markers are said to stand.
+    alone: u32,
+    opened: u32,
     cut_off: u32,
     failed: Option<String>,
 }
@@ -159,7 +162,13 @@ impl Known {
             return;
         }
         match CycleEvent::decode(entry.payload.clone()).map(|event| event.body) {
-            Ok(Some(Body::Opening(opening))) => self.opened(opening),
+            Ok(Some(Body::Opening(opening))) => {
+                let cycle = opening.cycle;
+                if self.opened(opening) {
+                    self.alone = cycle;
+                }
+            }
+            Ok(Some(Body::Opened(opened))) => self.opened = self.opened.max(opened.cycle),
             Ok(Some(Body::CutOff(cut)))
                 if cut.cycle == self.cut_off + 1 && self.openings.contains_key(&cut.cycle) =>
             {
@@ -174,10 +183,12 @@ impl Known {
     }
 
     /// The first opening of the cycle that is due wins.
-    fn opened(&mut self, opening: Opening) {
-        if opening.cycle == self.cut_off + 1 {
-            self.openings.entry(opening.cycle).or_insert(opening);
+    fn opened(&mut self, opening: Opening) -> bool {
+        let first = opening.cycle == self.cut_off + 1 && !self.openings.contains_key(&opening.cycle);
+        if first {
+            self.openings.insert(opening.cycle, opening);
         }
+        first
     }
 
     fn rulebook(&self, opening: &Opening) -> Option<Arc<Rulebook>> {
@@ -187,6 +198,10 @@ impl Known {
 
     fn open_cycle(&self) -> Option<OpenCycle> {
         let opening = self.openings.get(&(self.cut_off + 1))?;
+        // Taps before the marker would stand where no cycle is open.
+        if self.alone == opening.cycle && self.opened < opening.cycle {
+            return None;
+        }
         Some(OpenCycle { opening: opening.clone(), rulebook: self.rulebook(opening)? })
     }
 }

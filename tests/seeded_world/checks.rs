@@ -285,7 +285,7 @@ impl Checks {
                 }
             }
             Some(Body::Plan(plan)) => return self.plan(plan),
-            Some(Body::Published(_)) | None => {}
+            Some(Body::Published(_) | Body::Opened(_)) | None => {}
         }
         Ok(())
     }

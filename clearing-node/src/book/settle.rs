@@ -46,6 +46,9 @@ impl Book {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Halt> {
         let Some(mut row) = rows::load::<BatchRow>(txn, &rows::batch(city, number), "batch")? else {
+            effects.push(Effect::Alarm(format!(
+                "batch {number} of {city} is asked about, but its outcome never came"
+            )));
             return Ok(());
         };
         if holds(Rule::DigestKept) && row.digest != *digest {

@@ -47,7 +47,8 @@ fn choose(
     if let Some(date) = asked {
         return for_date(date, last, new);
     }
-    let dates = files.iter().filter_map(TapFile::date);
+    // A name with a date beyond tomorrow waits, whatever it means.
+    let dates = files.iter().filter_map(TapFile::date).filter(|date| *date <= today.plus_days(1));
     if let Some(date) = dates.filter(|date| last.is_none_or(|last| *date > last)).min() {
         return Ok(Choice::Clear(date));
     }
@@ -121,8 +122,9 @@ mod tests {
         let tomorrow = date("2026-01-02");
         assert_eq!(business_date(Some(tomorrow), &[], &[], &[], today).unwrap(), Choice::Clear(tomorrow));
         assert!(business_date(Some(date("2026-01-03")), &[], &[], &[], today).is_err());
-        let files = [file("2027-01-01.csv")];
-        assert!(business_date(None, &[], &files, &[&files[0]], today).is_err());
+        let files = [file("2081-09-02.csv"), file("2025-12-31.csv")];
+        let choice = business_date(None, &[], &files, &[&files[0]], today).unwrap();
+        assert_eq!(choice, Choice::Clear(date("2025-12-31")), "a mistyped name holds nothing up");
     }
 
     #[test]

@@ -82,9 +82,14 @@ impl Clearing<'_> {
             (None, _) => true,
         };
         if goes_on {
-            match self.choose()? {
-                Choice::Clear(date) => self.clear_date(date, &mut run)?,
-                Choice::NothingNew(text) => run.nothing_new(text),
+            match self.choose() {
+                Ok(Choice::Clear(date)) => self.clear_date(date, &mut run)?,
+                Ok(Choice::NothingNew(text)) => run.nothing_new(text),
+                Err(refused) => {
+                    // What was finished just now is answered all the same.
+                    self.write_answers()?;
+                    return Err(refused);
+                }
             }
         }
         self.write_answers()?;
@@ -182,11 +187,22 @@ impl Clearing<'_> {
             .take(uploads, &|city| members.contains(&city), &|lines| progress.add(lines))?;
         progress.finish();
         for upload in &taken.uploads {
-            if let Outcome::Refused(why) | Outcome::Unreadable(why) = &upload.outcome {
-                tracing::warn!("{}/{} is refused: {why}", upload.city, upload.name);
+            match &upload.outcome {
+                Outcome::Refused(why) => {
+                    run.refused += 1;
+                    tracing::warn!("{}/{} is refused: {why}", upload.city, upload.name);
+                }
+                Outcome::Unreadable(why) => {
+                    run.unreadable += 1;
+                    tracing::warn!("{}/{} cannot be taken: {why}", upload.city, upload.name);
+                }
+                _ => {}
             }
         }
         run.taken = Some(taken.totals());
+        for (city, error) in taken.failures.iter().skip(1) {
+            tracing::error!("{city}: {error:#}");
+        }
         match taken.failures.into_iter().next() {
             Some((city, error)) => Err(error).with_context(|| format!("failed to take the files of {city}")),
             None => Ok(()),

@@ -27,6 +27,10 @@ pub struct Run {
     started: Instant,
     /// Sums over the files taken now.
     pub taken: Option<Summary>,
+    /// Tap files that were refused whole.
+    pub refused: usize,
+    /// Tap files that could not be read; they may be tried again.
+    pub unreadable: usize,
     /// Tap files that wait for a later business date.
     pub waiting: usize,
     /// Folders of the cycles closed now.
@@ -43,6 +47,8 @@ impl Run {
         Self {
             started,
             taken: None,
+            refused: 0,
+            unreadable: 0,
             waiting: 0,
             closed: Vec::new(),
             nothing_new: None,
@@ -81,6 +87,8 @@ impl Run {
         let mut facts = Map::new();
         facts.insert("cycles".to_owned(), json!(folders));
         facts.insert("alarms".to_owned(), json!(self.alarms));
+        facts.insert("files_refused".to_owned(), json!(self.refused));
+        facts.insert("files_unreadable".to_owned(), json!(self.unreadable));
         facts.insert("files_waiting".to_owned(), json!(self.waiting));
         facts.insert("taps_per_s".to_owned(), json!(rate));
         facts.insert("elapsed_ms".to_owned(), json!(elapsed_ms));
@@ -101,12 +109,14 @@ impl Run {
         if let Some(taken) = &self.taken {
             let number = |n: u64| thousands(&n.to_string());
             let text = format!(
-                "\n{} lines: {} presented, {} local, {} malformed; {} taps/s; {} file(s) wait for a later date",
+                "\n{} lines: {} presented, {} local, {} malformed; {} taps/s; files: {} refused, {} unreadable, {} wait for a later date",
                 number(taken.records),
                 number(taken.presented),
                 number(taken.local),
                 number(taken.malformed),
                 number(rate),
+                self.refused,
+                self.unreadable,
                 self.waiting
             );
             say(args.output, &text);

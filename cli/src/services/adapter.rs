@@ -1,7 +1,7 @@
 //! A city's edge alone: its acquiring side over an inbox, its issuing side on a port.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     net::SocketAddr,
     path::PathBuf,
@@ -17,6 +17,7 @@ use city_adapter::{
 use domain::{city::City, date::Date, home_city::HomeCity, hotlist::Hotlist, keys::KeyRing};
 use runtime::scheme::SchemeView;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
 
 use super::{Configured, LogConfig, network, until_stopped};
 use crate::scheme_folder::{TapFile, Taps, list_city};
@@ -61,10 +62,6 @@ const fn inbox_every_s() -> u64 {
 }
 
 impl Configured for Config {
-    fn log(&mut self) -> &mut LogConfig {
-        &mut self.log
-    }
-
     fn check(&self) -> Result<()> {
         match &self.issuer {
             Some(issuer) if !issuer.test_mode => bail!(
@@ -93,9 +90,10 @@ pub(super) fn run(config: Config) -> Result<()> {
     let scheme = Arc::new(
         SchemeView::follow(&log, &topics).context("follow the cycles; is a clearing node running?")?,
     );
-    if let Some(issuer) = &config.issuer {
-        serve(&tokio, issuer, config.city, &scheme)?;
-    }
+    let issuing = match &config.issuer {
+        Some(issuer) => Some(serve(&tokio, issuer, config.city, &scheme)?),
+        None => None,
+    };
     let host = AcquirerHost::open(&config.state_dir, log, topics, &config.out_dir)?;
     host.follow(&[config.city])?;
     tracing::info!("{}: taking tap files from {}", config.city, config.inbox_dir.display());
@@ -104,6 +102,9 @@ pub(super) fn run(config: Config) -> Result<()> {
     until_stopped(&tokio, || {
         if let Some((city, why)) = host.stopped().into_iter().next() {
             bail!("{city} is stopped: {why}");
+        }
+        if issuing.as_ref().is_some_and(JoinHandle::is_finished) {
+            bail!("the issuing side has ended; nobody judges the cards of {}", config.city);
         }
         if looked.is_some_and(|looked| looked.elapsed() < Duration::from_secs(config.inbox_every_s)) {
             return Ok(());
@@ -138,16 +139,20 @@ impl Inbox<'_> {
         let uploads = files.iter().map(|(file, _)| file.upload()).collect();
         let member = |city| open.rulebook.participant(city).is_some_and(|p| p.is_member(date));
         let taken = self.host.take(uploads, &member, &|_| {})?;
+        let mut again = BTreeSet::new();
         for upload in taken.uploads {
             match upload.outcome {
-                Outcome::Refused(why) | Outcome::Unreadable(why) => {
-                    tracing::warn!("{} is refused: {why}", upload.name);
+                Outcome::Refused(why) => tracing::warn!("{} is refused: {why}", upload.name),
+                Outcome::Unreadable(why) => {
+                    tracing::warn!("{} cannot be taken: {why}; it is tried again", upload.name);
+                    again.insert(upload.name);
                 }
                 outcome => tracing::info!("{}: {outcome:?}", upload.name),
             }
         }
         if taken.failures.is_empty() {
-            self.seen.extend(files.into_iter().map(|(file, state)| (file.path, state)));
+            let known = files.into_iter().filter(|(file, _)| !again.contains(&file.name));
+            self.seen.extend(known.map(|(file, state)| (file.path, state)));
         }
         for (city, error) in taken.failures {
             tracing::error!("{city}: {error:#}; it is tried again");
@@ -178,7 +183,7 @@ fn serve(
     issuer: &Issuer,
     city: City,
     scheme: &Arc<SchemeView>,
-) -> Result<()> {
+) -> Result<JoinHandle<()>> {
     let homes = BTreeMap::from([(city, issuer.home(city)?)]);
     let rules = Arc::clone(scheme);
     let grace = move || rules.last_rulebook().map_or(0, |rulebook| rulebook.hotlist_grace_hours);
@@ -188,11 +193,10 @@ fn serve(
         .block_on(tokio::net::TcpListener::bind(listen))
         .with_context(|| format!("listen on {listen}; is the port taken?"))?;
     tracing::info!("{city}: judging its cards on {listen}");
-    tokio.spawn(async move {
+    Ok(tokio.spawn(async move {
         let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
         if let Err(error) = service.serve_with_incoming(incoming).await {
             tracing::error!(%error, "the issuing side has ended");
         }
-    });
-    Ok(())
+    }))
 }

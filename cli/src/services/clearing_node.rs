@@ -28,9 +28,9 @@ pub(super) struct Config {
     out_dir: PathBuf,
     /// The rules; published to the log when their version is new.
     rulebook: PathBuf,
-    /// Seconds between cut-offs, each with the next business date.
-    #[serde(default = "a_day_s")]
-    cut_off_every_s: u64,
+    /// Seconds between cut-offs, each with the next business date, for trials. Without it a cycle ends when its
+    /// business date is over in UTC+8, also one that was over while the node was away.
+    cut_off_every_s: Option<u64>,
     /// How long a cut-off waits for the switches before it leaves out who is behind.
     #[serde(default = "barrier_s_max")]
     barrier_s_max: u64,
@@ -38,21 +38,16 @@ pub(super) struct Config {
     first_business_date: Option<Date>,
 }
 
-const fn a_day_s() -> u64 {
-    86_400
-}
+/// How long after a refusal the coordinator is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 const fn barrier_s_max() -> u64 {
     600
 }
 
 impl Configured for Config {
-    fn log(&mut self) -> &mut LogConfig {
-        &mut self.log
-    }
-
     fn check(&self) -> Result<()> {
-        if self.cut_off_every_s == 0 {
+        if self.cut_off_every_s == Some(0) {
             bail!("cut_off_every_s must be at least 1");
         }
         self.rules().map(drop)
@@ -82,8 +77,14 @@ pub(super) fn run(config: Config) -> Result<()> {
     };
     let node = Node::start(node, &log, &topics, &scheme)?;
     tracing::info!("clearing {} partitions into {}", rulebook.partitions, config.out_dir.display());
-    let mut clock =
-        CutOffs { config: &config, version: rulebook.version, since: Instant::now(), asked: None };
+    let mut clock = CutOffs {
+        config: &config,
+        version: rulebook.version,
+        since: Instant::now(),
+        cycle: None,
+        asked: None,
+        asked_at: None,
+    };
     let tokio = network()?;
     until_stopped(&tokio, || {
         if let Some(why) = node.failed() {
@@ -104,22 +105,31 @@ fn topics_of(topics: &Topics, rulebook: &Rulebook) -> Vec<cu_log::TopicSpec> {
 struct CutOffs<'a> {
     config: &'a Config,
     version: u32,
+    /// The last cycle, and since when it has been seen here.
+    cycle: Option<u32>,
     since: Instant,
-    /// The cycle for which this was asked already.
+    /// The cycle for which this was asked already, and when.
     asked: Option<u32>,
+    asked_at: Option<Instant>,
 }
 
 impl CutOffs<'_> {
     fn look(&mut self, node: &Node) {
         let status = node.status();
-        if let Some(why) = &status.refused {
-            tracing::warn!("the coordinator refused: {why}");
+        let paused = self.asked_at.is_some_and(|at| at.elapsed() < ASK_AGAIN);
+        if let Some(why) = status.refused.as_ref().filter(|_| !paused) {
+            tracing::warn!("the coordinator refused: {why}; it is asked again");
+            self.asked = None;
+        }
+        if status.openings.last().map(|last| last.cycle) != self.cycle {
+            self.cycle = status.openings.last().map(|last| last.cycle);
+            self.since = Instant::now();
         }
         if let Some((cycle, request)) = self.due(&status)
             && self.asked.replace(cycle) != Some(cycle)
         {
             node.request(request);
-            self.since = Instant::now();
+            self.asked_at = Some(Instant::now());
         }
     }
 
@@ -136,7 +146,10 @@ impl CutOffs<'_> {
         if !status.open {
             return Some((last.cycle, Request::Open { business_date: next, version }));
         }
-        let time = self.since.elapsed() >= Duration::from_secs(self.config.cut_off_every_s);
+        let time = match self.config.cut_off_every_s {
+            Some(every) => self.since.elapsed() >= Duration::from_secs(every),
+            None => crate::today() >= next,
+        };
         time.then_some((last.cycle, Request::CutOff { opens: Some((next, version)) }))
     }
 }

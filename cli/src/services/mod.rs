@@ -43,9 +43,6 @@ impl LogConfig {
 
 /// A service's configuration.
 trait Configured: DeserializeOwned + Serialize {
-    /// Where the log is set.
-    fn log(&mut self) -> &mut LogConfig;
-
     /// Checks what the types cannot.
     fn check(&self) -> Result<()>;
 }
@@ -86,11 +83,12 @@ fn act<C: Configured>(service: &Service, run: fn(C) -> Result<()>) -> Result<Exi
 }
 
 fn load<C: Configured>(args: &Config) -> Result<C> {
-    let mut config: C = runtime::config::load(Some(&args.config), "CITYUNION", std::env::vars())
+    // The filter of log lines is no part of a configuration.
+    let mut environment: Vec<(String, String)> =
+        std::env::vars().filter(|(name, _)| name != runtime::logging::FILTER).collect();
+    environment.extend(args.kafka.clone().map(|kafka| ("CITYUNION_LOG__KAFKA".to_owned(), kafka)));
+    let config: C = runtime::config::load(Some(&args.config), "CITYUNION", environment.into_iter())
         .context("failed to start")?;
-    if let Some(kafka) = &args.kafka {
-        config.log().kafka.clone_from(kafka);
-    }
     config.check().map_err(|error| crate::errors::Usage(format!("{}: {error:#}", args.config.display())))?;
     Ok(config)
 }

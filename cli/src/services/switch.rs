@@ -36,10 +36,6 @@ const fn park_after_ms() -> u64 {
 }
 
 impl Configured for Config {
-    fn log(&mut self) -> &mut LogConfig {
-        &mut self.log
-    }
-
     fn check(&self) -> Result<()> {
         if self.acquirers.is_empty() {
             bail!("acquirers is empty: name the cities whose taps this switch owns");
@@ -51,8 +47,13 @@ impl Configured for Config {
 impl Config {
     fn uris(&self) -> Result<Vec<(City, tonic::transport::Uri)>> {
         let uri = |(city, uri): (&City, &String)| {
-            let parsed = uri.parse().with_context(|| format!("home_cities: `{uri}` of {city} is no URI"))?;
-            Ok((*city, parsed))
+            let what =
+                || format!("home_cities: `{uri}` of {city} is no address such as http://127.0.0.1:7001");
+            let parsed: tonic::transport::Uri = uri.parse().with_context(what)?;
+            match (parsed.scheme_str(), parsed.authority()) {
+                (Some("http"), Some(_)) => Ok((*city, parsed)),
+                _ => bail!(what()),
+            }
         };
         self.home_cities.iter().map(uri).collect()
     }

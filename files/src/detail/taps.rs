@@ -2,17 +2,23 @@
 
 use std::{collections::BTreeMap, io, mem, path::Path};
 
-use domain::{city::City, tap::Tap};
+use domain::{
+    city::City,
+    tap::{CONTENT_LEN, Tap},
+};
 use zerocopy::IntoBytes as _;
 
 use super::spool::{Merge, Record, Run, Spool};
 
 impl Record for Tap {
-    /// Terminal number, then terminal sequence.
-    type Rank = (u64, u32);
+    /// Terminal number, then terminal sequence, then the content: an identity may be paid again with other
+    /// content when its window is over.
+    type Rank = (u64, u32, [u8; CONTENT_LEN]);
 
     fn rank(&self) -> Self::Rank {
-        (self.terminal_number(), self.terminal_seq.get())
+        let mut content = [0; CONTENT_LEN];
+        content.copy_from_slice(self.content_bytes());
+        (self.terminal_number(), self.terminal_seq.get(), content)
     }
 }
 

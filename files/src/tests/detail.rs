@@ -73,6 +73,21 @@ fn rows_of_a_file_are_merged_by_line() {
     assert_eq!(places, [in_order("a.csv"), in_order("b.csv")].concat());
 }
 
+#[test]
+fn an_identity_paid_again_with_other_content_has_both_rows_in_any_order_of_coming() {
+    let (acquirer, issuer, _, _, tap) = record(1);
+    let again = Tap { tapped_day: (tap.tapped_day.get() + 20).into(), ..tap };
+    let written = [[tap, again], [again, tap]].map(|taps| {
+        let out = tempfile::tempdir().unwrap();
+        let mut detail = Detail::new(out.path(), MEMORY_BYTES_DEFAULT).unwrap();
+        taps.iter().for_each(|tap| detail.cleared(issuer, acquirer, tap).unwrap());
+        let (folder, _) = write_cycle(out.path(), "2018-09-01-001", None, vec![detail]).unwrap();
+        read_all(&folder)[&format!("issuer/{issuer}.csv")].clone()
+    });
+    assert_eq!(written[0], written[1]);
+    assert_eq!(String::from_utf8_lossy(&written[0]).lines().count(), 3);
+}
+
 /// What writing the detail says.
 fn refused(fill: impl FnOnce(&mut Detail)) -> FilesError {
     let out = tempfile::tempdir().unwrap();
@@ -86,7 +101,7 @@ fn a_record_with_two_rows_is_refused() {
     let (acquirer, issuer, file, row, tap) = record(1);
     let error = refused(|detail| {
         detail.cleared(issuer, acquirer, &tap).unwrap();
-        detail.cleared(issuer, acquirer, &Tap { card: [7; 8], ..tap }).unwrap();
+        detail.cleared(issuer, acquirer, &Tap { line: 9.into(), ..tap }).unwrap();
     });
     assert!(
         matches!(&error, FilesError::RowTwice { file, .. } if file == "issuer/tu-2900.csv"

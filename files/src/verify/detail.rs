@@ -111,8 +111,15 @@ pub(super) fn read_issuers(
 ) -> Result<IssuerSide, FilesError> {
     let mut side = IssuerSide::default();
     for (issuer, entry) in files {
-        let mut reader =
-            IssuerReader { issuer: *issuer, entry, rules, pair: None, last: None, leaf: Vec::new() };
+        let mut reader = IssuerReader {
+            issuer: *issuer,
+            entry,
+            rules,
+            pair: None,
+            last: None,
+            last_row: Vec::new(),
+            leaf: Vec::new(),
+        };
         read_csv(folder, entry, &layout::ISSUER, findings, |row, findings| {
             reader.read(row, &mut side, findings);
         })?;
@@ -136,6 +143,7 @@ struct IssuerReader<'a> {
     rules: Option<(&'a Rulebook, Date)>,
     pair: Option<OpenPair>,
     last: Option<(City, [u8; 12], u32)>,
+    last_row: Vec<u8>,
     leaf: Vec<u8>,
 }
 
@@ -152,11 +160,14 @@ impl IssuerReader<'_> {
             Err(column) => return row.bad_field(findings, &self.entry.name, &layout::ISSUER, column),
         };
         let place = Some((parsed.acquirer, parsed.terminal, parsed.terminal_seq));
-        if self.last >= place {
+        // One identity may be paid again with other content when its window is over.
+        if self.last > place || (self.last == place && self.last_row == row.bytes) {
             let what = "it is not behind the row before, by acquirer, terminal and terminal_seq";
             findings.fail(Check::Order, &self.entry.name, Some(row.line), what);
         }
         self.last = place;
+        self.last_row.clear();
+        self.last_row.extend_from_slice(row.bytes);
         if self.pair.as_ref().is_none_or(|pair| pair.acquirer != parsed.acquirer) {
             self.close_pair(side, findings);
             self.open_pair(parsed.acquirer);

@@ -30,6 +30,8 @@ struct State {
 pub(super) struct Ledger {
     state: Mutex<State>,
     progress: Condvar,
+    /// Held while groups are told.
+    telling: Mutex<()>,
 }
 
 impl Ledger {
@@ -59,6 +61,8 @@ impl Ledger {
 
     /// Tells the groups at the front that have nothing under way any more.
     pub(super) fn tell(&self) {
+        // One at a time, so that the callbacks come in the order of the appends.
+        let _turn = lock(&self.telling);
         loop {
             let mut state = lock(&self.state);
             let Some(done) = state.open.pop_front_if(|open| open.left == 0) else { return };
