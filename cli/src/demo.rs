@@ -20,6 +20,7 @@ use cu_log::{Log, embedded::EmbeddedLog, topics::Topics};
 use domain::{
     city::City,
     date::{Date, LocalTime},
+    rulebook::Standing,
 };
 use simulator::{LiveCity, SimulateConfig, World, simulate};
 use switch::service::{ServiceConfig, SwitchHandle};
@@ -154,7 +155,7 @@ impl<'a> Show<'a> {
             let status = self.house.node.status();
             self.follow_cycles(&status)?;
             if let Some(date) = self.open_date(&status) {
-                self.darken();
+                self.darken(date);
                 self.tap(taps, date)?;
             }
             self.show(&self.house.node.status());
@@ -211,14 +212,16 @@ impl<'a> Show<'a> {
     }
 
     /// Some cycles have a home city that goes dark for a while: its records park, then deliver.
-    fn darken(&mut self) {
+    fn darken(&mut self, date: Date) {
         let (from, long) = DARK_S;
         let now = self.cycle_since.elapsed().as_secs();
         let due = self.cycle.is_multiple_of(DARK_EVERY) && (from..from + long).contains(&now);
         match (due, self.dark) {
             (true, None) => {
-                let at = usize::try_from(self.cycle).unwrap_or(0) % self.directory.len().max(1);
-                let Some(city) = self.directory.keys().nth(at).copied() else { return };
+                let member = |city: &&City| self.scheme.rulebook.standing(**city, date) == Standing::Member;
+                let paying: Vec<City> = self.directory.keys().filter(member).copied().collect();
+                let at = usize::try_from(self.cycle).unwrap_or(0) % paying.len().max(1);
+                let Some(city) = paying.get(at).copied() else { return };
                 self.switch.set_endpoint(city, None);
                 self.dark = Some(city);
             }
