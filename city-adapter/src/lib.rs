@@ -12,9 +12,3 @@ mod fields;
 mod lines;
 
 pub use cut::{BATCH_LEN_MAX, BATCH_RECORDS_MAX};
-
-/// An error with its sources, for places that keep only text.
-fn whole_text(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
-}

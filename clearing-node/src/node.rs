@@ -17,7 +17,7 @@ use cu_log::{
 };
 use domain::{city::City, date::Date};
 use proto::{CycleEvent, Marker, Message, Opening, Published, TapEnd};
-use runtime::scheme::SchemeView;
+use runtime::{scheme::SchemeView, whole_text};
 
 use crate::{
     coordinator::{Coordinator, Effect, Input},
@@ -184,8 +184,9 @@ impl Node {
             .name("coordinator".to_owned())
             .spawn(move || {
                 if let Err(error) = shell.work(&asked, &stopping) {
-                    tracing::error!(%error, "the coordinator stands still");
-                    lock(&shell.status).halted.get_or_insert(error.to_string());
+                    let why = whole_text(&error);
+                    tracing::error!("the coordinator stands still: {why}");
+                    lock(&shell.status).halted.get_or_insert(why);
                     shell.status.1.notify_all();
                 }
             })
@@ -449,7 +450,7 @@ impl Shell {
             topics: &self.topics,
         };
         render::render(&source, &self.config.work_dir, &self.config.out_dir)
-            .map_err(|error| halted(chain(&error)))
+            .map_err(|error| halted(whole_text(&error)))
     }
 
     fn show(&self) {
@@ -463,16 +464,4 @@ impl Shell {
         drop(status);
         self.status.1.notify_all();
     }
-}
-
-/// An error with all its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }

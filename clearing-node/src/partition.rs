@@ -14,7 +14,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 use cu_log::{Entry, Log, LogError, Writer, topics::Topics};
 use domain::city::City;
-use runtime::scheme::SchemeView;
+use runtime::{scheme::SchemeView, whole_text};
 
 use crate::{
     book::{Book, Booked, Effect, Halt, Stepped, Target},
@@ -32,7 +32,7 @@ const RULEBOOK_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum PartitionError {
     /// The book stopped.
-    #[error("partition {partition}: {halt}")]
+    #[error("partition {partition} cannot go on")]
     Halt {
         /// Its number.
         partition: u32,
@@ -117,7 +117,7 @@ impl Partition {
                             return;
                         }
                     }
-                    Err(error) => return tell(&telling, error.to_string()),
+                    Err(error) => return tell(&telling, whole_text(&error)),
                 }
             }
         })?;
@@ -135,8 +135,9 @@ impl Partition {
         let (stopping, telling) = (Arc::clone(&stop), Arc::clone(&failed));
         let folding = spawn(format!("clearing-{number}"), move || {
             if let Err(error) = worker.work(&mut book, &read, &stopping) {
-                tracing::error!(%error, "partition {number} stands still");
-                tell(&telling, error.to_string());
+                let why = whole_text(&error);
+                tracing::error!("{why}");
+                tell(&telling, why);
             }
         })?;
         Ok(Self { progress, store, stop, threads: vec![folding, reading], failed })

@@ -14,6 +14,8 @@ use cu_log::{Entry, Log, LogError, topics::Topics};
 use domain::rulebook::Rulebook;
 use proto::{CycleEvent, Message, Opening, RulebookDocument, cycle_event::Body};
 
+use crate::whole_text;
+
 /// How long one look at the log waits.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -72,7 +74,7 @@ impl SchemeView {
                     Ok(entries) if entries.is_empty() => continue,
                     Ok(entries) => entries.iter().for_each(|entry| lock(&state).take(entry, &rulebook)),
                     Err(error) => {
-                        lock(&state).failed = Some(error.to_string());
+                        lock(&state).failed = Some(whole_text(&error));
                         state.1.notify_all();
                         return;
                     }

@@ -13,12 +13,10 @@ use std::{
 use cu_log::{Entry, LogError, Partition, Reader};
 use domain::city::City;
 use proto::{BatchResult, Message};
+use runtime::whole_text;
 
 use super::{AcquirerError, AcquirerHost, Shared, lock};
-use crate::{
-    journal::{Effect, Input},
-    whole_text,
-};
+use crate::journal::{Effect, Input};
 
 const POLL_BYTES_MAX: usize = 4 << 20;
 const POLL_WAIT: Duration = Duration::from_millis(50);

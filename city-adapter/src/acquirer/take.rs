@@ -9,12 +9,12 @@ use std::{
 
 use cu_log::Writer;
 use domain::city::City;
+use runtime::whole_text;
 
 use super::{AcquirerError, AcquirerHost, Shared, draft, lock, source, spread};
 use crate::{
     journal::{Input, JournalError, Summary, UploadRow, UploadState},
     mapping::Mapping,
-    whole_text,
 };
 use flight::Flight;
 use source::{Manifest, Survey, digest_of, survey};

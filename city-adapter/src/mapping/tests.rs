@@ -146,7 +146,7 @@ fn a_wrong_mapping_names_what_is_wrong() {
         ("[columns]\n[extra]\n", "unknown field `extra`"),
     ];
     for (text, want) in table {
-        let error = crate::whole_text(&mapping(text).unwrap_err());
+        let error = runtime::whole_text(&mapping(text).unwrap_err());
         assert!(error.contains(want), "{text}: {error}");
     }
     let other = Mapping::parse("layout = \"other/1\"\n[columns]").unwrap_err().to_string();

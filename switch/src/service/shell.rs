@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use cu_log::{Commit, Log, LogError, Partition, Writer, topics::SWITCH_GROUP};
 use domain::city::City;
+use runtime::whole_text;
 use tokio::sync::mpsc;
 use tonic::transport::Channel;
 use tracing::{error, info, warn};
@@ -94,8 +95,9 @@ impl Shell {
         match self.serve(events, messages) {
             End::Stopped => info!("the switch has stopped"),
             End::Failed(doing, source) => {
-                error!(doing, error = %source, "the switch has failed");
-                *lock(&self.shared.failure) = Some(format!("failed to {doing}: {source}"));
+                let why = format!("failed to {doing}: {}", whole_text(&source));
+                error!("the switch has ended: {why}");
+                *lock(&self.shared.failure) = Some(why);
             }
         }
         self.show();
