@@ -1,5 +1,19 @@
 //! The fields of one line, by RFC 4180 without line breaks inside a field.
 
+/// How fields are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// The byte between fields.
+    pub separator: u8,
+    /// The byte around fields that may stand in quotes; `None` if quotes are plain characters.
+    pub quote: Option<u8>,
+}
+
+impl Dialect {
+    /// Commas and double quotes.
+    pub const CSV: Self = Self { separator: b',', quote: Some(b'"') };
+}
+
 /// Splits lines and keeps the fields of the last one.
 #[derive(Default)]
 pub struct Fields {
@@ -21,38 +35,59 @@ pub enum Unreadable {
     Encoding,
 }
 
+impl Unreadable {
+    /// What is wrong, for the person who has to mend the line.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Quoting => "bad quoting",
+            Self::CarriageReturn => "a carriage return inside the line",
+            Self::Encoding => "bytes that are not UTF-8",
+        }
+    }
+}
+
 impl Fields {
-    /// Splits `line` at `separator` and checks its encoding.
-    pub fn split(&mut self, line: &[u8], separator: u8) -> Result<(), Unreadable> {
+    /// Splits `line` and checks its encoding.
+    pub fn split(&mut self, line: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
         if std::str::from_utf8(line).is_err() {
             return Err(Unreadable::Encoding);
         }
+        self.split_text(line, dialect)
+    }
+
+    /// Splits a line that is known to be UTF-8.
+    pub fn split_text(&mut self, line: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
         self.ends.clear();
-        match memchr::memchr2(b'"', b'\r', line) {
-            None => {
+        let Dialect { separator, quote } = dialect;
+        let special = match quote {
+            Some(quote) => memchr::memchr2(quote, b'\r', line),
+            None => memchr::memchr(b'\r', line),
+        };
+        match (special, quote) {
+            (None, _) => {
                 self.quoted = false;
                 self.ends.extend(memchr::memchr_iter(separator, line));
                 self.ends.push(line.len());
                 Ok(())
             }
-            Some(_) if memchr::memchr(b'\r', line).is_some() => Err(Unreadable::CarriageReturn),
-            Some(_) => {
+            (Some(_), Some(quote)) if memchr::memchr(b'\r', line).is_none() => {
                 self.quoted = true;
                 self.decoded.clear();
-                self.split_quoted(line, separator)
+                self.split_quoted(line, separator, quote)
             }
+            (Some(_), _) => Err(Unreadable::CarriageReturn),
         }
     }
 
-    fn split_quoted(&mut self, line: &[u8], separator: u8) -> Result<(), Unreadable> {
+    fn split_quoted(&mut self, line: &[u8], separator: u8, quote: u8) -> Result<(), Unreadable> {
         let mut rest = line;
         loop {
-            rest = match rest {
-                [b'"', inside @ ..] => self.quoted_field(inside)?,
+            rest = match rest.split_first() {
+                Some((first, inside)) if *first == quote => self.quoted_field(inside, quote)?,
                 _ => {
                     let end = memchr::memchr(separator, rest).unwrap_or(rest.len());
                     let (field, rest) = rest.split_at(end);
-                    if field.contains(&b'"') {
+                    if field.contains(&quote) {
                         return Err(Unreadable::Quoting);
                     }
                     self.decoded.extend_from_slice(field);
@@ -72,16 +107,16 @@ impl Fields {
     }
 
     /// Decodes a field after its opening quote; returns what follows its closing quote.
-    fn quoted_field<'a>(&mut self, mut inside: &'a [u8]) -> Result<&'a [u8], Unreadable> {
+    fn quoted_field<'a>(&mut self, mut inside: &'a [u8], quote: u8) -> Result<&'a [u8], Unreadable> {
         loop {
-            let at = memchr::memchr(b'"', inside).ok_or(Unreadable::Quoting)?;
+            let at = memchr::memchr(quote, inside).ok_or(Unreadable::Quoting)?;
             self.decoded.extend_from_slice(&inside[..at]);
-            match &inside[at + 1..] {
-                [b'"', after @ ..] => {
-                    self.decoded.push(b'"');
+            match inside[at + 1..].split_first() {
+                Some((next, after)) if *next == quote => {
+                    self.decoded.push(quote);
                     inside = after;
                 }
-                after => return Ok(after),
+                _ => return Ok(&inside[at + 1..]),
             }
         }
     }
@@ -120,7 +155,7 @@ mod tests {
 
     fn check(line: &str, want: Result<&[&str], Unreadable>) {
         let mut fields = Fields::default();
-        let got = fields.split(line.as_bytes(), b',').map(|()| {
+        let got = fields.split(line.as_bytes(), Dialect::CSV).map(|()| {
             let field = |i| String::from_utf8(fields.get(line.as_bytes(), i).to_vec()).unwrap();
             (0..fields.len()).map(field).collect::<Vec<_>>()
         });
@@ -147,7 +182,7 @@ mod tests {
         check("a,\"b\rc\"", Err(Unreadable::CarriageReturn));
         check("a\r", Err(Unreadable::CarriageReturn));
         let mut fields = Fields::default();
-        assert_eq!(fields.split(b"a,\xFF", b','), Err(Unreadable::Encoding));
+        assert_eq!(fields.split(b"a,\xFF", Dialect::CSV), Err(Unreadable::Encoding));
     }
 
     #[test]
@@ -156,7 +191,7 @@ mod tests {
             let mut line = Vec::new();
             write_field(&mut line, text.as_bytes());
             let mut fields = Fields::default();
-            assert_eq!(fields.split(&line, b','), Ok(()));
+            assert_eq!(fields.split(&line, Dialect::CSV), Ok(()));
             assert_eq!((fields.len(), fields.get(&line, 0)), (1, text.as_bytes()));
         }
     }

@@ -1,18 +1,22 @@
-//! Mappings: how a tap file of another layout becomes records, told by column names in a TOML text.
+//! Mappings: how a tap file of another layout becomes records, told in a TOML text.
+//!
+//! A row of the file goes this way: its bytes become fields ([`cells`]), further fields are derived from them, filters
+//! leave rows out, entries and exits are paired, and each column of a tap is made by a rule: a source, a part of it, an
+//! edit, a translation ([`text`]), a conversion ([`convert`]). Where fields stand is found once a file ([`bind`]).
 //!
 //! ```toml
 //! layout = "cityunion-mapping/1"
 //!
 //! [file]
 //! separator = ";"            # one ASCII character; default ","
-//! encoding = "utf-8"         # the only one so far
+//! encoding = "utf-8"         # or gbk, gb18030, utf-16, windows-1252, …
 //!
 //! [[drop]]                   # rows that are no payable taps; they are counted, not reported
 //! column = "kind"
 //! values = ["entry"]
 //!
 //! [columns.terminal]         # one table a target column, named as in cityunion-tap/1
-//! column = "gate"            # the source column, or `constant = "…"`
+//! column = "gate"            # the source column by its name, or by its position such as 3
 //! form = "decimal"           # terminal, card, tac: "hex" (default) or "decimal" digits
 //! prefix = "5180"            # put before the digits, which are padded with zeros on the left
 //!
@@ -33,180 +37,135 @@
 //! constant = "cpu"
 //! ```
 //!
-//! Columns are found by the name in the file's header, so their order does not matter. Spaces
-//! around a field are not part of it.
+//! `docs/mappings.md` has the whole reference.
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{self, Read},
+    path::{Component, Path},
 };
 
-use serde::Deserialize;
-
+pub use error::MappingError;
 pub use file::MappedFile;
-pub use reader::{BadRow, Mapped, MappedReader};
+pub use reader::{BadRow, Counts, Mapped, MappedReader};
 pub use row::MappedRow;
 
-use crate::tapfile::Column;
-use clock::Format;
-use row::Convert;
+use crate::{fields::Dialect, tapfile::Column};
+use charset::Charset;
+use control::Control;
+use convert::Convert;
+use filter::Filter;
+use spec::{Length, MissingEntry, MissingExit, Ref, RowOrder, Spec};
+use text::Text;
 
-mod clock;
+pub(crate) mod bind;
+pub(crate) mod cells;
+pub(crate) mod charset;
+mod check;
+pub(crate) mod clock;
+pub(crate) mod control;
+pub(crate) mod convert;
+mod engine;
+mod error;
+mod feed;
 mod file;
+pub(crate) mod filter;
+pub(crate) mod number;
+mod pairs;
+mod plan;
 mod reader;
 mod row;
+mod sequence;
+pub(crate) mod spec;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
-
-/// The layout that this version reads.
-const LAYOUT: &str = "cityunion-mapping/1";
-
-/// Why a mapping, or a file that it is for, cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum MappingError {
-    /// The text is no TOML, or has keys that are not known.
-    #[error("the mapping is not readable")]
-    Toml(#[from] toml::de::Error),
-    /// The layout or a setting of the file is not supported.
-    #[error("the mapping says {key} = \"{value}\"; {expected}")]
-    Setting {
-        /// The key in the mapping.
-        key: &'static str,
-        /// What it says.
-        value: String,
-        /// What is supported.
-        expected: &'static str,
-    },
-    /// A table `[columns.…]` is wrong.
-    #[error("the mapping's table [columns.{target}] {why}")]
-    Rule {
-        /// Name of the table.
-        target: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The mapping does not make every column that a tap needs.
-    #[error("the mapping makes no column `{0}`, without which no tap can be presented")]
-    Incomplete(&'static str),
-    /// The file has no header, or one that cannot be read.
-    #[error("line 1 of the file is no readable header row")]
-    Header,
-    /// The file's header does not have a column that the mapping names.
-    #[error("the file's header does not name column `{0}` exactly once, but the mapping reads it")]
-    NoColumn(String),
-    /// The file has more lines than a record can point to.
-    #[error("the file has more than 4294967295 lines; split it")]
-    TooManyLines,
-    /// The file could not be read.
-    #[error("the file cannot be read")]
-    Io(#[from] io::Error),
-}
+pub(crate) mod text;
+mod trips;
 
 /// A checked mapping.
 #[derive(Clone, Debug)]
 pub struct Mapping {
-    separator: u8,
-    drops: Vec<Filter>,
-    rules: BTreeMap<Column, Rule>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    layout: String,
-    #[serde(default)]
-    file: FileSettings,
-    #[serde(default)]
-    drop: Vec<Filter>,
-    columns: BTreeMap<String, RuleTable>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileSettings {
-    separator: Option<String>,
-    encoding: Option<String>,
-}
-
-/// Rows whose `column` says one of `values` are dropped.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Filter {
-    column: String,
-    values: Vec<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RuleTable {
-    column: Option<String>,
-    constant: Option<String>,
-    values: Option<BTreeMap<String, String>>,
-    default: Option<String>,
-    unit: Option<Unit>,
-    form: Option<Form>,
-    prefix: Option<String>,
-    formats: Option<Vec<String>>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Unit {
-    Fen,
-    Yuan,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Form {
-    Hex,
-    Decimal,
+    pub(crate) charset: Charset,
+    pub(crate) dialect: Dialect,
+    pub(crate) fixed: bool,
+    pub(crate) width: Option<usize>,
+    pub(crate) names: bool,
+    pub(crate) skip: u64,
+    pub(crate) comment: Option<Vec<u8>>,
+    pub(crate) length: Length,
+    pub(crate) empty: Vec<String>,
+    pub(crate) header: Option<Control>,
+    pub(crate) trailer: Option<Control>,
+    /// Derived fields by name, each after those that it reads.
+    pub(crate) fields: Vec<(String, Text)>,
+    pub(crate) drops: Vec<Filter>,
+    pub(crate) keeps: Vec<Filter>,
+    pub(crate) rules: BTreeMap<Column, Rule>,
+    pub(crate) pairing: Option<Pairing>,
 }
 
 /// How one target column is made.
 #[derive(Clone, Debug)]
-struct Rule {
-    source: Source,
-    values: Option<BTreeMap<String, String>>,
-    default: Option<String>,
-    convert: Convert,
+pub(crate) struct Rule {
+    pub(crate) text: Text,
+    pub(crate) convert: Convert,
 }
 
+/// How the two rows of a trip become one record.
 #[derive(Clone, Debug)]
-enum Source {
-    Column(String),
-    Constant(String),
+pub(crate) struct Pairing {
+    pub(crate) card: Vec<Ref>,
+    pub(crate) kind: Ref,
+    pub(crate) entry: Vec<String>,
+    pub(crate) exit: Vec<String>,
+    pub(crate) stop: Option<Ref>,
+    pub(crate) rule: pairs::Rule,
+    pub(crate) rows: RowOrder,
+    pub(crate) missing_exit: MissingExit,
+    pub(crate) missing_entry: MissingEntry,
+    pub(crate) max_fare: BTreeMap<Column, Rule>,
 }
 
 impl Mapping {
-    /// Reads and checks a mapping.
+    /// Reads and checks a mapping whose tables have no files of their own.
     ///
     /// # Errors
     /// [`MappingError`] naming the key or table that is wrong.
     pub fn parse(toml_text: &str) -> Result<Self, MappingError> {
-        let document: Document = toml::from_str(toml_text)?;
-        setting("layout", Some(&document.layout), |v| v == LAYOUT, "expected cityunion-mapping/1")?;
-        let encoding = document.file.encoding.as_deref();
-        setting("file.encoding", encoding, |v| v.eq_ignore_ascii_case("utf-8"), "expected utf-8")?;
-        let separator = document.file.separator.as_deref();
-        let fits = |v: &str| matches!(v.as_bytes(), [byte] if !b"\"\r\n".contains(byte));
-        setting("file.separator", separator, fits, "expected one ASCII character")?;
-        let mut rules = BTreeMap::new();
-        for (target, table) in document.columns {
-            let wrong = |why: String| MappingError::Rule { target: target.clone(), why };
-            let column = Column::of_name(&target)
-                .ok_or_else(|| wrong("is no column of layout cityunion-tap/1".to_owned()))?;
-            rules.insert(column, table.rule(column).map_err(wrong)?);
-        }
-        let separator = separator.and_then(|v| v.bytes().next()).unwrap_or(b',');
-        Ok(Self { separator, drops: document.drop, rules })
+        let none =
+            |_: &str| Err(io::Error::new(io::ErrorKind::NotFound, "this mapping stands beside no files"));
+        Self::parse_with(toml_text, &none)
+    }
+
+    /// Reads and checks a mapping; `files` gives the bytes of a file beside it.
+    ///
+    /// # Errors
+    /// [`MappingError`] naming the key or table that is wrong.
+    pub fn parse_with(
+        toml_text: &str,
+        files: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+    ) -> Result<Self, MappingError> {
+        let spec: Spec = toml::from_str(toml_text)?;
+        check::mapping(&spec, files)
+    }
+
+    /// Reads and checks the mapping in a file, with the files beside it.
+    ///
+    /// # Errors
+    /// [`MappingError`] naming the file, or the key or table that is wrong.
+    pub fn load(path: &Path) -> Result<Self, MappingError> {
+        let unreadable = |source| MappingError::Unreadable { path: path.to_owned(), source };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse_with(&text, &|name| beside(folder, name))
     }
 
     /// Reads `input` (which needs no buffer) through this mapping.
     ///
     /// # Errors
-    /// [`MappingError::Header`] or [`MappingError::NoColumn`] if the file's first line is not for this
-    /// mapping, or [`MappingError::Io`].
+    /// What [`MappingError::is_of_file`] says if the file is not for this mapping, or [`MappingError::Io`].
     pub fn reader<R: Read>(&self, input: R) -> Result<MappedReader<R>, MappingError> {
         MappedReader::new(self, input)
     }
@@ -227,67 +186,27 @@ impl Mapping {
             None => Ok(()),
         }
     }
-}
 
-fn setting(
-    key: &'static str,
-    value: Option<&str>,
-    fits: impl Fn(&str) -> bool,
-    expected: &'static str,
-) -> Result<(), MappingError> {
-    match value {
-        Some(value) if !fits(value) => Err(MappingError::Setting { key, value: value.to_owned(), expected }),
-        _ => Ok(()),
+    /// Whether only the end of a file says that it is whole, so that it must be read to its end before anything of it
+    /// is presented.
+    #[must_use]
+    pub fn has_controls(&self) -> bool {
+        self.trailer.is_some()
+            || self.header.as_ref().is_some_and(Control::has_figures)
+            || self.pairing.as_ref().is_some_and(|pairing| pairing.rows == RowOrder::AnyOrder)
+    }
+
+    pub(crate) fn sums_amounts(&self) -> bool {
+        [&self.header, &self.trailer].into_iter().flatten().any(|control| control.amount.is_some())
     }
 }
 
-impl RuleTable {
-    fn rule(self, target: Column) -> Result<Rule, String> {
-        let convert = self.convert(target)?;
-        let source = match (self.column, self.constant) {
-            (Some(column), None) => Source::Column(column),
-            (None, Some(constant)) => {
-                convert.put(target, &constant, &mut MappedRow::default())?;
-                if self.values.is_some() || self.default.is_some() {
-                    return Err("has a constant, which needs no `values` and no `default`".to_owned());
-                }
-                Source::Constant(constant)
-            }
-            _ => return Err("needs either `column` or `constant`".to_owned()),
-        };
-        if self.default.is_some() && self.values.is_none() {
-            return Err("has a `default` but no `values`".to_owned());
-        }
-        for value in self.values.iter().flat_map(BTreeMap::values).chain(&self.default) {
-            convert.put(target, value, &mut MappedRow::default())?;
-        }
-        Ok(Rule { source, values: self.values, default: self.default, convert })
+/// Reads a file in the mapping's folder or below it, and no other.
+fn beside(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    if !plain || name.is_empty() {
+        let why = "its name must be that of a file in the mapping's folder or below";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-
-    fn convert(&self, target: Column) -> Result<Convert, String> {
-        let only = |has: bool, key: &str, fits: bool| {
-            if has && !fits { Err(format!("has `{key}`, which this column does not take")) } else { Ok(()) }
-        };
-        let amount = matches!(target, Column::AmountFen | Column::FareFen);
-        let hex = matches!(target, Column::Terminal | Column::Card | Column::Tac);
-        only(self.unit.is_some(), "unit", amount)?;
-        only(self.form.is_some(), "form", hex)?;
-        only(self.prefix.is_some(), "prefix", hex)?;
-        only(self.formats.is_some(), "formats", target == Column::TappedAt)?;
-        Ok(match target {
-            Column::Terminal | Column::Card | Column::Tac => {
-                Convert::hex(target, self.form.unwrap_or(Form::Hex), self.prefix.as_deref().unwrap_or(""))?
-            }
-            Column::AmountFen | Column::FareFen => Convert::Amount(self.unit.unwrap_or(Unit::Fen)),
-            Column::TappedAt => {
-                let default = ["%Y-%m-%dT%H:%M:%S".to_owned()];
-                let formats = self.formats.as_deref().unwrap_or(&default);
-                if formats.is_empty() {
-                    return Err("has an empty list of `formats`".to_owned());
-                }
-                Convert::Time(formats.iter().map(|f| Format::parse(f)).collect::<Result<_, _>>()?)
-            }
-            _ => Convert::Plain,
-        })
-    }
+    fs::read(folder.join(name))
 }

@@ -12,7 +12,7 @@ use domain::{city::City, tap::Tap};
 pub use columns::{Column, HEADER, TEXT_LEN_MAX};
 
 use crate::{
-    fields::{Fields, Unreadable},
+    fields::{Dialect, Fields, Unreadable},
     lines::Lines,
 };
 
@@ -45,6 +45,7 @@ pub struct TapFile<R> {
     columns: usize,
     fields: Fields,
     reader: columns::ColumnReader,
+    last: Option<(usize, usize)>,
 }
 
 /// What a data line of a tap file is.
@@ -145,11 +146,7 @@ impl fmt::Display for Reason<'_> {
 
 impl From<Unreadable> for Reason<'_> {
     fn from(unreadable: Unreadable) -> Self {
-        Self::Line(match unreadable {
-            Unreadable::Quoting => "bad quoting",
-            Unreadable::CarriageReturn => "a carriage return inside the line",
-            Unreadable::Encoding => "bytes that are not UTF-8",
-        })
+        Self::Line(unreadable.text())
     }
 }
 
@@ -168,8 +165,9 @@ impl<R: Read> TapFile<R> {
             Some([] | [b',', ..]) => {}
             _ => return Err(TapFileError::Header),
         }
-        fields.split(header, b',').map_err(|_| TapFileError::Header)?;
-        Ok(Self { columns: fields.len(), lines, acquirer, fields, reader: columns::ColumnReader::default() })
+        fields.split(header, Dialect::CSV).map_err(|_| TapFileError::Header)?;
+        let reader = columns::ColumnReader::default();
+        Ok(Self { columns: fields.len(), lines, acquirer, fields, reader, last: None })
     }
 
     /// The next data line; `None` at the end of the file. Blank lines are skipped.
@@ -185,10 +183,17 @@ impl<R: Read> TapFile<R> {
                 range => break (number, range),
             }
         };
+        self.last = range;
         let Some(range) = range else {
             return Ok(Some(bad_line(number, Reason::Line("longer than 64 KiB"))));
         };
         Ok(Some(self.judge(number, range)))
+    }
+
+    /// The bytes of the last line without its line end; empty before the first, and if it was longer than
+    /// [`LINE_LEN_MAX`].
+    pub fn raw(&self) -> &[u8] {
+        self.last.map_or(&[], |range| self.lines.bytes(range))
     }
 
     /// The input, for what was found out while it was read.
@@ -198,7 +203,7 @@ impl<R: Read> TapFile<R> {
 
     fn judge(&mut self, number: u32, range: (usize, usize)) -> Line<'_> {
         let line = self.lines.bytes(range);
-        if let Err(unreadable) = self.fields.split(line, b',') {
+        if let Err(unreadable) = self.fields.split(line, Dialect::CSV) {
             return bad_line(number, unreadable.into());
         }
         if self.fields.len() != self.columns {

@@ -1,14 +1,9 @@
 //! Real taps to build on: read through a mapping, they bring time, place, operator and fare.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs::File, path::PathBuf, sync::Arc};
 
 use city_adapter::{
-    mapping::{Mapped, MappedReader, MappedRow, Mapping},
+    mapping::{Mapped, MappedReader, MappedRow, Mapping, MappingError},
     tapfile::Column,
 };
 use domain::{
@@ -40,9 +35,10 @@ pub(crate) struct Base {
 impl Base {
     /// Reads the mapping and looks into the file for its first tap.
     pub(crate) fn open(input: &BaseInput) -> Result<Self, SimulateError> {
-        let text = fs::read_to_string(&input.mapping).map_err(SimulateError::io(&input.mapping))?;
-        let wrong = |source| SimulateError::Mapping { path: input.mapping.clone(), source };
-        let mapping = Mapping::parse(&text).map_err(wrong)?;
+        let mapping = Mapping::load(&input.mapping).map_err(|error| match error {
+            MappingError::Unreadable { path, source } => SimulateError::io(&path)(source),
+            source => SimulateError::Mapping { path: input.mapping.clone(), source },
+        })?;
         if let Some(column) = mapping.missing().find(|column| NEEDED.contains(column)) {
             return Err(SimulateError::MappingLacks {
                 mapping: input.mapping.clone(),
@@ -181,7 +177,7 @@ impl Rides<'_> {
                 }
                 Some(Mapped::Row(row)) => {
                     if let Some(at) = row.tapped_at {
-                        return Ok(Some((row, at)));
+                        return Ok(Some((row.clone(), at)));
                     }
                 }
                 Some(Mapped::Bad(bad)) if self.passes == 1 => {

@@ -21,10 +21,12 @@ pub enum InboxError {
 }
 
 impl InboxError {
-    /// Whether the header alone says that the file is of another layout.
+    /// Whether the file itself, by its header or its control lines, says that it must be refused whole.
     pub fn is_of_header(&self) -> bool {
-        use MappingError as M;
-        matches!(self, Self::TapFile(TapFileError::Header) | Self::Mapped(M::Header | M::NoColumn(_)))
+        match self {
+            Self::TapFile(error) => matches!(error, TapFileError::Header),
+            Self::Mapped(error) => error.is_of_file(),
+        }
     }
 }
 
@@ -57,6 +59,14 @@ impl<R: Read> Inbox<R> {
             Self::TapFile(file) => file.next_line()?,
             Self::Mapped(file) => file.next_line()?,
         })
+    }
+
+    /// The bytes of the last line without its line end; empty if it was too long.
+    pub fn raw(&self) -> &[u8] {
+        match self {
+            Self::TapFile(file) => file.raw(),
+            Self::Mapped(file) => file.raw(),
+        }
     }
 
     /// The input, for what was found out while it was read.

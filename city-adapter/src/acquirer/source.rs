@@ -62,7 +62,7 @@ pub struct Survey {
     pub summary: Summary,
     /// Amount of all lines that are not malformed, fen.
     pub amount_fen: u64,
-    /// Why its header is not the one of the layout, if so.
+    /// Why its header is not the one of the layout, or why its control lines refuse it, if so.
     pub bad_header: Option<String>,
 }
 
@@ -75,7 +75,17 @@ pub fn survey(path: &Path, city: City, mapping: Option<&Mapping>) -> Result<Surv
     };
     let mut summary = Summary::default();
     let mut local_fen = 0_u64;
-    while let Some(line) = file.next_line()? {
+    loop {
+        let line = match file.next_line() {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(error) if error.is_of_header() => {
+                let digest = digest_of(path)?;
+                let summary = Summary { sha256: digest, records: summary.records, ..Summary::default() };
+                return Ok(Survey { summary, amount_fen: 0, bad_header: Some(error.to_string()) });
+            }
+            Err(error) => return Err(error),
+        };
         summary.records += 1;
         match line {
             Line::Tap(tap) => {

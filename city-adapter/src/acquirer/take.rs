@@ -206,7 +206,8 @@ impl<'a> Taker<'a> {
             Err(error) => return Ok(Outcome::Unreadable(format!("its manifest cannot be read: {error}"))),
         };
         let is_member = member(self.city);
-        if is_member && manifest.is_none() {
+        let whole_first = self.mapping.as_ref().is_some_and(|mapping| mapping.has_controls());
+        if is_member && manifest.is_none() && !whole_first {
             return match self.stream(upload, None) {
                 Ok(summary) => Ok(Outcome::Taken(summary)),
                 Err(AcquirerError::Upload { source, .. }) if source.is_of_header() => {

@@ -4,19 +4,17 @@ use std::io::Read;
 
 use domain::{city::City, tap::Tap};
 
-use super::{BadRow, Mapped, MappedReader, MappedRow, Mapping, MappingError};
-use crate::tapfile::{Line, Malformed, RawTexts, Reason, TapLine};
+use super::{Mapped, MappedReader, MappedRow, Mapping, MappingError};
+use crate::tapfile::{Column, Line, Malformed, RawTexts, Reason, TapLine};
 
 /// A tap file of another layout. Rows that the mapping drops are no lines of it.
 pub struct MappedFile<R> {
     reader: MappedReader<R>,
     acquirer: City,
-    row: MappedRow,
-    bad: Option<BadRow>,
-    terminal: String,
-    terminal_seq: String,
-    issuer: String,
-    amount_fen: String,
+    terminal: Vec<u8>,
+    terminal_seq: Vec<u8>,
+    issuer: Vec<u8>,
+    amount_fen: Vec<u8>,
 }
 
 impl<R: Read> MappedFile<R> {
@@ -26,16 +24,9 @@ impl<R: Read> MappedFile<R> {
     /// [`MappingError::Incomplete`], or as [`Mapping::reader`].
     pub fn open(input: R, acquirer: City, mapping: &Mapping) -> Result<Self, MappingError> {
         mapping.check_complete()?;
-        Ok(Self {
-            reader: mapping.reader(input)?,
-            acquirer,
-            row: MappedRow::default(),
-            bad: None,
-            terminal: String::new(),
-            terminal_seq: String::new(),
-            issuer: String::new(),
-            amount_fen: String::new(),
-        })
+        let [terminal, terminal_seq, issuer, amount_fen] = [const { Vec::new() }; 4];
+        let reader = mapping.reader(input)?;
+        Ok(Self { reader, acquirer, terminal, terminal_seq, issuer, amount_fen })
     }
 
     /// The next row that is not dropped; `None` at the end of the file. A row that the mapping cannot read is
@@ -44,41 +35,45 @@ impl<R: Read> MappedFile<R> {
     /// # Errors
     /// As [`MappedReader::next_row`].
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>, MappingError> {
-        match self.reader.next_row()? {
+        let row = match self.reader.next_row()? {
             None => return Ok(None),
-            Some(Mapped::Bad(bad)) => self.bad = Some(bad),
-            Some(Mapped::Row(row)) => {
-                self.bad = None;
-                self.row = row;
+            Some(Mapped::Bad(bad)) => {
+                let reason = Reason::Mapped { column: bad.column, why: &bad.reason };
+                let texts = RawTexts::default();
+                return Ok(Some(Line::Malformed(Malformed { line: bad.line, reason, texts })));
             }
+            Some(Mapped::Row(row)) => row,
+        };
+        let (issuer, tap) = whole(row).map_err(MappingError::Incomplete)?;
+        let texts = [
+            (Column::Terminal, &mut self.terminal),
+            (Column::TerminalSeq, &mut self.terminal_seq),
+            (Column::Issuer, &mut self.issuer),
+            (Column::AmountFen, &mut self.amount_fen),
+        ];
+        for (column, text) in texts {
+            text.clear();
+            row.write(column, text);
         }
-        if let Some(bad) = &self.bad {
-            let reason = Reason::Mapped { column: bad.column, why: &bad.reason };
-            return Ok(Some(Line::Malformed(Malformed {
-                line: bad.line,
-                reason,
-                texts: RawTexts::default(),
-            })));
-        }
-        let (issuer, tap) = whole(&self.row).map_err(MappingError::Incomplete)?;
-        self.terminal = tap.terminal.iter().map(|byte| format!("{byte:02X}")).collect();
-        self.terminal_seq = tap.terminal_seq.to_string();
-        self.issuer = issuer.to_string();
-        self.amount_fen = tap.amount_fen.to_string();
         let line = TapLine {
             issuer,
             tap,
-            operator: self.row.operator.as_deref().unwrap_or_default().as_bytes(),
-            line: self.row.line_name.as_deref().unwrap_or_default().as_bytes(),
-            station: self.row.station.as_deref().unwrap_or_default().as_bytes(),
+            operator: row.operator.as_deref().unwrap_or_default().as_bytes(),
+            line: row.line_name.as_deref().unwrap_or_default().as_bytes(),
+            station: row.station.as_deref().unwrap_or_default().as_bytes(),
             texts: RawTexts {
-                terminal: self.terminal.as_bytes(),
-                terminal_seq: self.terminal_seq.as_bytes(),
-                issuer: self.issuer.as_bytes(),
-                amount_fen: self.amount_fen.as_bytes(),
+                terminal: &self.terminal,
+                terminal_seq: &self.terminal_seq,
+                issuer: &self.issuer,
+                amount_fen: &self.amount_fen,
             },
         };
         Ok(Some(if issuer == self.acquirer { Line::Local(line) } else { Line::Tap(line) }))
+    }
+
+    /// As [`MappedReader::raw`].
+    pub fn raw(&self) -> &[u8] {
+        self.reader.raw()
     }
 
     /// The input, for what was found out while it was read.

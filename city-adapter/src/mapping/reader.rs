@@ -2,33 +2,40 @@
 
 use std::io::Read;
 
-use super::{Mapping, MappingError, Rule, Source, row::MappedRow};
-use crate::{
-    fields::Fields,
-    lines::Lines,
-    tapfile::{Column, Reason},
+use super::{
+    Mapping, MappingError,
+    bind::Binder,
+    cells::{Cells, Shape},
+    charset::Input,
+    control::Figures,
+    engine::{Engine, Verdict},
+    feed::Feed,
+    plan::Plan,
+    row::MappedRow,
+    spec::Length,
 };
 
 /// A file that is read through a mapping.
 pub struct MappedReader<R> {
     mapping: Mapping,
-    lines: Lines<R>,
-    fields: Fields,
-    columns: usize,
-    /// The place of each filter's column.
-    drops: Vec<usize>,
-    /// The place of each rule's source column, in the order of the rules.
-    sources: Vec<Option<usize>>,
-    dropped: u64,
+    feed: Feed<R>,
+    engine: Engine,
+    names: Option<Vec<String>>,
+    header: Option<Figures>,
+    trailer: Option<(u32, Figures)>,
+    ended: bool,
+    checked: bool,
+    /// Whether the last row is one that has waited.
+    waited: bool,
 }
 
 /// What one row is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mapped {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mapped<'a> {
     /// A row with everything that the mapping names.
-    Row(MappedRow),
+    Row(&'a MappedRow),
     /// A row that cannot be read so.
-    Bad(BadRow),
+    Bad(&'a BadRow),
 }
 
 /// A row that cannot be read through the mapping.
@@ -43,107 +50,191 @@ pub struct BadRow {
     pub reason: String,
 }
 
+/// What became of rows that are no records by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows that the filters leave out.
+    pub dropped: u64,
+    /// Entries with their exits.
+    pub pairs: u64,
+    /// Entries without exit.
+    pub no_exit: u64,
+    /// Exits without entry.
+    pub no_entry: u64,
+}
+
+/// What came next.
+enum Next {
+    Row,
+    Bad,
+    End,
+}
+
 impl<R: Read> MappedReader<R> {
     pub(super) fn new(mapping: &Mapping, input: R) -> Result<Self, MappingError> {
-        let mut lines = Lines::new(input);
-        let mut fields = Fields::default();
-        let first = lines.next_line()?.and_then(|line| line.range).ok_or(MappingError::Header)?;
-        let header = lines.bytes(first);
-        fields.split(header, mapping.separator).map_err(|_| MappingError::Header)?;
-        let columns = fields.len();
-        let names: Vec<&[u8]> = (0..columns).map(|i| fields.get(header, i).trim_ascii()).collect();
-        let find = |name: &str| {
-            let mut places = (0..columns).filter(|i| names[*i] == name.as_bytes());
-            match (places.next(), places.next()) {
-                (Some(place), None) => Ok(place),
-                _ => Err(MappingError::NoColumn(name.to_owned())),
+        let input = Input::open(input, &mapping.charset)?;
+        let mut feed = Feed::new(input, mapping.skip, mapping.comment.clone())?;
+        let mut header = None;
+        let mut header_line = None;
+        if let Some(control) = &mapping.header {
+            let line = feed
+                .next_line()?
+                .ok_or_else(|| MappingError::Control("the file has no header".to_owned()))?;
+            let bytes = feed.bytes();
+            if control.starts_with.as_ref().is_some_and(|start| !bytes.starts_with(start)) {
+                let (number, start) = (line.number, &control.start_text);
+                return Err(MappingError::Control(format!(
+                    "line {number} is no header, which begins with `{start}`"
+                )));
             }
-        };
-        let drops = mapping.drops.iter().map(|drop| find(&drop.column)).collect::<Result<_, _>>()?;
-        let source = |rule: &Rule| match &rule.source {
-            Source::Column(name) => find(name).map(Some),
-            Source::Constant(_) => Ok(None),
-        };
-        let sources = mapping.rules.values().map(source).collect::<Result<_, _>>()?;
-        Ok(Self { mapping: mapping.clone(), lines, fields, columns, drops, sources, dropped: 0 })
+            let figures = control.read(line.number, bytes, mapping.dialect, &mapping.charset);
+            header = Some(figures.map_err(MappingError::Control)?);
+            header_line = Some(bytes.to_vec());
+        }
+        let names = if mapping.names { Some(names(mapping, &mut feed)?) } else { None };
+        let plan = Plan::new(mapping, Binder::new(mapping, names.clone(), header_line))?;
+        if mapping.trailer.as_ref().is_some_and(|trailer| trailer.starts_with.is_none()) {
+            feed.keep_last();
+        }
+        let engine = Engine::new(plan, mapping.charset.clone());
+        let mapping = mapping.clone();
+        let (trailer, ended, checked, waited) = (None, false, false, false);
+        Ok(Self { mapping, feed, engine, names, header, trailer, ended, checked, waited })
     }
 
     /// The next row that is not dropped; `None` at the end of the file.
     ///
     /// # Errors
-    /// [`MappingError::Io`], [`MappingError::TooManyLines`].
-    pub fn next_row(&mut self) -> Result<Option<Mapped>, MappingError> {
+    /// [`MappingError::Io`], [`MappingError::TooManyLines`], [`MappingError::TooManyOpen`], and at the end
+    /// [`MappingError::Control`] if a control line disagrees with the rows.
+    pub fn next_row(&mut self) -> Result<Option<Mapped<'_>>, MappingError> {
+        Ok(match self.advance()? {
+            Next::Row => Some(Mapped::Row(&self.engine.row)),
+            Next::Bad => Some(Mapped::Bad(&self.engine.bad)),
+            Next::End => None,
+        })
+    }
+
+    fn advance(&mut self) -> Result<Next, MappingError> {
         loop {
-            let Some(line) = self.lines.next_line()? else { return Ok(None) };
-            let number = u32::try_from(line.number).map_err(|_| MappingError::TooManyLines)?;
-            let bad = |column, reason: &str| {
-                Ok(Some(Mapped::Bad(BadRow { line: number, column, reason: reason.to_owned() })))
+            self.waited = true;
+            let verdict = match self.engine.next_ready() {
+                Some(verdict) => verdict,
+                None if self.ended => return self.check(),
+                None => {
+                    self.waited = false;
+                    self.take_line()?
+                }
             };
-            let Some(range) = line.range else { return bad("line", "longer than 64 KiB") };
-            let bytes = self.lines.bytes(range);
-            if bytes.is_empty() {
-                continue;
+            match verdict {
+                Verdict::Row => return Ok(Next::Row),
+                Verdict::Bad => return Ok(Next::Bad),
+                Verdict::Nothing => {}
             }
-            if let Err(unreadable) = self.fields.split(bytes, self.mapping.separator) {
-                return bad("line", Reason::from(unreadable).why());
-            }
-            if self.fields.len() != self.columns {
-                return bad("line", "wrong number of columns");
-            }
-            if self.is_dropped(bytes) {
-                self.dropped += 1;
-                continue;
-            }
-            return Ok(Some(match self.row(number, bytes) {
-                Ok(row) => Mapped::Row(row),
-                Err((column, reason)) => Mapped::Bad(BadRow { line: number, column: column.name(), reason }),
-            }));
         }
+    }
+
+    fn take_line(&mut self) -> Result<Verdict, MappingError> {
+        let Some(line) = self.feed.next_line()? else {
+            self.ended = true;
+            self.engine.end();
+            return Ok(Verdict::Nothing);
+        };
+        let number = line.number;
+        if let Some((trailer, _)) = &self.trailer {
+            let why = format!("line {number} stands behind the trailer on line {trailer}");
+            return Err(MappingError::Control(why));
+        }
+        if line.too_long {
+            return Ok(self.engine.unreadable(number, "longer than 64 KiB".to_owned()));
+        }
+        let bytes = self.feed.bytes();
+        if let Some(control) = &self.mapping.trailer
+            && control.starts_with.as_ref().is_some_and(|start| bytes.starts_with(start))
+        {
+            let figures = control.read(number, bytes, self.mapping.dialect, &self.mapping.charset);
+            self.trailer = Some((number, figures.map_err(MappingError::Control)?));
+            return Ok(Verdict::Nothing);
+        }
+        self.engine.take(bytes, number)
+    }
+
+    /// Compares the control lines with the rows, once.
+    fn check(&mut self) -> Result<Next, MappingError> {
+        if self.checked {
+            return Ok(Next::End);
+        }
+        self.checked = true;
+        let Mapping { header, trailer, dialect, charset, .. } = &self.mapping;
+        let check = || {
+            if let (Some(control), Some(figures)) = (header, &self.header) {
+                control.check(figures, &self.engine.ledger)?;
+            }
+            let Some(control) = trailer else { return Ok(()) };
+            let figures = match (&self.trailer, self.feed.last_line()) {
+                (Some((_, figures)), _) => figures.clone(),
+                (None, Some((line, bytes))) => control.read(line.number, bytes, *dialect, charset)?,
+                (None, None) => {
+                    let start = match control.start_text.as_str() {
+                        "" => String::new(),
+                        start => format!(" (no line begins with `{start}`)"),
+                    };
+                    return Err(format!("the file has no trailer{start}; it may be cut short"));
+                }
+            };
+            control.check(&figures, &self.engine.ledger)
+        };
+        check().map(|()| Next::End).map_err(MappingError::Control)
     }
 
     /// How many rows the mapping's filters have dropped so far.
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        self.engine.counts.dropped
+    }
+
+    /// What became so far of rows that are no records by themselves.
+    pub fn counts(&self) -> Counts {
+        self.engine.counts
+    }
+
+    /// The line of the last row in the file's bytes, without its line end; empty if it was too long. Lines of UTF-16
+    /// files are UTF-8. The line of a trip is its exit's.
+    pub fn raw(&self) -> &[u8] {
+        if self.waited { &self.engine.raw } else { self.feed.bytes() }
+    }
+
+    /// The names of the file's columns, if it has names.
+    pub fn columns(&self) -> Option<&[String]> {
+        self.names.as_deref()
+    }
+
+    /// The names of the columns that the mapping does not read.
+    pub fn unread_columns(&self) -> Vec<&str> {
+        let names = self.names.iter().flatten().enumerate();
+        names
+            .filter(|(place, _)| !self.engine.used().contains(place))
+            .map(|(_, name)| name.as_str())
+            .collect()
     }
 
     /// The input, for what was found out while it was read.
     pub fn into_input(self) -> R {
-        self.lines.into_input()
-    }
-
-    fn is_dropped(&self, line: &[u8]) -> bool {
-        self.mapping.drops.iter().zip(&self.drops).any(|(filter, place)| {
-            let text = self.fields.get(line, *place).trim_ascii();
-            filter.values.iter().any(|value| value.as_bytes() == text)
-        })
-    }
-
-    fn row(&self, line: u32, bytes: &[u8]) -> Result<MappedRow, (Column, String)> {
-        let mut row = MappedRow { line, ..MappedRow::default() };
-        for ((target, rule), place) in self.mapping.rules.iter().zip(&self.sources) {
-            let field = place.map(|place| self.fields.get(bytes, place).trim_ascii());
-            let text = rule.text(field).map_err(|reason| (*target, reason))?;
-            rule.convert.put(*target, text, &mut row).map_err(|reason| (*target, reason))?;
-        }
-        Ok(row)
+        self.feed.into_input()
     }
 }
 
-impl Rule {
-    /// The text to convert: the constant, or the source's field as the value table translates it.
-    fn text<'a>(&'a self, field: Option<&'a [u8]>) -> Result<&'a str, String> {
-        let field = match (&self.source, field) {
-            (Source::Constant(constant), _) => return Ok(constant),
-            (Source::Column(_), field) => std::str::from_utf8(field.unwrap_or_default())
-                .map_err(|_| "bytes that are not UTF-8".to_owned())?,
-        };
-        match &self.values {
-            None => Ok(field),
-            Some(values) => values
-                .get(field)
-                .or(self.default.as_ref())
-                .map(String::as_str)
-                .ok_or_else(|| format!("`{field}` is not in the mapping's value table")),
-        }
+/// The names line.
+fn names<R: Read>(mapping: &Mapping, feed: &mut Feed<R>) -> Result<Vec<String>, MappingError> {
+    let line = feed
+        .next_line()?
+        .ok_or_else(|| MappingError::Header { line: 1, why: "the file has no line".to_owned() })?;
+    let wrong = |why: String| MappingError::Header { line: line.number.into(), why };
+    if line.too_long {
+        return Err(wrong("longer than 64 KiB".to_owned()));
     }
+    let shape = Shape::Separated { dialect: mapping.dialect, columns: None, length: Length::Any };
+    let mut cells = Cells::new(shape, mapping.charset.clone());
+    cells.split(feed.bytes()).map_err(wrong)?;
+    let name = |place| cells.get(feed.bytes(), place).map(|name| String::from_utf8_lossy(name).into_owned());
+    (0..cells.len()).map(name).collect::<Result<_, _>>().map_err(wrong)
 }

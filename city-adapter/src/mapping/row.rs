@@ -1,4 +1,4 @@
-//! A row as far as a mapping makes it, and the conversion of each of its fields.
+//! A row as far as a mapping makes it.
 
 use domain::{
     city::City,
@@ -6,8 +6,7 @@ use domain::{
     tap::{Algorithm, Medium, Product, Sector},
 };
 
-use super::{Form, Unit, clock::Format};
-use crate::tapfile::{Column, TEXT_LEN_MAX};
+use crate::{fields::write_field, mapping::number::hex_digit, tapfile::Column};
 
 /// What a mapping made of one row: the columns of `cityunion-tap/1`, as far as it names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,164 +51,77 @@ pub struct MappedRow {
     pub tac: Option<[u8; 4]>,
 }
 
-/// How the text of a column becomes its value.
-#[derive(Clone, Debug)]
-pub enum Convert {
-    /// As it stands, in the spelling of the contract.
-    Plain,
-    /// A number of hex digits, some of them given.
-    Hex {
-        /// How the source writes it.
-        form: Form,
-        /// Upper-case digits that go before it.
-        prefix: String,
-        /// How many digits the source makes.
-        digits: usize,
-    },
-    /// An amount of money.
-    Amount(Unit),
-    /// A local time, by the first format that fits.
-    Time(Vec<Format>),
-}
-
-impl Convert {
-    /// The conversion of a hex column.
-    pub fn hex(target: Column, form: Form, prefix: &str) -> Result<Self, String> {
-        let all: usize = match target {
-            Column::Terminal => 12,
-            Column::Card => 16,
-            _ => 8,
-        };
-        let prefix = prefix.to_ascii_uppercase();
-        let digits = all.checked_sub(prefix.len()).filter(|digits| *digits > 0);
-        match digits {
-            Some(digits) if prefix.bytes().all(|b| b.is_ascii_hexdigit()) => {
-                Ok(Self::Hex { form, prefix, digits })
-            }
-            _ => Err(format!("has prefix `{prefix}`; expected hex digits, fewer than {all}")),
-        }
-    }
-
-    /// Converts `text` and puts it into its place of the row.
-    ///
-    /// # Errors
-    /// What is wrong with the text, to be read after the name of the column.
-    pub fn put(&self, target: Column, text: &str, row: &mut MappedRow) -> Result<(), String> {
-        let expected = || format!("`{}`: {}", shortened(text), target.expected());
-        match self {
-            Self::Hex { form, prefix, digits } => {
-                let hex = hex_digits(text, *form, prefix, *digits).ok_or_else(expected)?;
-                match target {
-                    Column::Terminal => row.terminal = Some(hex_bytes(&hex).ok_or_else(expected)?),
-                    Column::Card => row.card = Some(hex_bytes(&hex).ok_or_else(expected)?),
-                    _ => row.tac = Some(hex_bytes(&hex).ok_or_else(expected)?),
+impl MappedRow {
+    /// Appends the value of a column as `cityunion-tap/1` spells it; nothing if the row does not have it.
+    pub fn write(&self, column: Column, to: &mut Vec<u8>) {
+        match column {
+            Column::Terminal => write_hex(self.terminal.as_ref(), to),
+            Column::Card => write_hex(self.card.as_ref(), to),
+            Column::Tac => write_hex(self.tac.as_ref(), to),
+            Column::Type => write_hex(self.type_byte.map(|byte| [byte]).as_ref(), to),
+            Column::TerminalSeq => write_number(self.terminal_seq, to),
+            Column::CardCounter => write_number(self.card_counter.map(u32::from), to),
+            Column::KeyVersion => write_number(self.key_version.map(u32::from), to),
+            Column::AmountFen => write_number(self.amount_fen, to),
+            Column::FareFen => write_number(self.fare_fen, to),
+            Column::Issuer => {
+                if let Some(city) = self.issuer {
+                    to.extend_from_slice(&city.spelling());
                 }
             }
-            Self::Amount(unit) => {
-                let amount = amount_fen(text, *unit).ok_or_else(|| {
-                    format!("`{}`: expected an amount in {}", shortened(text), unit_name(*unit))
-                })?;
-                match target {
-                    Column::AmountFen => row.amount_fen = Some(amount),
-                    _ => row.fare_fen = Some(amount),
+            Column::TappedAt => {
+                if let Some(time) = self.tapped_at {
+                    to.extend_from_slice(time.to_string().as_bytes());
                 }
             }
-            Self::Time(formats) => {
-                let time = formats.iter().find_map(|format| format.read(text));
-                row.tapped_at = Some(
-                    time.ok_or_else(|| format!("`{}`: no time of the mapping's formats", shortened(text)))?,
-                );
+            Column::Medium => write_text(self.medium.map(Medium::word), to),
+            Column::Sector => write_text(self.sector.map(Sector::word), to),
+            Column::Product => write_text(self.product.map(Product::word), to),
+            Column::Algorithm => write_text(self.algorithm.map(Algorithm::word), to),
+            Column::Operator => write_text(self.operator.as_deref(), to),
+            Column::Line => write_text(self.line_name.as_deref(), to),
+            Column::Station => write_text(self.station.as_deref(), to),
+        }
+    }
+
+    /// Appends the row as a line of `cityunion-tap/1` with its line end. Columns that it does not have are empty.
+    pub fn write_line(&self, to: &mut Vec<u8>) {
+        let mut field = Vec::new();
+        for column in Column::ALL {
+            if column.index() > 0 {
+                to.push(b',');
             }
-            Self::Plain => put_plain(target, text, row).ok_or_else(expected)?,
+            if matches!(column, Column::Operator | Column::Line | Column::Station) {
+                field.clear();
+                self.write(column, &mut field);
+                write_field(to, &field);
+            } else {
+                self.write(column, to);
+            }
         }
-        Ok(())
+        to.push(b'\n');
     }
 }
 
-fn put_plain(target: Column, text: &str, row: &mut MappedRow) -> Option<()> {
-    match target {
-        Column::TerminalSeq => row.terminal_seq = Some(integer(text)?),
-        Column::Issuer => row.issuer = Some(text.parse().ok()?),
-        Column::CardCounter => row.card_counter = Some(integer(text)?.try_into().ok()?),
-        Column::Type => {
-            row.type_byte = Some(match text {
-                "06" | "6" => 0x06,
-                "09" | "9" => 0x09,
-                _ => return None,
-            });
-        }
-        Column::Medium => row.medium = Some(Medium::parse(text.as_bytes())?),
-        Column::Sector => row.sector = Some(Sector::parse(text.as_bytes())?),
-        Column::Product => row.product = Some(Product::parse(text.as_bytes())?),
-        Column::Operator => row.operator = Some(free_text(text)?),
-        Column::Line => row.line_name = Some(free_text(text)?),
-        Column::Station => row.station = Some(free_text(text)?),
-        Column::KeyVersion => row.key_version = Some(integer(text)?.try_into().ok()?),
-        Column::Algorithm => row.algorithm = Some(Algorithm::parse(text.as_bytes())?),
-        Column::Terminal
-        | Column::Card
-        | Column::Tac
-        | Column::AmountFen
-        | Column::FareFen
-        | Column::TappedAt => return None,
+fn write_text(text: Option<&str>, to: &mut Vec<u8>) {
+    to.extend_from_slice(text.unwrap_or_default().as_bytes());
+}
+
+fn write_hex<const N: usize>(bytes: Option<&[u8; N]>, to: &mut Vec<u8>) {
+    for byte in bytes.into_iter().flatten() {
+        to.extend_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 15)]);
     }
-    Some(())
 }
 
-fn shortened(text: &str) -> &str {
-    text.char_indices().nth(40).map_or(text, |(end, _)| &text[..end])
-}
-
-fn free_text(text: &str) -> Option<String> {
-    (text.len() <= TEXT_LEN_MAX).then(|| text.to_owned())
-}
-
-/// Decimal digits, leading zeros allowed.
-fn integer(text: &str) -> Option<u32> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if digits { text.parse().ok() } else { None }
-}
-
-fn amount_fen(text: &str, unit: Unit) -> Option<u32> {
-    match unit {
-        Unit::Fen => integer(text),
-        Unit::Yuan => {
-            let (yuan, decimals) = text.split_once('.').unwrap_or((text, "0"));
-            let fen = match decimals.len() {
-                1 => integer(decimals)? * 10,
-                2 => integer(decimals)?,
-                _ => return None,
-            };
-            integer(yuan)?.checked_mul(100)?.checked_add(fen)
+fn write_number(number: Option<u32>, to: &mut Vec<u8>) {
+    let Some(mut number) = number else { return };
+    let start = to.len();
+    loop {
+        to.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
         }
     }
-}
-
-const fn unit_name(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Fen => "fen, a whole number",
-        Unit::Yuan => "yuan with at most two decimals",
-    }
-}
-
-fn hex_digits(text: &str, form: Form, prefix: &str, digits: usize) -> Option<String> {
-    if text.is_empty() {
-        return None;
-    }
-    let hex = match form {
-        Form::Hex if text.bytes().all(|b| b.is_ascii_hexdigit()) => text.to_ascii_uppercase(),
-        Form::Decimal if text.bytes().all(|b| b.is_ascii_digit()) => {
-            format!("{:X}", text.parse::<u64>().ok()?)
-        }
-        _ => return None,
-    };
-    (hex.len() <= digits).then(|| format!("{prefix}{hex:0>digits$}"))
-}
-
-fn hex_bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
+    to[start..].reverse();
 }
