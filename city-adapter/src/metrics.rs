@@ -15,8 +15,6 @@ pub struct Metrics {
     waiting_batches: Gauge,
     stopped: Gauge,
     journal_bytes: Gauge,
-    /// Tap files that lie in the inbox and are not taken yet.
-    pub inbox_files: Gauge,
 }
 
 impl Metrics {
@@ -28,7 +26,6 @@ impl Metrics {
             waiting_batches: gauge(adapter, "waiting_batches", "Batches without any result so far"),
             stopped: gauge(adapter, "stopped", "1 while the city is stopped until somebody looks"),
             journal_bytes: gauge(adapter, "journal_bytes", "Size of the adapter's state on the disk"),
-            inbox_files: gauge(adapter, "inbox_files", "Tap files in the inbox that are not taken yet"),
         }
     }
 

@@ -254,7 +254,10 @@ mod tests {
         let (_tokio, address) = served(&board);
         assert!(ask(address, "/healthz").starts_with("HTTP/1.1 200"));
         let starting = ask(address, "/readyz");
-        assert!(starting.starts_with("HTTP/1.1 503") && starting.contains("start: not finished"), "{starting}");
+        assert!(
+            starting.starts_with("HTTP/1.1 503") && starting.contains("start: not finished"),
+            "{starting}"
+        );
 
         board.show(vec![Missing::new("log", "no answer for 3 s")]);
         let waiting = ask(address, "/readyz");

@@ -32,7 +32,11 @@ impl Common {
         let build = Info::new([("service", service), ("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The service and its version", build);
         let common = Self { ready: Gauge::default() };
-        registry.register("ready", "1 while the service does its work, as /readyz says", common.ready.clone());
+        registry.register(
+            "ready",
+            "1 while the service does its work, as /readyz says",
+            common.ready.clone(),
+        );
         common
     }
 }

@@ -41,7 +41,11 @@ impl Metrics {
             last_batch: gauge_of_cities(switch, "last_batch", "Highest batch number passed on and committed"),
             lag: gauge_of_cities(switch, "lag_batches", "Batches of an acquirer's log not passed on yet"),
             parked,
-            stopped: gauge_of_cities(switch, "stopped", "1 for an acquirer that is stopped until somebody looks"),
+            stopped: gauge_of_cities(
+                switch,
+                "stopped",
+                "1 for an acquirer that is stopped until somebody looks",
+            ),
             dark: gauge_of_cities(switch, "home_city_dark", "1 for a home city that does not answer"),
         }
     }
