@@ -26,6 +26,11 @@ process_of() {
     [[ $command != *"$dir/"* ]] || echo "$pid"
 }
 
+# Whether a process has not ended, nor waits to be buried.
+alive() {
+    [[ $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) == [^Z]* ]]
+}
+
 # All parts, each after those that it needs.
 parts() {
     echo kafka clearing-node

@@ -53,6 +53,8 @@ impl Metrics {
     /// Shows how a switch is. `end` says where an acquirer's tap log ends, if that is known.
     pub fn show(&self, status: &Status, end: impl Fn(City) -> Option<u64>) {
         show(&self.taps, status.taps_routed);
+        // A pair of which nothing waits any more is not in the status.
+        self.parked.clear();
         for (city, acquirer) in &status.acquirers {
             let label = OfCity::new(*city);
             self.batches.get_or_create(&label).set(number(acquirer.batches));

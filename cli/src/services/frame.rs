@@ -23,6 +23,8 @@ use super::LogConfig;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a service waits for what must be there before it can begin: Kafka, the topics, the first rulebook.
 const START_WAIT_MAX: Duration = Duration::from_secs(600);
+/// How often an attempt is looked at.
+const ATTEMPT_LOOK: Duration = Duration::from_millis(5);
 /// Pause before the log is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How long a service may take to end after it was told to.
@@ -60,9 +62,14 @@ impl Frame {
     ///
     /// # Errors
     /// If it does not answer within ten minutes.
-    pub(super) fn log(&self, config: &LogConfig, client: &str) -> Result<Option<(Arc<dyn Log>, Topics)>> {
-        let opened = self.patiently("log", || config.open(client))?;
-        Ok(opened)
+    pub(super) fn log(
+        &self,
+        config: &LogConfig,
+        client: &'static str,
+    ) -> Result<Option<(Arc<dyn Log>, Topics)>> {
+        let trying = format!("reaching Kafka at {}", config.kafka);
+        let config = config.clone();
+        self.patiently("log", &trying, move || config.open(client))
     }
 
     /// Follows the cycles, waiting until a clearing node has made the topics.
@@ -70,26 +77,41 @@ impl Frame {
     /// # Errors
     /// If the log fails, or there are none within ten minutes.
     pub(super) fn scheme(&self, log: &Arc<dyn Log>, topics: &Topics) -> Result<Option<Arc<SchemeView>>> {
-        let follow = || {
-            SchemeView::follow(log, topics).map(Arc::new).map_err(|error| match error {
+        let (log, topics) = (Arc::clone(log), topics.clone());
+        self.patiently("cycles", "reading the events of the cycles", move || {
+            SchemeView::follow(&log, &topics).map(Arc::new).map_err(|error| match error {
                 error @ LogError::NoTopic(_) => {
                     anyhow::Error::new(error).context("the topics are not made yet; start a clearing node")
                 }
                 error => error.into(),
             })
-        };
-        self.patiently("cycles", follow)
+        })
     }
 
     /// Tries until it succeeds; what keeps it from doing so stands in the log lines and on the admin port.
-    fn patiently<T>(&self, what: &'static str, mut open: impl FnMut() -> Result<T>) -> Result<Option<T>> {
-        loop {
-            if self.told_to_stop() {
-                return Ok(None);
+    /// It tries on a thread of its own, so that a stop is heard meanwhile.
+    fn patiently<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        trying: &str,
+        open: impl Fn() -> Result<T> + Send + Sync + 'static,
+    ) -> Result<Option<T>> {
+        let open = Arc::new(open);
+        self.board.show(vec![Missing::new(what, trying)]);
+        while !self.told_to_stop() {
+            let open = Arc::clone(&open);
+            let attempt = std::thread::Builder::new().name("start".to_owned()).spawn(move || open());
+            let attempt = attempt.context("start a thread")?;
+            while !attempt.is_finished() && !self.told_to_stop() {
+                std::thread::sleep(ATTEMPT_LOOK);
             }
-            let error = match open() {
-                Ok(opened) => return Ok(Some(opened)),
-                Err(error) => error,
+            if !attempt.is_finished() {
+                break;
+            }
+            let error = match attempt.join() {
+                Ok(Ok(opened)) => return Ok(Some(opened)),
+                Ok(Err(error)) => error,
+                Err(_) => bail!("{trying}: the thread that tried panicked"),
             };
             let waited = self.started.elapsed();
             if waited > START_WAIT_MAX {
@@ -99,6 +121,7 @@ impl Frame {
             self.board.show(vec![Missing::new(what, format!("{error:#}"))]);
             self.pause(TRY_AGAIN);
         }
+        Ok(None)
     }
 
     /// Waits until `found` finds what the service needs; `None` if it was told to stop meanwhile.
