@@ -5,6 +5,7 @@ pub mod acquirer;
 pub mod issuer;
 pub mod journal;
 pub mod mapping;
+pub mod metrics;
 pub mod tapfile;
 
 mod cut;

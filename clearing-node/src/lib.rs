@@ -2,6 +2,7 @@
 
 pub mod book;
 pub mod coordinator;
+pub mod metrics;
 pub mod node;
 pub mod partition;
 pub mod render;

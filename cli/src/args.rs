@@ -46,6 +46,10 @@ pub enum Command {
     Switch(Service),
     /// The clearing node as a service
     ClearingNode(Service),
+    /// Look at the cycles of a running clearing node, and cut off by hand
+    Cycle(crate::cycle::Cycle),
+    /// Play a day of a scheme folder into the inboxes of running adapters
+    Feed(crate::feed::Feed),
 }
 
 /// Arguments of `simulate`.

@@ -3,8 +3,10 @@
 pub mod args;
 mod bench;
 mod clear;
+mod cycle;
 mod demo;
 mod errors;
+mod feed;
 mod house;
 mod output;
 mod progress;
@@ -22,11 +24,8 @@ use domain::date::Date;
 /// Runs a command and says on standard error what went wrong, if something did.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    let quiet = matches!(
-        cli.command,
-        Command::Simulate(_) | Command::Verify(_) | Command::Bench(_) | Command::Clear(_) | Command::Demo(_)
-    );
-    runtime::logging::init(if quiet { "warn" } else { "info" });
+    let service = matches!(cli.command, Command::Adapter(_) | Command::Switch(_) | Command::ClearingNode(_));
+    runtime::logging::init(if service { "info" } else { "warn" });
     let done = match &cli.command {
         Command::Simulate(args) => simulate::run(args),
         Command::Clear(args) => clear::run(args),
@@ -36,6 +35,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Adapter(service) => services::adapter(service),
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
+        Command::Cycle(args) => cycle::run(args),
+        Command::Feed(args) => feed::run(args),
     };
     done.unwrap_or_else(|error| {
         tell(&error);

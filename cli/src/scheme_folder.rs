@@ -203,7 +203,10 @@ pub fn list_city(folder: &Path, city: City, taps: &mut Taps) -> Result<(), Schem
             taps.passed_over.push(format!("taps/{city}/{name:?}: the name is not UTF-8; rename the file"));
             continue;
         };
-        if name.ends_with(".csv") && !name.starts_with('.') && path.is_file() {
+        if name.starts_with('.') {
+            continue;
+        }
+        if name.ends_with(".csv") && path.is_file() {
             taps.files.push(TapFile { city, name, path });
         } else if !name.ends_with(".csv.manifest.json") {
             taps.passed_over.push(format!("taps/{city}/{name:?}: not a tap file (a visible file, *.csv)"));

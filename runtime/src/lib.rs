@@ -1,7 +1,10 @@
-//! What every process needs: the view of the scheme that the log gives, logging, configuration.
+//! What every process needs: the view of the scheme that the log gives, logging, configuration, the admin port.
 
+pub mod admin;
 pub mod config;
+pub mod log_watch;
 pub mod logging;
+pub mod metrics;
 pub mod scheme;
 
 /// An error with all its causes in one line, for places that keep only text: the cause is what tells a

@@ -5,4 +5,5 @@
 
 pub mod core;
 pub mod directory;
+pub mod metrics;
 pub mod service;

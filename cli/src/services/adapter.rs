@@ -13,13 +13,17 @@ use anyhow::{Context, Result, bail};
 use city_adapter::{
     acquirer::{AcquirerHost, Outcome},
     issuer::IssuerService,
+    metrics::Metrics,
 };
 use domain::{city::City, date::Date, home_city::HomeCity, hotlist::Hotlist, keys::KeyRing};
-use runtime::scheme::SchemeView;
+use runtime::{
+    admin::{AdminConfig, Missing},
+    scheme::SchemeView,
+};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
-use super::{Configured, LogConfig, network, until_stopped};
+use super::{Configured, LogConfig, frame::Frame};
 use crate::scheme_folder::{TapFile, Taps, list_city};
 
 /// `adapter.toml`.
@@ -40,6 +44,8 @@ pub(super) struct Config {
     inbox_every_s: u64,
     /// The issuing side; absent where the city's cards are judged elsewhere.
     issuer: Option<Issuer>,
+    /// The admin port; none without it.
+    admin: Option<AdminConfig>,
 }
 
 /// `[issuer]`
@@ -63,6 +69,7 @@ const fn inbox_every_s() -> u64 {
 
 impl Configured for Config {
     fn check(&self) -> Result<()> {
+        self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
         match &self.issuer {
             Some(issuer) if !issuer.test_mode => bail!(
                 "issuer.keys: a file of master keys is for tests only; set issuer.test_mode = true \
@@ -85,13 +92,13 @@ impl Issuer {
 }
 
 pub(super) fn run(config: Config) -> Result<()> {
-    let (log, topics) = config.log.open("cityunion-adapter")?;
-    let tokio = network()?;
-    let scheme = Arc::new(
-        SchemeView::follow(&log, &topics).context("follow the cycles; is a clearing node running?")?,
-    );
+    let frame = Frame::start("adapter", config.admin.as_ref(), axum::Router::new())?;
+    let Some((log, topics)) = frame.log(&config.log, "cityunion-adapter")? else { return Ok(()) };
+    let Some(scheme) = frame.scheme(&log, &topics)? else { return Ok(()) };
+    let watch = frame.watch(&log, vec![topics.taps(config.city)])?;
+    let metrics = frame.board.register(Metrics::register);
     let issuing = match &config.issuer {
-        Some(issuer) => Some(serve(&tokio, issuer, config.city, &scheme)?),
+        Some(issuer) => Some(serve(&frame.tokio, issuer, config.city, &scheme)?),
         None => None,
     };
     let host = AcquirerHost::open(&config.state_dir, log, topics, &config.out_dir)?;
@@ -99,18 +106,25 @@ pub(super) fn run(config: Config) -> Result<()> {
     tracing::info!("{}: taking tap files from {}", config.city, config.inbox_dir.display());
     let mut inbox = Inbox { config: &config, host: &host, scheme: &scheme, seen: BTreeMap::new() };
     let mut looked: Option<Instant> = None;
-    until_stopped(&tokio, || {
+    frame.run(|| {
         if let Some((city, why)) = host.stopped().into_iter().next() {
             bail!("{city} is stopped: {why}");
         }
         if issuing.as_ref().is_some_and(JoinHandle::is_finished) {
             bail!("the issuing side has ended; nobody judges the cards of {}", config.city);
         }
+        let mut missing: Vec<Missing> =
+            watch.trouble().map(|why| Missing::new("log", why)).into_iter().collect();
+        if scheme.open_cycle().is_none() {
+            missing.push(Missing::new("cycle", "none is open: the inbox waits"));
+        }
         if looked.is_some_and(|looked| looked.elapsed() < Duration::from_secs(config.inbox_every_s)) {
-            return Ok(());
+            return Ok(missing);
         }
         looked = Some(Instant::now());
-        inbox.look()
+        metrics.show(&host, config.city, &config.state_dir);
+        inbox.look()?;
+        Ok(missing)
     })
 }
 

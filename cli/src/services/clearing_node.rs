@@ -3,18 +3,33 @@
 use std::{
     fs,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
-use clearing_node::node::{CycleStatus, Node, NodeConfig, Request};
+use clearing_node::{
+    metrics::Metrics,
+    node::{Node, NodeConfig},
+};
 use cu_log::topics::Topics;
 use domain::{date::Date, rulebook::Rulebook};
-use runtime::scheme::SchemeView;
+use runtime::{
+    admin::{AdminConfig, Missing},
+    log_watch::LogWatch,
+    scheme::SchemeView,
+};
 use serde::{Deserialize, Serialize};
 
-use super::{Configured, LogConfig, network, until_stopped};
+use super::{
+    Configured, LogConfig,
+    cycles::{
+        Asked, Desk,
+        clock::{self, Clock, CutOffs},
+        view::View,
+    },
+    frame::Frame,
+};
 use crate::house::publish_rulebook;
 
 /// `clearing-node.toml`.
@@ -28,18 +43,30 @@ pub(super) struct Config {
     out_dir: PathBuf,
     /// The rules; published to the log when their version is new.
     rulebook: PathBuf,
-    /// Seconds between cut-offs, each with the next business date, for trials. Without it a cycle ends when its
-    /// business date is over in UTC+8, also one that was over while the node was away.
+    /// When a cycle ends.
+    #[serde(default)]
+    cut_off: CutOff,
+    /// Seconds between cut-offs, each with the next business date, for trials; in place of `cut_off`.
     cut_off_every_s: Option<u64>,
     /// How long a cut-off waits for the switches before it leaves out who is behind.
     #[serde(default = "barrier_s_max")]
     barrier_s_max: u64,
     /// Business date of the very first cycle; today in UTC+8 if it is not given.
     first_business_date: Option<Date>,
+    /// The admin port; none without it.
+    admin: Option<AdminConfig>,
 }
 
-/// How long after a refusal the coordinator is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// When a cycle ends.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum CutOff {
+    /// When its business date is over in UTC+8, also one that was over while the node was away.
+    #[default]
+    ByDate,
+    /// When somebody asks: `cityunion cycle cut-off`.
+    ByHand,
+}
 
 const fn barrier_s_max() -> u64 {
     600
@@ -50,11 +77,28 @@ impl Configured for Config {
         if self.cut_off_every_s == Some(0) {
             bail!("cut_off_every_s must be at least 1");
         }
+        if self.cut_off == CutOff::ByHand && self.cut_off_every_s.is_some() {
+            bail!("cut_off = \"by_hand\" and cut_off_every_s contradict each other: leave one of them out");
+        }
+        if self.cut_off == CutOff::ByHand && self.admin.is_none() {
+            bail!(
+                "cut_off = \"by_hand\" needs an admin port to ask on: set admin.listen, such as \"127.0.0.1:7401\""
+            );
+        }
+        self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
         self.rules().map(drop)
     }
 }
 
 impl Config {
+    fn cut_offs(&self) -> CutOffs {
+        match (self.cut_off_every_s, self.cut_off) {
+            (Some(every), _) => CutOffs::Every(Duration::from_secs(every)),
+            (None, CutOff::ByDate) => CutOffs::ByDate,
+            (None, CutOff::ByHand) => CutOffs::ByHand,
+        }
+    }
+
     fn rules(&self) -> Result<Rulebook> {
         let path = self.rulebook.display();
         let bytes = fs::read(&self.rulebook).with_context(|| format!("read {path}"))?;
@@ -63,7 +107,9 @@ impl Config {
 }
 
 pub(super) fn run(config: Config) -> Result<()> {
-    let (log, topics) = config.log.open("cityunion-clearing-node")?;
+    let desk = Desk::default();
+    let frame = Frame::start("clearing-node", config.admin.as_ref(), desk.routes())?;
+    let Some((log, topics)) = frame.log(&config.log, "cityunion-clearing-node")? else { return Ok(()) };
     let rulebook = config.rules()?;
     log.create_topics(&topics_of(&topics, &rulebook)).context("create the topics")?;
     let scheme = Arc::new(SchemeView::follow(&log, &topics)?);
@@ -75,81 +121,89 @@ pub(super) fn run(config: Config) -> Result<()> {
         partitions: rulebook.partitions,
         barrier_max: Some(Duration::from_secs(config.barrier_s_max)),
     };
+    let ends = (0..rulebook.partitions).map(|number| Ok(log.bounds(&topics.clearing(number))?.end));
+    let ends: Vec<u64> = ends.collect::<Result<_>>()?;
+    let watched = (0..rulebook.partitions).map(|number| topics.clearing(number)).collect();
+    let watch = frame.watch(&log, watched)?;
     let node = Node::start(node, &log, &topics, &scheme)?;
     tracing::info!("clearing {} partitions into {}", rulebook.partitions, config.out_dir.display());
-    let mut clock = CutOffs {
-        config: &config,
-        version: rulebook.version,
-        since: Instant::now(),
-        cycle: None,
-        asked: None,
-        asked_at: None,
-    };
-    let tokio = network()?;
-    until_stopped(&tokio, || {
+    let metrics = frame.board.register(Metrics::register);
+    let clock = Clock::new(config.cut_offs(), config.first_business_date, rulebook.version);
+    let out_dir = std::path::absolute(&config.out_dir).context("find out_dir")?;
+    let mut cycles = Cycles { clock, desk, started: Instant::now(), asked: None, out_dir };
+    frame.run(|| {
         if let Some(why) = node.failed() {
             bail!("the clearing node stands still: {why}");
         }
-        clock.look(&node);
-        Ok(())
+        cycles.look(&node);
+        metrics.show(&node, |partition| watch.end(&topics.clearing(partition)));
+        Ok(missing(&node, &watch, &ends))
     })
+}
+
+/// What keeps the node from its work. `ends` is where its partitions ended when it started.
+fn missing(node: &Node, watch: &LogWatch, ends: &[u64]) -> Vec<Missing> {
+    let mut missing: Vec<Missing> = watch.trouble().map(|why| Missing::new("log", why)).into_iter().collect();
+    let status = node.status();
+    if !status.caught_up {
+        missing.push(Missing::new("cycles", "the events of earlier cycles are still being read"));
+    } else if !status.open {
+        missing.push(Missing::new("cycle", "none is open yet"));
+    }
+    for (number, (partition, end)) in node.partitions.iter().zip(ends).enumerate() {
+        let next = partition.progress.next_offset.load(Ordering::Relaxed);
+        if next < *end {
+            let why = format!("partition {number} is at {next} of {end}");
+            missing.push(Missing::new("book", why));
+        }
+    }
+    missing
+}
+
+/// Opens cycles and ends them, by itself or when somebody asks.
+struct Cycles {
+    clock: Clock,
+    desk: Desk,
+    started: Instant,
+    /// A cut-off that somebody asked for and that the coordinator has not answered, with its cycle.
+    asked: Option<(u32, Asked)>,
+    out_dir: PathBuf,
+}
+
+impl Cycles {
+    fn look(&mut self, node: &Node) {
+        let status = node.status();
+        self.desk.show(View::of(&status, &self.out_dir));
+        if let Some((cycle, asked)) = self.asked.take() {
+            match clock::outcome(cycle, &status) {
+                None => self.asked = Some((cycle, asked)),
+                Some(outcome) => asked.answer(outcome),
+            }
+            return;
+        }
+        if let Some(asked) = self.desk.take() {
+            match self.clock.by_hand(&asked.cut_off, &status) {
+                Err(why) => asked.answer(Err(why)),
+                Ok((cycle, request)) => {
+                    tracing::info!("cut-off of {} by hand", asked.cut_off.cycle);
+                    node.request(request);
+                    self.asked = Some((cycle, asked));
+                }
+            }
+            return;
+        }
+        let looked = self.clock.look(&status, self.started.elapsed(), crate::today());
+        if let Some(why) = looked.refused {
+            tracing::warn!("the coordinator refused: {why}; it is asked again");
+        }
+        if let Some(request) = looked.request {
+            node.request(request);
+        }
+    }
 }
 
 fn topics_of(topics: &Topics, rulebook: &Rulebook) -> Vec<cu_log::TopicSpec> {
     let mut specs = topics.of_centre(rulebook.partitions);
     rulebook.participants.iter().for_each(|p| specs.extend(topics.of_city(p.city)));
     specs
-}
-
-/// Opens the first cycle, and cuts off when it is time.
-struct CutOffs<'a> {
-    config: &'a Config,
-    version: u32,
-    /// The last cycle, and since when it has been seen here.
-    cycle: Option<u32>,
-    since: Instant,
-    /// The cycle for which this was asked already, and when.
-    asked: Option<u32>,
-    asked_at: Option<Instant>,
-}
-
-impl CutOffs<'_> {
-    fn look(&mut self, node: &Node) {
-        let status = node.status();
-        let paused = self.asked_at.is_some_and(|at| at.elapsed() < ASK_AGAIN);
-        if let Some(why) = status.refused.as_ref().filter(|_| !paused) {
-            tracing::warn!("the coordinator refused: {why}; it is asked again");
-            self.asked = None;
-        }
-        if status.openings.last().map(|last| last.cycle) != self.cycle {
-            self.cycle = status.openings.last().map(|last| last.cycle);
-            self.since = Instant::now();
-        }
-        if let Some((cycle, request)) = self.due(&status)
-            && self.asked.replace(cycle) != Some(cycle)
-        {
-            node.request(request);
-            self.asked_at = Some(Instant::now());
-        }
-    }
-
-    fn due(&self, status: &CycleStatus) -> Option<(u32, Request)> {
-        if !status.caught_up {
-            return None;
-        }
-        let version = self.version;
-        let Some(last) = status.openings.last() else {
-            let business_date = self.config.first_business_date.unwrap_or_else(crate::today);
-            return Some((0, Request::Open { business_date, version }));
-        };
-        let next = Date::from_julian_day(last.business_date).plus_days(1);
-        if !status.open {
-            return Some((last.cycle, Request::Open { business_date: next, version }));
-        }
-        let time = match self.config.cut_off_every_s {
-            Some(every) => self.since.elapsed() >= Duration::from_secs(every),
-            None => crate::today() >= next,
-        };
-        time.then_some((last.cycle, Request::CutOff { opens: Some((next, version)) }))
-    }
 }

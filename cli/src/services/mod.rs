@@ -2,9 +2,11 @@
 
 mod adapter;
 mod clearing_node;
+pub mod cycles;
+mod frame;
 mod switch;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, Result};
 use cu_log::{
@@ -18,9 +20,6 @@ use crate::{
     args::{Action, Config, Service},
     output::{Format, say},
 };
-
-/// How often a service looks whether its parts still work.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// The log that the services share.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -91,16 +90,6 @@ fn load<C: Configured>(args: &Config) -> Result<C> {
         .context("failed to start")?;
     config.check().map_err(|error| crate::errors::Usage(format!("{}: {error:#}", args.config.display())))?;
     Ok(config)
-}
-
-/// Runs until SIGINT or SIGTERM, or until `look` finds that something stands still.
-fn until_stopped(tokio: &tokio::runtime::Runtime, mut look: impl FnMut() -> Result<()>) -> Result<()> {
-    let stop = crate::signals::stopped(tokio)?;
-    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-        look()?;
-        std::thread::sleep(LOOK);
-    }
-    Ok(())
 }
 
 fn network() -> Result<tokio::runtime::Runtime> {

@@ -1,0 +1,218 @@
+//! When the clearing node opens and ends cycles: by date, every few seconds, or when somebody asks.
+
+use std::time::Duration;
+
+use clearing_node::{
+    book::opening_name,
+    node::{CycleStatus, Request},
+};
+use domain::date::Date;
+
+use super::view::CutOff;
+
+/// How long after a refusal the coordinator is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// When a cycle ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutOffs {
+    /// When its business date is over.
+    ByDate,
+    /// So long after it was first seen here.
+    Every(Duration),
+    /// Never: somebody has to ask.
+    ByHand,
+}
+
+/// Decides what the coordinator is asked. Times are those since some start.
+#[derive(Debug)]
+pub struct Clock {
+    cut_offs: CutOffs,
+    first_business_date: Option<Date>,
+    version: u32,
+    /// The last cycle, and since when it has been seen here.
+    cycle: Option<u32>,
+    since: Duration,
+    /// The cycle for which this was asked already, and when.
+    asked: Option<u32>,
+    asked_at: Option<Duration>,
+}
+
+/// What a look at the cycles found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// What the coordinator is to be asked.
+    pub request: Option<Request>,
+    /// Why it refused what it was asked before; it is asked again.
+    pub refused: Option<String>,
+}
+
+impl Clock {
+    /// A clock that opens cycles by this version of the rules, the very first one with this business date
+    /// (today without it).
+    #[must_use]
+    pub fn new(cut_offs: CutOffs, first_business_date: Option<Date>, version: u32) -> Self {
+        let (cycle, since, asked, asked_at) = (None, Duration::ZERO, None, None);
+        Self { cut_offs, first_business_date, version, cycle, since, asked, asked_at }
+    }
+
+    /// Looks at the cycles at a time `now`, on the day `today` in UTC+8.
+    pub fn look(&mut self, status: &CycleStatus, now: Duration, today: Date) -> Looked {
+        let mut looked = Looked::default();
+        let paused = self.asked_at.is_some_and(|at| now.saturating_sub(at) < ASK_AGAIN);
+        if let Some(why) = status.refused.as_ref().filter(|_| self.asked.is_some() && !paused) {
+            looked.refused = Some(why.clone());
+            self.asked = None;
+        }
+        let last = status.openings.last().map(|last| last.cycle);
+        if last != self.cycle {
+            self.cycle = last;
+            self.since = now;
+        }
+        if let Some((cycle, request)) = self.due(status, now, today)
+            && self.asked.replace(cycle) != Some(cycle)
+        {
+            looked.request = Some(request);
+            self.asked_at = Some(now);
+        }
+        looked
+    }
+
+    fn due(&self, status: &CycleStatus, now: Duration, today: Date) -> Option<(u32, Request)> {
+        if !status.caught_up {
+            return None;
+        }
+        let version = self.version;
+        let Some(last) = status.openings.last() else {
+            let business_date = self.first_business_date.unwrap_or(today);
+            return Some((0, Request::Open { business_date, version }));
+        };
+        let next = Date::from_julian_day(last.business_date).plus_days(1);
+        if !status.open {
+            return Some((last.cycle, Request::Open { business_date: next, version }));
+        }
+        let time = match self.cut_offs {
+            CutOffs::Every(every) => now.saturating_sub(self.since) >= every,
+            CutOffs::ByDate => today >= next,
+            CutOffs::ByHand => false,
+        };
+        time.then_some((last.cycle, Request::CutOff { opens: Some((next, version)) }))
+    }
+
+    /// What the coordinator is to be asked when somebody wants a cycle ended.
+    ///
+    /// # Errors
+    /// Why that cannot be.
+    pub fn by_hand(&self, asked: &CutOff, status: &CycleStatus) -> Result<(u32, Request), String> {
+        let wanted = &asked.cycle;
+        let Some(open) = status.open_cycle().filter(|_| status.caught_up) else {
+            return Err(format!("{wanted} cannot be cut off: no cycle is open"));
+        };
+        let name = opening_name(open).to_string();
+        if name != *wanted {
+            return Err(format!("{wanted} cannot be cut off: the open cycle is {name}"));
+        }
+        let date = Date::from_julian_day(open.business_date);
+        let next = asked.next_business_date.unwrap_or(date.plus_days(1));
+        if next < date {
+            return Err(format!(
+                "the next business date {next} lies before {date}: a business date never goes back"
+            ));
+        }
+        Ok((open.cycle, Request::CutOff { opens: Some((next, self.version)) }))
+    }
+}
+
+/// What became of a request to end a cycle; nothing, while that is not known.
+#[must_use]
+pub fn outcome(cycle: u32, status: &CycleStatus) -> Option<Result<(), String>> {
+    let ended = status.openings.last().is_some_and(|last| last.cycle > cycle || !status.open);
+    if ended {
+        return Some(Ok(()));
+    }
+    status.refused.clone().map(Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::Opening;
+
+    use super::*;
+
+    fn date(text: &str) -> Date {
+        text.parse().unwrap()
+    }
+
+    fn status(cycles: u32) -> CycleStatus {
+        let opening = |cycle| Opening {
+            cycle,
+            business_date: date("2018-08-31").plus_days(i32::try_from(cycle).unwrap()).julian_day(),
+            sequence: 1,
+            ..Opening::default()
+        };
+        let openings = (1..=cycles).map(opening).collect();
+        CycleStatus { openings, caught_up: true, open: cycles > 0, ..CycleStatus::default() }
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_first_cycle_opens_once_and_by_hand_it_never_ends_by_itself() {
+        let mut clock = Clock::new(CutOffs::ByHand, Some(date("2018-09-01")), 3);
+        let open = Request::Open { business_date: date("2018-09-01"), version: 3 };
+        let today = date("2026-01-01");
+        assert_eq!(clock.look(&status(0), seconds(0), today).request, Some(open));
+        assert_eq!(clock.look(&status(0), seconds(1), today), Looked::default(), "asked once");
+        assert_eq!(clock.look(&status(1), seconds(100_000), today), Looked::default());
+    }
+
+    #[test]
+    fn a_cycle_ends_when_its_time_has_come() {
+        let cut = Request::CutOff { opens: Some((date("2018-09-02"), 1)) };
+        let mut by_date = Clock::new(CutOffs::ByDate, None, 1);
+        assert_eq!(by_date.look(&status(1), seconds(0), date("2018-09-01")).request, None);
+        assert_eq!(by_date.look(&status(1), seconds(1), date("2018-09-02")).request, Some(cut));
+        let mut every = Clock::new(CutOffs::Every(seconds(30)), None, 1);
+        assert_eq!(every.look(&status(1), seconds(10), date("2018-09-01")).request, None);
+        assert_eq!(every.look(&status(1), seconds(39), date("2018-09-01")).request, None);
+        assert_eq!(every.look(&status(1), seconds(40), date("2018-09-01")).request, Some(cut));
+    }
+
+    #[test]
+    fn what_was_refused_is_asked_again_after_a_while() {
+        let mut clock = Clock::new(CutOffs::ByDate, None, 1);
+        let today = date("2018-09-02");
+        assert!(clock.look(&status(1), seconds(0), today).request.is_some());
+        let refused = CycleStatus { refused: Some("no plan yet".to_owned()), ..status(1) };
+        assert_eq!(clock.look(&refused, seconds(1), today), Looked::default());
+        let again = clock.look(&refused, seconds(5), today);
+        assert_eq!(again.refused.as_deref(), Some("no plan yet"));
+        assert!(again.request.is_some());
+    }
+
+    #[test]
+    fn a_request_by_hand_must_name_the_open_cycle_and_no_earlier_date() {
+        let clock = Clock::new(CutOffs::ByHand, None, 2);
+        let ask = |cycle: &str, next: Option<&str>| {
+            let asked = CutOff { cycle: cycle.to_owned(), next_business_date: next.map(date) };
+            clock.by_hand(&asked, &status(2))
+        };
+        let cut = |next| Ok((2, Request::CutOff { opens: Some((date(next), 2)) }));
+        assert_eq!(ask("2018-09-02-001", None), cut("2018-09-03"));
+        assert_eq!(ask("2018-09-02-001", Some("2018-09-02")), cut("2018-09-02"));
+        assert!(ask("2018-09-01-001", None).unwrap_err().contains("the open cycle is 2018-09-02-001"));
+        assert!(ask("2018-09-02-001", Some("2018-09-01")).unwrap_err().contains("never goes back"));
+        let asked = CutOff { cycle: "2018-09-01-001".to_owned(), next_business_date: None };
+        assert!(clock.by_hand(&asked, &status(0)).unwrap_err().contains("no cycle is open"));
+    }
+
+    #[test]
+    fn a_request_is_answered_when_the_log_has_it_or_the_coordinator_refuses() {
+        assert_eq!(outcome(1, &status(1)), None);
+        assert_eq!(outcome(1, &status(2)), Some(Ok(())));
+        let refused = CycleStatus { refused: Some("why".to_owned()), ..status(1) };
+        assert_eq!(outcome(1, &refused), Some(Err("why".to_owned())));
+    }
+}
