@@ -2,8 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    io::{self, BufRead, BufReader},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -18,10 +17,11 @@ use domain::{
 
 use super::{
     calendar::Calendar,
-    fold::Nearby,
-    life::{FileRow, Looked, Near, RowKind},
+    life::{FileRow, Looked, RowKind},
     lines,
+    near::Nearby,
     query::Query,
+    rows::{fields, is_meant, is_unnamed, near_of, read_header},
     scan::{Progress, Scan},
 };
 
@@ -161,10 +161,9 @@ impl Folder {
             self.answers(query, *city, progress, into)?;
             self.receipts(*city, into)?;
         }
-        into.looked.push(Looked {
-            place: self.root.display().to_string(),
-            read: format!("{} closed cycles, results and receipts of {} cities", closed.len(), cities.len()),
-        });
+        let names: Vec<String> = cities.iter().map(City::to_string).collect();
+        let read = format!("closed cycles ({}), results and receipts of {}", closed.len(), names.join(", "));
+        into.looked.push(Looked { place: self.root.display().to_string(), read });
         Ok(())
     }
 
@@ -366,51 +365,5 @@ impl Unnamed {
         if self.first.len() < UNNAMED_MAX {
             self.first.push((city, file.to_owned(), line));
         }
-    }
-}
-
-/// Whether a row has the identity; a malformed issuer hides the scheme, so it may.
-fn is_meant(query: &Query, row: &FileRow) -> bool {
-    let scheme = City::parse(row.get("issuer").as_bytes()).map(City::scheme);
-    row.get("terminal") == query.terminal.to_string()
-        && row.get("terminal_seq") == query.terminal_seq.to_string()
-        && scheme.is_ok_and(|scheme| query.fits_scheme(scheme)) | scheme.is_err()
-}
-
-/// Whether nobody can say to which terminal and sequence a malformed row belongs.
-fn is_unnamed(row: &FileRow) -> bool {
-    let why = row.get("reason");
-    row.get("result") == "malformed"
-        && ["line:", "terminal:", "terminal_seq:"].iter().any(|column| why.starts_with(column))
-}
-
-/// The record of a line of `acquirer/<city>.csv`.
-fn near_of(city: City, line: &[u8]) -> Option<Near> {
-    let fields = fields(line);
-    let [file, number, _, seq, issuer, amount_fen, ..] = fields.as_slice() else { return None };
-    Some(Near {
-        terminal_seq: seq.parse().ok()?,
-        acquirer: city,
-        file: file.clone(),
-        line: number.parse().ok()?,
-        issuer: issuer.parse().ok()?,
-        amount_fen: amount_fen.parse().ok()?,
-        tapped_at: None,
-    })
-}
-
-fn read_header(path: &Path) -> io::Result<Vec<String>> {
-    let mut line = Vec::new();
-    BufReader::new(File::open(path)?).read_until(b'\n', &mut line)?;
-    Ok(fields(line.strip_suffix(b"\n").unwrap_or(&line)))
-}
-
-/// The fields of one line of CSV.
-fn fields(line: &[u8]) -> Vec<String> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line);
-    let mut record = csv::ByteRecord::new();
-    match reader.read_byte_record(&mut record) {
-        Ok(true) => record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect(),
-        _ => Vec::new(),
     }
 }

@@ -1,6 +1,11 @@
 //! `trace` tells the whole life of a tap, and what it tells is what log, truth and published files say.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use cu_log::{embedded::EmbeddedLog, testing::Broker};
 use serde_json::Value;
@@ -15,8 +20,7 @@ const T: &str = "200000000001";
 
 /// What became of taps of every kind, over two days: cu-3000 is dark on the first.
 struct Town {
-    _folder: TempDir,
-    out: std::path::PathBuf,
+    out: PathBuf,
 }
 
 fn scheme(folder: &Path) -> Scheme {
@@ -49,12 +53,14 @@ fn scheme(folder: &Path) -> Scheme {
 fn town() -> &'static Town {
     static TOWN: OnceLock<Town> = OnceLock::new();
     TOWN.get_or_init(|| {
-        let folder = TempDir::new().unwrap();
-        let scheme = scheme(folder.path());
-        let out = folder.path().join("out");
+        // A folder of the build: nothing is left elsewhere when the process ends.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("trace");
+        drop(fs::remove_dir_all(&folder));
+        let scheme = scheme(&folder);
+        let out = folder.join("out");
         clear(&scheme.path, &out);
         clear(&scheme.path, &out);
-        Town { _folder: folder, out }
+        Town { out }
     })
 }
 
@@ -121,7 +127,7 @@ fn a_record_that_was_parked_is_told_through_both_cycles() {
     assert_eq!(again["results"][0]["result"], "duplicate");
     assert_eq!(again["stands"]["presentation"], 1);
     let kinds: Vec<_> = first["rows"].as_array().unwrap().iter().map(|row| &row["kind"]).collect();
-    assert_eq!(kinds, ["acquirer", "acquirer", "answer", "issuer", "position", "receipt"]);
+    assert_eq!(kinds, ["receipt", "acquirer", "acquirer", "issuer", "position", "answer"]);
     assert!(rows_stand(&town().out, &life) >= 8);
 }
 
@@ -188,7 +194,7 @@ fn a_person_reads_a_story_and_a_program_a_table() {
         "── cycle 2018-09-02-001",
         "late verdict",
         "fee line bus-delta of rulebook version 1: interchange 0.01",
-        "cu-3000 owes cu-2000 for 1 purchases: 3.00 yuan; interchange 0.03",
+        "cu-3000 owes cu-2000 for 1 purchase: 3.00 yuan; interchange 0.03",
         "2018-09-02-001/positions.csv, line 2",
         "2018-09-02-001/issuer/cu-3000.csv, line 2",
         "duplicate in 2018-09-02-001 of record 1",
