@@ -4,6 +4,7 @@
 mod bad_input;
 mod dark;
 mod demo;
+mod doctor;
 mod full_disk;
 mod golden;
 mod kafka;

@@ -167,7 +167,7 @@ fn every_kind_of_record_is_told() {
 }
 
 #[test]
-fn anothers_terminal_is_found_with_the_city_that_presented_it() {
+fn a_foreign_terminal_is_found_with_the_city_that_presented_it() {
     let life = traced("--terminal 300000000001 --seq 9");
     assert_eq!(life["owners"][0]["city"], "cu-3000");
     let record = &records(&life)[0];
