@@ -3,8 +3,10 @@
 pub mod args;
 mod bench;
 mod clear;
+pub mod completions;
 mod cycle;
 mod demo;
+pub mod doctor;
 mod errors;
 mod feed;
 mod house;
@@ -14,6 +16,7 @@ mod scheme_folder;
 mod services;
 mod signals;
 mod simulate;
+pub mod trace;
 mod verify;
 
 use std::process::ExitCode;
@@ -30,8 +33,11 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Clear(args) => clear::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Trace(args) => trace::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Completions(args) => completions::run(args),
         Command::Adapter(service) => services::adapter(service),
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
