@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use city_adapter::{
     acquirer::{AcquirerHost, Outcome},
+    ingest::IngestConfig,
     issuer::IssuerService,
 };
 use domain::{city::City, date::Date, home_city::HomeCity, hotlist::Hotlist, keys::KeyRing};
@@ -19,7 +20,7 @@ use runtime::scheme::SchemeView;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
-use super::{Configured, LogConfig, network, until_stopped};
+use super::{Configured, LogConfig, ingest, network, until_stopped};
 use crate::scheme_folder::{TapFile, Taps, list_city};
 
 /// `adapter.toml`.
@@ -40,6 +41,8 @@ pub(super) struct Config {
     inbox_every_s: u64,
     /// The issuing side; absent where the city's cards are judged elsewhere.
     issuer: Option<Issuer>,
+    /// Taps that terminal back-ends stream; absent where they only write files.
+    ingest: Option<IngestConfig>,
 }
 
 /// `[issuer]`
@@ -63,6 +66,7 @@ const fn inbox_every_s() -> u64 {
 
 impl Configured for Config {
     fn check(&self) -> Result<()> {
+        self.ingest.as_ref().map_or(Ok(()), IngestConfig::check)?;
         match &self.issuer {
             Some(issuer) if !issuer.test_mode => bail!(
                 "issuer.keys: a file of master keys is for tests only; set issuer.test_mode = true \
@@ -96,6 +100,12 @@ pub(super) fn run(config: Config) -> Result<()> {
     };
     let host = AcquirerHost::open(&config.state_dir, log, topics, &config.out_dir)?;
     host.follow(&[config.city])?;
+    let streams = match &config.ingest {
+        Some(ingest) => {
+            Some(ingest::start(&tokio, ingest, config.city, &host, &config.state_dir, &config.inbox_dir)?)
+        }
+        None => None,
+    };
     tracing::info!("{}: taking tap files from {}", config.city, config.inbox_dir.display());
     let mut inbox = Inbox { config: &config, host: &host, scheme: &scheme, seen: BTreeMap::new() };
     let mut looked: Option<Instant> = None;
@@ -106,6 +116,7 @@ pub(super) fn run(config: Config) -> Result<()> {
         if issuing.as_ref().is_some_and(JoinHandle::is_finished) {
             bail!("the issuing side has ended; nobody judges the cards of {}", config.city);
         }
+        streams.as_ref().map_or(Ok(()), ingest::Streams::check)?;
         if looked.is_some_and(|looked| looked.elapsed() < Duration::from_secs(config.inbox_every_s)) {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod clearing_node;
+mod ingest;
 mod switch;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
