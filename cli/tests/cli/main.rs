@@ -6,6 +6,7 @@ mod dark;
 mod demo;
 mod full_disk;
 mod golden;
+mod ingest;
 mod kafka;
 mod kills;
 mod malformed;
