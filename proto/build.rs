@@ -1,6 +1,6 @@
 //! Generates the wire types from the `.proto` files, without `protoc` on the machine.
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["cityunion/v1/log.proto", "cityunion/v1/issuer.proto"];
+    let files = ["cityunion/v1/log.proto", "cityunion/v1/issuer.proto", "cityunion/v1/ingest.proto"];
     for file in files {
         println!("cargo:rerun-if-changed={file}");
     }

@@ -14,7 +14,7 @@ use cu_log::{Log, LogError, topics::Topics};
 use domain::city::City;
 
 use crate::{
-    journal::{Effect, Input, Journal, JournalError},
+    journal::{Effect, Input, Journal, JournalError, UploadRow},
     mapping::{Mapping, MappingError},
 };
 use follow::Following;
@@ -194,6 +194,13 @@ impl AcquirerHost {
     pub fn knows(&self, city: City, name: &str) -> bool {
         let desk = self.shared.desk(city);
         lock(&desk).journal.upload(name).is_some()
+    }
+
+    /// The upload of a city with this name and these bytes, if it was taken or refused.
+    #[must_use]
+    pub fn upload_of(&self, city: City, name: &str, sha256: &[u8; 32]) -> Option<UploadRow> {
+        let desk = self.shared.desk(city);
+        lock(&desk).journal.upload_of(name, *sha256).cloned()
     }
 
     /// The cities that are stopped, and why: what the log says and what was journaled disagree.

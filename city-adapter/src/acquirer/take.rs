@@ -13,6 +13,7 @@ use runtime::whole_text;
 
 use super::{AcquirerError, AcquirerHost, Shared, draft, lock, source, spread};
 use crate::{
+    ingest::is_upload,
     journal::{Input, JournalError, Summary, UploadRow, UploadState},
     mapping::Mapping,
 };
@@ -188,6 +189,11 @@ impl<'a> Taker<'a> {
         Ok(())
     }
 
+    /// The mapping of the city, but not for what its ingest has made.
+    fn mapping_of(&self, upload: &Upload) -> Option<&Mapping> {
+        self.mapping.as_deref().filter(|_| !is_upload(&upload.name))
+    }
+
     fn told(&mut self, name: String, outcome: Outcome) {
         self.taken.push(TakenUpload { city: self.city, name, outcome });
     }
@@ -233,7 +239,7 @@ impl<'a> Taker<'a> {
         upload: &Upload,
         judge: impl FnOnce(&Survey) -> Result<(), String>,
     ) -> Result<Outcome, AcquirerError> {
-        let found = match survey(&upload.path, self.city, self.mapping.as_deref()) {
+        let found = match survey(&upload.path, self.city, self.mapping_of(upload)) {
             Ok(found) => found,
             Err(error) => return Ok(Outcome::Unreadable(whole_text(&error))),
         };

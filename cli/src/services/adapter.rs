@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use city_adapter::{
     acquirer::{AcquirerHost, Outcome},
+    ingest::IngestConfig,
     issuer::IssuerService,
     metrics::Metrics,
 };
@@ -23,7 +24,7 @@ use runtime::{
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
-use super::{Configured, LogConfig, frame::Frame};
+use super::{Configured, LogConfig, frame::Frame, ingest};
 use crate::scheme_folder::{TapFile, Taps, list_city};
 
 /// `adapter.toml`.
@@ -46,6 +47,8 @@ pub(super) struct Config {
     issuer: Option<Issuer>,
     /// The admin port; none without it.
     admin: Option<AdminConfig>,
+    /// Taps that terminal back-ends stream; absent where they only write files.
+    ingest: Option<IngestConfig>,
 }
 
 /// `[issuer]`
@@ -70,6 +73,7 @@ const fn inbox_every_s() -> u64 {
 impl Configured for Config {
     fn check(&self) -> Result<()> {
         self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
+        self.ingest.as_ref().map_or(Ok(()), IngestConfig::check)?;
         match &self.issuer {
             Some(issuer) if !issuer.test_mode => bail!(
                 "issuer.keys: a file of master keys is for tests only; set issuer.test_mode = true \
@@ -103,6 +107,12 @@ pub(super) fn run(config: Config) -> Result<()> {
     };
     let host = AcquirerHost::open(&config.state_dir, log, topics, &config.out_dir)?;
     host.follow(&[config.city])?;
+    let streams = match &config.ingest {
+        Some(ingest) => {
+            Some(ingest::start(&frame.tokio, ingest, config.city, &host, &config.state_dir, &config.inbox_dir)?)
+        }
+        None => None,
+    };
     tracing::info!("{}: taking tap files from {}", config.city, config.inbox_dir.display());
     let mut inbox = Inbox { config: &config, host: &host, scheme: &scheme, seen: BTreeMap::new() };
     let mut looked: Option<Instant> = None;
@@ -118,6 +128,7 @@ pub(super) fn run(config: Config) -> Result<()> {
         if scheme.open_cycle().is_none() {
             missing.push(Missing::new("cycle", "none is open: the inbox waits"));
         }
+        streams.as_ref().map_or(Ok(()), ingest::Streams::check)?;
         if looked.is_some_and(|looked| looked.elapsed() < Duration::from_secs(config.inbox_every_s)) {
             return Ok(missing);
         }

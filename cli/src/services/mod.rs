@@ -4,6 +4,7 @@ mod adapter;
 mod clearing_node;
 pub mod cycles;
 mod frame;
+mod ingest;
 mod switch;
 
 use std::{process::ExitCode, sync::Arc};

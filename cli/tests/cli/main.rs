@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod full_disk;
 mod golden;
+mod ingest;
 mod kafka;
 mod kills;
 mod local;

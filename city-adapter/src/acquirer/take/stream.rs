@@ -37,7 +37,7 @@ impl Taker<'_> {
     ) -> Result<Summary, AcquirerError> {
         let bad = |source| AcquirerError::Upload { path: upload.path.clone(), source };
         let input = File::open(&upload.path).map_err(|error| bad(error.into()))?;
-        let file = Inbox::open(Hashing::new(input), self.city, self.mapping.as_deref()).map_err(bad)?;
+        let file = Inbox::open(Hashing::new(input), self.city, self.mapping_of(upload)).map_err(bad)?;
         let mut group = Group::default();
         let begun = Input::Begin { name: upload.name.clone() };
         let desk = self.shared.desk(self.city);
