@@ -19,13 +19,18 @@ use crate::{
 };
 use follow::Following;
 use store::Store;
+use take::Flight;
 
 pub use inbox::InboxError;
-pub use take::{Outcome, TakeSummary, TakenUpload, Upload};
+pub use progress::{Progress, Stage};
+pub use quarantine::{HEADER_COLUMN, QUARANTINE_HEADER, raw_bytes};
+pub use take::{Outcome, Patience, TakeSummary, TakenUpload, Upload};
 
 mod draft;
 mod follow;
 mod inbox;
+mod progress;
+mod quarantine;
 mod render;
 mod source;
 mod store;
@@ -121,6 +126,11 @@ struct Shared {
     desks: Mutex<BTreeMap<City, Arc<Mutex<Desk>>>>,
     /// Of the cities whose uploads have another layout.
     mappings: Mutex<BTreeMap<City, Arc<Mapping>>>,
+    /// What of each city is on its way to the log.
+    flights: Mutex<BTreeMap<City, Flight>>,
+    patience: Mutex<Patience>,
+    /// Folder of quarantine files, if they are wanted.
+    quarantine: Mutex<Option<PathBuf>>,
     /// Told whenever results were taken in.
     answered: Condvar,
     /// Guards the condition; says why results cannot be followed any more.
@@ -159,6 +169,9 @@ impl AcquirerHost {
             out: out.to_owned(),
             desks: Mutex::new(desks),
             mappings: Mutex::default(),
+            flights: Mutex::default(),
+            patience: Mutex::default(),
+            quarantine: Mutex::default(),
             answered: Condvar::new(),
             following: Mutex::new(None),
         };
@@ -187,6 +200,56 @@ impl AcquirerHost {
         mapping.check_complete()?;
         lock(&self.shared.mappings).insert(city, Arc::new(mapping));
         Ok(())
+    }
+
+    /// Says how long takes wait for a log that does not answer.
+    pub fn wait_for_log(&self, patience: Patience) {
+        *lock(&self.shared.patience) = patience;
+    }
+
+    /// Has the malformed lines of every upload that is taken from now on written to `folder/<name>.csv`.
+    pub fn quarantine_into(&self, folder: &Path) {
+        *lock(&self.shared.quarantine) = Some(folder.to_owned());
+    }
+
+    /// Why the journals take nothing, if a write to them failed.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        self.shared.store.broken()
+    }
+
+    /// Opens the journals again after a write to them failed, and goes on from what they hold.
+    ///
+    /// # Errors
+    /// [`AcquirerError::Store`] if that fails too.
+    pub fn heal(&self) -> Result<(), AcquirerError> {
+        if self.shared.store.broken().is_none() {
+            return Ok(());
+        }
+        let desks = self.shared.desks();
+        // Nobody takes a step between the opening and the reading.
+        let mut held: Vec<_> = desks.iter().map(|(city, desk)| (*city, lock(desk))).collect();
+        self.shared.store.reopen()?;
+        held.iter_mut().try_for_each(|(city, desk)| {
+            **desk = Desk::load(&self.shared.store, *city)?;
+            Ok(())
+        })
+    }
+
+    /// What was kept for a city's inbox: a row for each file, by its number.
+    ///
+    /// # Errors
+    /// [`AcquirerError::Store`].
+    pub fn inbox_rows(&self, city: City) -> Result<Vec<(Vec<u8>, Vec<u8>)>, AcquirerError> {
+        self.shared.store.files(city)
+    }
+
+    /// Keeps a row for file `number` of a city's inbox, durably.
+    ///
+    /// # Errors
+    /// [`AcquirerError::Store`].
+    pub fn keep_inbox_row(&self, city: City, number: u64, row: &[u8]) -> Result<(), AcquirerError> {
+        self.shared.store.keep_file(city, number, row)
     }
 
     /// Whether a file of this name was taken or refused before.
@@ -228,6 +291,10 @@ impl Shared {
     fn in_progress(&self) -> Vec<City> {
         let begun = |desk: &Mutex<Desk>| lock(desk).journal.in_progress().is_some();
         self.desks().into_iter().filter(|(_, desk)| begun(desk)).map(|(city, _)| city).collect()
+    }
+
+    fn quarantine(&self) -> Option<PathBuf> {
+        lock(&self.quarantine).clone()
     }
 
     fn results_folder(&self, city: City) -> PathBuf {

@@ -25,6 +25,7 @@ use crate::{Commit, Log, LogError, Partition, Reader, TopicSpec, Writer};
 
 mod client;
 mod commits;
+mod lasting;
 mod ledger;
 mod reader;
 mod topics;
@@ -34,6 +35,8 @@ use client::Probe;
 use commits::GroupClient;
 use reader::KafkaReader;
 use writer::{KafkaWriter, Producing};
+
+pub use lasting::LastingKafka;
 
 /// Longest that one request is repeated while the broker does not answer.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -108,6 +111,12 @@ impl KafkaLog {
                 known: Mutex::default(),
             }),
         })
+    }
+
+    /// Whether its producer has stopped after a failure, so that its writers take nothing any more.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        lock(&self.connection.producing).as_ref().is_some_and(|producing| producing.failure().is_some())
     }
 }
 

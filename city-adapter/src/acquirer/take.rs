@@ -16,7 +16,8 @@ use crate::{
     journal::{Input, JournalError, Summary, UploadRow, UploadState},
     mapping::Mapping,
 };
-use flight::Flight;
+pub use flight::Patience;
+pub(super) use flight::Flight;
 use source::{Manifest, Survey, digest_of, survey};
 
 mod flight;
@@ -153,6 +154,7 @@ struct Taker<'a> {
     mapping: Option<Arc<Mapping>>,
     writer: Box<dyn Writer>,
     flight: Flight,
+    patience: Patience,
     progress: &'a (dyn Fn(u64) + Sync),
     taken: Vec<TakenUpload>,
 }
@@ -165,11 +167,16 @@ impl<'a> Taker<'a> {
         progress: &'a (dyn Fn(u64) + Sync),
     ) -> Self {
         let mapping = lock(&shared.mappings).get(&city).cloned();
-        Self { shared, city, mapping, writer, flight: Flight::default(), progress, taken: Vec::new() }
+        let flight = lock(&shared.flights).entry(city).or_default().clone();
+        let patience = lock(&shared.patience).clone();
+        Self { shared, city, mapping, writer, flight, patience, progress, taken: Vec::new() }
     }
 
     fn run(&mut self, uploads: Vec<Upload>, member: &dyn Fn(City) -> bool) -> Result<(), AcquirerError> {
         let desk = self.shared.desk(self.city);
+        // What an earlier take left on its way is not sent a second time.
+        let through = self.flight.settle(&self.patience)?;
+        lock(&desk).step(&self.shared.store, Input::Durable { through })?;
         let in_progress = lock(&desk).journal.in_progress().map(str::to_owned);
         let (first, rest): (Vec<_>, Vec<_>) =
             uploads.into_iter().partition(|upload| Some(&upload.name) == in_progress.as_ref());

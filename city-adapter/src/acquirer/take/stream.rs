@@ -7,7 +7,7 @@ use proto::{Message, TapBatch};
 
 use super::{Taker, Upload, draft, lock, source::Hashing};
 use crate::{
-    acquirer::{AcquirerError, Desk, inbox::Inbox},
+    acquirer::{AcquirerError, Desk, inbox::Inbox, quarantine::Quarantine},
     cut::Cutter,
     journal::{CutBatch, Effect, Input, Summary},
     tapfile::Line,
@@ -62,6 +62,7 @@ impl Taker<'_> {
         let draft_path = draft::path(&self.shared.drafts, self.city, &upload.name);
         let on_draft = AcquirerError::file(&draft_path);
         let mut draft = draft::Draft::create(&draft_path).map_err(on_draft)?;
+        let mut quarantine = Quarantine::begin(self.shared.quarantine(), &upload.name);
         let (mut cutter, mut summary, mut told) = (Cutter::default(), Summary::default(), 0);
         while let Some(line) = file.next_line().map_err(bad)? {
             summary.records += 1;
@@ -81,6 +82,7 @@ impl Taker<'_> {
                 }
                 Line::Malformed(malformed) => {
                     summary.malformed += 1;
+                    quarantine.add(malformed)?;
                     draft.malformed(malformed)
                 }
             };
@@ -100,6 +102,7 @@ impl Taker<'_> {
             return Err(AcquirerError::Changing { path: upload.path.clone() });
         }
         draft.finish().map_err(AcquirerError::file(&draft_path))?;
+        quarantine.finish(&upload.path)?;
         self.end(upload, summary)?;
         Ok(summary)
     }
@@ -122,7 +125,7 @@ impl Taker<'_> {
     fn send(&mut self, group: &mut Group) -> Result<(), AcquirerError> {
         let Group { mut effects, batches, .. } = mem::take(group);
         let desk = self.shared.desk(self.city);
-        let through = self.flight.wait_for_room()?;
+        let through = self.flight.wait_for_room(&self.patience)?;
         effects.extend(lock(&desk).journal.step(Input::Durable { through })?);
         self.shared.store.write(self.city, &effects, !batches.is_empty())?;
         let Some((last, _)) = batches.last() else { return Ok(()) };
@@ -135,7 +138,7 @@ impl Taker<'_> {
 
     /// Ends an upload once everything of it is durable.
     fn end(&mut self, upload: &Upload, summary: Summary) -> Result<(), AcquirerError> {
-        let through = self.flight.wait_for_all()?;
+        let through = self.flight.wait_for_all(&self.patience)?;
         let desk = self.shared.desk(self.city);
         let mut desk = lock(&desk);
         let mut effects = desk.journal.step(Input::Durable { through })?;
