@@ -22,13 +22,16 @@ use store::Store;
 use take::Flight;
 
 pub use inbox::InboxError;
-pub use progress::{Progress, Stage};
+pub use judge::{Bad, Judged, judge};
+pub use progress::{Progress, Snapshot, Stage};
 pub use quarantine::{HEADER_COLUMN, QUARANTINE_HEADER, raw_bytes};
+pub(crate) use source::{digest_of, hex};
 pub use take::{Outcome, Patience, TakeSummary, TakenUpload, Upload};
 
 mod draft;
 mod follow;
 mod inbox;
+mod judge;
 mod progress;
 mod quarantine;
 mod render;
@@ -37,6 +40,9 @@ mod store;
 mod take;
 #[cfg(test)]
 mod tests;
+
+/// The folder of the journals, in the state folder.
+const JOURNAL: &str = "journal";
 
 /// How many cities are worked on at a time.
 const WORKERS: usize = 2;
@@ -88,6 +94,12 @@ pub enum AcquirerError {
     Changing {
         /// The file.
         path: PathBuf,
+    },
+    /// The journal was read again while a file was being taken.
+    #[error("{city}: the journal was opened again meanwhile; the file is taken again from its start")]
+    Reopened {
+        /// The city.
+        city: City,
     },
     /// The thread that reads results has ended.
     #[error("the results cannot be followed any more: {0}")]
@@ -142,6 +154,8 @@ struct Desk {
     journal: Journal,
     /// Files whose results were not written since they last changed.
     unwritten: BTreeSet<String>,
+    /// How often it was read again from the store: a file that was being taken then has to be begun again.
+    epoch: u64,
 }
 
 impl AcquirerHost {
@@ -154,7 +168,7 @@ impl AcquirerHost {
     pub fn open(state: &Path, log: Arc<dyn Log>, topics: Topics, out: &Path) -> Result<Self, AcquirerError> {
         let drafts = state.join("drafts");
         std::fs::create_dir_all(&drafts).map_err(AcquirerError::file(&drafts))?;
-        let store = Store::open(&state.join("journal"))?;
+        let store = Store::open(&state.join(JOURNAL))?;
         let mut desks = BTreeMap::new();
         for city in store.cities()? {
             let desk = Desk::load(&store, city)?;
@@ -228,12 +242,9 @@ impl AcquirerHost {
         }
         let desks = self.shared.desks();
         // Nobody takes a step between the opening and the reading.
-        let mut held: Vec<_> = desks.iter().map(|(city, desk)| (*city, lock(desk))).collect();
+        let mut held: Vec<_> = desks.iter().map(|(_, desk)| lock(desk)).collect();
         self.shared.store.reopen()?;
-        held.iter_mut().try_for_each(|(city, desk)| {
-            **desk = Desk::load(&self.shared.store, *city)?;
-            Ok(())
-        })
+        held.iter_mut().try_for_each(|desk| desk.reload(&self.shared.store))
     }
 
     /// What was kept for a city's inbox: a row for each file, by its number.
@@ -278,7 +289,7 @@ impl Shared {
     /// The desk of a city, a new one for a city never seen.
     fn desk(&self, city: City) -> Arc<Mutex<Desk>> {
         let mut desks = lock(&self.desks);
-        let new = || Desk { journal: Journal::new(city), unwritten: BTreeSet::new() };
+        let new = || Desk { journal: Journal::new(city), unwritten: BTreeSet::new(), epoch: 0 };
         Arc::clone(desks.entry(city).or_insert_with(|| Arc::new(Mutex::new(new()))))
     }
 
@@ -306,7 +317,14 @@ impl Desk {
     fn load(store: &Store, city: City) -> Result<Self, AcquirerError> {
         let journal = Journal::load(city, store.rows(city)?)?;
         let unwritten = journal.uploads().filter(|row| !row.closed).map(|row| row.name.clone()).collect();
-        Ok(Self { journal, unwritten })
+        Ok(Self { journal, unwritten, epoch: 0 })
+    }
+
+    /// Goes back to what the store holds.
+    fn reload(&mut self, store: &Store) -> Result<(), AcquirerError> {
+        let epoch = self.epoch + 1;
+        *self = Self { epoch, ..Self::load(store, self.journal.city())? };
+        Ok(())
     }
 
     /// Takes a step and keeps its rows. If they cannot be kept the journal goes back to what is kept.
@@ -320,7 +338,7 @@ impl Desk {
         let city = self.journal.city();
         let kept = store.write(city, effects, synced);
         if kept.is_err() {
-            *self = Self::load(store, city)?;
+            self.reload(store)?;
         }
         kept
     }

@@ -41,7 +41,7 @@ pub enum Command {
     /// Measure the book, the whole way and memory; prints a table and writes bench.json
     Bench(Bench),
     /// A city's edge as a service
-    Adapter(Service),
+    Adapter(crate::services::AdapterArgs),
     /// The switch as a service
     Switch(Service),
     /// The clearing node as a service
@@ -173,7 +173,7 @@ pub enum Action {
 }
 
 /// Where a service's configuration is.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Config {
     /// TOML file; CITYUNION_SECTION__KEY in the environment beats it, flags beat both
     #[arg(long)]

@@ -33,7 +33,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(args),
-        Command::Adapter(service) => services::adapter(service),
+        Command::Adapter(args) => services::adapter(args),
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
     };

@@ -1,8 +1,10 @@
 //! How far an upload is, for people who ask.
 
+use std::path::Path;
+
 use domain::city::City;
 
-use super::{AcquirerHost, lock};
+use super::{AcquirerError, AcquirerHost, JOURNAL, lock, store::Store};
 use crate::journal::{Journal, UploadState};
 
 /// How far an upload is.
@@ -52,6 +54,51 @@ impl AcquirerHost {
         let desk = self.shared.desk(city);
         let desk = lock(&desk);
         of(&desk.journal, name)
+    }
+
+    /// Whether every line of the upload of this name has its final result, and the results are written.
+    #[must_use]
+    pub fn is_done(&self, city: City, name: &str) -> bool {
+        let desk = self.shared.desk(city);
+        lock(&desk).journal.upload(name).is_some_and(|row| row.closed)
+    }
+
+    /// The upload of which some batches are journaled, but not all: it has to be taken before any other.
+    #[must_use]
+    pub fn in_progress(&self, city: City) -> Option<String> {
+        let desk = self.shared.desk(city);
+        lock(&desk).journal.in_progress().map(str::to_owned)
+    }
+}
+
+/// What stands in the state folder of a host that does not run.
+pub struct Snapshot {
+    journal: Journal,
+    inbox: Vec<Vec<u8>>,
+}
+
+impl Snapshot {
+    /// Reads what stands there of a city.
+    ///
+    /// # Errors
+    /// [`AcquirerError::Store`], or [`AcquirerError::Journal`] for rows that cannot be read.
+    pub fn read(state: &Path, city: City) -> Result<Self, AcquirerError> {
+        let store = Store::look(&state.join(JOURNAL))?;
+        let journal = Journal::load(city, store.rows(city)?)?;
+        let inbox = store.files(city)?.into_iter().map(|(_, row)| row).collect();
+        Ok(Self { journal, inbox })
+    }
+
+    /// What was kept for the city's inbox, by the number of the file.
+    #[must_use]
+    pub fn inbox_rows(&self) -> Vec<Vec<u8>> {
+        self.inbox.clone()
+    }
+
+    /// How far the upload of this name is; `None` if nothing of it is journaled.
+    #[must_use]
+    pub fn progress(&self, name: &str) -> Option<Progress> {
+        of(&self.journal, name)
     }
 }
 

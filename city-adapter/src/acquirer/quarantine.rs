@@ -200,7 +200,9 @@ impl Escaping {
             text(chunk.valid(), to)?;
             let bad = chunk.invalid();
             let at_end = std::ptr::eq(bad.as_ptr_range().end, bytes.as_ptr_range().end);
-            let cut = at_end && !self.carriage_return && str::from_utf8(bad).is_err_and(|e| e.error_len().is_none());
+            let cut = at_end
+                && !self.carriage_return
+                && str::from_utf8(bad).is_err_and(|e| e.error_len().is_none());
             if cut {
                 self.open = bad.to_vec();
             } else {
@@ -276,8 +278,15 @@ mod tests {
 
     #[test]
     fn every_byte_comes_back_however_the_line_was_read() {
-        let lines: [&[u8]; 7] =
-            [b"plain", "深圳,\"北\"".as_bytes(), b"\\x41\\", b"\xC9\xEE\xDB\xDA;1", b"a\rb", b"cut \xE6\xB7", b"\xFF\\\r\rx"];
+        let lines: [&[u8]; 7] = [
+            b"plain",
+            "深圳,\"北\"".as_bytes(),
+            b"\\x41\\",
+            b"\xC9\xEE\xDB\xDA;1",
+            b"a\rb",
+            b"cut \xE6\xB7",
+            b"\xFF\\\r\rx",
+        ];
         for line in lines {
             for step in [1, 2, 3, 100] {
                 let chunks: Vec<&[u8]> = line.chunks(step).collect();

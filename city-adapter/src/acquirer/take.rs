@@ -16,8 +16,8 @@ use crate::{
     journal::{Input, JournalError, Summary, UploadRow, UploadState},
     mapping::Mapping,
 };
-pub use flight::Patience;
 pub(super) use flight::Flight;
+pub use flight::Patience;
 use source::{Manifest, Survey, digest_of, survey};
 
 mod flight;
@@ -25,6 +25,10 @@ mod stream;
 
 /// The longest name of an upload, in bytes.
 const NAME_LEN_MAX: usize = 255;
+
+/// Uploads whose names begin so are of layout `cityunion-tap/1` whatever mapping their city has: the adapter itself
+/// made them of taps that were streamed to it.
+const CANONICAL_PREFIX: &str = "ingest-";
 
 /// A file that a city has put into its inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +161,8 @@ struct Taker<'a> {
     patience: Patience,
     progress: &'a (dyn Fn(u64) + Sync),
     taken: Vec<TakenUpload>,
+    /// The epoch of the desk when the file being taken was begun.
+    epoch: u64,
 }
 
 impl<'a> Taker<'a> {
@@ -169,7 +175,7 @@ impl<'a> Taker<'a> {
         let mapping = lock(&shared.mappings).get(&city).cloned();
         let flight = lock(&shared.flights).entry(city).or_default().clone();
         let patience = lock(&shared.patience).clone();
-        Self { shared, city, mapping, writer, flight, patience, progress, taken: Vec::new() }
+        Self { shared, city, mapping, writer, flight, patience, progress, taken: Vec::new(), epoch: 0 }
     }
 
     fn run(&mut self, uploads: Vec<Upload>, member: &dyn Fn(City) -> bool) -> Result<(), AcquirerError> {
@@ -193,6 +199,11 @@ impl<'a> Taker<'a> {
             self.told(upload.name, outcome);
         }
         Ok(())
+    }
+
+    /// The mapping of the city, for files that come from its systems as they are.
+    fn mapping_for(&self, name: &str) -> Option<&Mapping> {
+        self.mapping.as_deref().filter(|_| !name.starts_with(CANONICAL_PREFIX))
     }
 
     fn told(&mut self, name: String, outcome: Outcome) {
@@ -239,7 +250,7 @@ impl<'a> Taker<'a> {
         upload: &Upload,
         judge: impl FnOnce(&Survey) -> Result<(), String>,
     ) -> Result<Outcome, AcquirerError> {
-        let found = match survey(&upload.path, self.city, self.mapping.as_deref()) {
+        let found = match survey(&upload.path, self.city, self.mapping_for(&upload.name)) {
             Ok(found) => found,
             Err(error) => return Ok(Outcome::Unreadable(whole_text(&error))),
         };
