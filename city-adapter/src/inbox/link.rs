@@ -56,9 +56,10 @@ struct Shared {
     stop: AtomicBool,
 }
 
-#[derive(Default)]
 struct State {
     away: Option<Away>,
+    /// Whether it was told that the log is away.
+    warned: bool,
     /// What keeps it from following a log that answers.
     trouble: Option<String>,
     scheme: Option<Arc<SchemeView>>,
@@ -76,7 +77,9 @@ impl Link {
         city: City,
         ask: Ask,
     ) -> std::io::Result<Self> {
-        let state = Mutex::default();
+        // Until it has answered once it is away.
+        let away = Away { since: SystemTime::now(), why: "it has not answered yet".to_owned() };
+        let state = Mutex::new(State { away: Some(away), warned: false, trouble: None, scheme: None });
         let shared = Arc::new(Shared { city, state, stop: AtomicBool::new(false) });
         let mine = Arc::clone(&shared);
         let thread = thread::Builder::new().name("link".to_owned()).spawn(move || {
@@ -152,19 +155,17 @@ impl Shared {
 
     fn gone(&self, why: String) {
         let mut state = self.state();
-        match &mut state.away {
-            Some(away) => away.why = why,
-            None => {
-                tracing::warn!(
-                    "the log does not answer: {why}; files are accepted meanwhile and wait for it"
-                );
-                state.away = Some(Away { since: SystemTime::now(), why });
-            }
+        if !std::mem::replace(&mut state.warned, true) {
+            tracing::warn!("the log does not answer: {why}; files are accepted meanwhile and wait for it");
         }
+        let since = state.away.as_ref().map_or_else(SystemTime::now, |away| away.since);
+        state.away = Some(Away { since, why });
     }
 
     fn back(&self) {
-        if let Some(away) = self.state().away.take() {
+        let mut state = self.state();
+        let away = state.away.take();
+        if let (Some(away), true) = (away, std::mem::take(&mut state.warned)) {
             let lasted = away.since.elapsed().unwrap_or_default().as_secs();
             tracing::info!("the log answers again; it was away since {}, {lasted} s", local_time(away.since));
         }

@@ -154,6 +154,8 @@ impl InboxService {
             started: Instant::now(),
             _lock: lock,
         });
+        // Whoever asks from now on finds what is true of this run.
+        shared.write_status(&shared.status());
         let mut service = Self { shared, threads: Vec::new() };
         service.thread("inbox", Shared::accept_all)?;
         service.thread("take", Shared::take_all)?;

@@ -4,8 +4,10 @@
 mod bad_input;
 mod dark;
 mod demo;
+mod edge;
 mod full_disk;
 mod golden;
+mod inbox;
 mod kafka;
 mod kills;
 mod malformed;
