@@ -19,19 +19,30 @@ use crate::{
 };
 use follow::Following;
 use store::Store;
+use take::Flight;
 
 pub use inbox::InboxError;
-pub use take::{Outcome, TakeSummary, TakenUpload, Upload};
+pub use judge::{Bad, Judged, judge};
+pub use progress::{Progress, Snapshot, Stage};
+pub use quarantine::{HEADER_COLUMN, QUARANTINE_HEADER, raw_bytes};
+pub(crate) use source::{digest_of, hex};
+pub use take::{Outcome, Patience, TakeSummary, TakenUpload, Upload};
 
 mod draft;
 mod follow;
 mod inbox;
+mod judge;
+mod progress;
+mod quarantine;
 mod render;
 mod source;
 mod store;
 mod take;
 #[cfg(test)]
 mod tests;
+
+/// The folder of the journals, in the state folder.
+const JOURNAL: &str = "journal";
 
 /// How many cities are worked on at a time.
 const WORKERS: usize = 2;
@@ -84,6 +95,12 @@ pub enum AcquirerError {
         /// The file.
         path: PathBuf,
     },
+    /// The journal was read again while a file was being taken.
+    #[error("{city}: the journal was opened again meanwhile; the file is taken again from its start")]
+    Reopened {
+        /// The city.
+        city: City,
+    },
     /// The thread that reads results has ended.
     #[error("the results cannot be followed any more: {0}")]
     NotFollowing(String),
@@ -121,6 +138,11 @@ struct Shared {
     desks: Mutex<BTreeMap<City, Arc<Mutex<Desk>>>>,
     /// Of the cities whose uploads have another layout.
     mappings: Mutex<BTreeMap<City, Arc<Mapping>>>,
+    /// What of each city is on its way to the log.
+    flights: Mutex<BTreeMap<City, Flight>>,
+    patience: Mutex<Patience>,
+    /// Folder of quarantine files, if they are wanted.
+    quarantine: Mutex<Option<PathBuf>>,
     /// Told whenever results were taken in.
     answered: Condvar,
     /// Guards the condition; says why results cannot be followed any more.
@@ -132,6 +154,8 @@ struct Desk {
     journal: Journal,
     /// Files whose results were not written since they last changed.
     unwritten: BTreeSet<String>,
+    /// How often it was read again from the store: a file that was being taken then has to be begun again.
+    epoch: u64,
 }
 
 impl AcquirerHost {
@@ -144,7 +168,7 @@ impl AcquirerHost {
     pub fn open(state: &Path, log: Arc<dyn Log>, topics: Topics, out: &Path) -> Result<Self, AcquirerError> {
         let drafts = state.join("drafts");
         std::fs::create_dir_all(&drafts).map_err(AcquirerError::file(&drafts))?;
-        let store = Store::open(&state.join("journal"))?;
+        let store = Store::open(&state.join(JOURNAL))?;
         let mut desks = BTreeMap::new();
         for city in store.cities()? {
             let desk = Desk::load(&store, city)?;
@@ -159,6 +183,9 @@ impl AcquirerHost {
             out: out.to_owned(),
             desks: Mutex::new(desks),
             mappings: Mutex::default(),
+            flights: Mutex::default(),
+            patience: Mutex::default(),
+            quarantine: Mutex::default(),
             answered: Condvar::new(),
             following: Mutex::new(None),
         };
@@ -187,6 +214,53 @@ impl AcquirerHost {
         mapping.check_complete()?;
         lock(&self.shared.mappings).insert(city, Arc::new(mapping));
         Ok(())
+    }
+
+    /// Says how long takes wait for a log that does not answer.
+    pub fn wait_for_log(&self, patience: Patience) {
+        *lock(&self.shared.patience) = patience;
+    }
+
+    /// Has the malformed lines of every upload that is taken from now on written to `folder/<name>.csv`.
+    pub fn quarantine_into(&self, folder: &Path) {
+        *lock(&self.shared.quarantine) = Some(folder.to_owned());
+    }
+
+    /// Why the journals take nothing, if a write to them failed.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        self.shared.store.broken()
+    }
+
+    /// Opens the journals again after a write to them failed, and goes on from what they hold.
+    ///
+    /// # Errors
+    /// [`AcquirerError::Store`] if that fails too.
+    pub fn heal(&self) -> Result<(), AcquirerError> {
+        if self.shared.store.broken().is_none() {
+            return Ok(());
+        }
+        let desks = self.shared.desks();
+        // Nobody takes a step between the opening and the reading.
+        let mut held: Vec<_> = desks.iter().map(|(_, desk)| lock(desk)).collect();
+        self.shared.store.reopen()?;
+        held.iter_mut().try_for_each(|desk| desk.reload(&self.shared.store))
+    }
+
+    /// What was kept for a city's inbox: a row for each file, by its number.
+    ///
+    /// # Errors
+    /// [`AcquirerError::Store`].
+    pub fn inbox_rows(&self, city: City) -> Result<Vec<(Vec<u8>, Vec<u8>)>, AcquirerError> {
+        self.shared.store.files(city)
+    }
+
+    /// Keeps a row for file `number` of a city's inbox, durably.
+    ///
+    /// # Errors
+    /// [`AcquirerError::Store`].
+    pub fn keep_inbox_row(&self, city: City, number: u64, row: &[u8]) -> Result<(), AcquirerError> {
+        self.shared.store.keep_file(city, number, row)
     }
 
     /// Whether a file of this name was taken or refused before.
@@ -222,7 +296,7 @@ impl Shared {
     /// The desk of a city, a new one for a city never seen.
     fn desk(&self, city: City) -> Arc<Mutex<Desk>> {
         let mut desks = lock(&self.desks);
-        let new = || Desk { journal: Journal::new(city), unwritten: BTreeSet::new() };
+        let new = || Desk { journal: Journal::new(city), unwritten: BTreeSet::new(), epoch: 0 };
         Arc::clone(desks.entry(city).or_insert_with(|| Arc::new(Mutex::new(new()))))
     }
 
@@ -237,6 +311,10 @@ impl Shared {
         self.desks().into_iter().filter(|(_, desk)| begun(desk)).map(|(city, _)| city).collect()
     }
 
+    fn quarantine(&self) -> Option<PathBuf> {
+        lock(&self.quarantine).clone()
+    }
+
     fn results_folder(&self, city: City) -> PathBuf {
         self.out.join("results").join(city.to_string())
     }
@@ -246,7 +324,14 @@ impl Desk {
     fn load(store: &Store, city: City) -> Result<Self, AcquirerError> {
         let journal = Journal::load(city, store.rows(city)?)?;
         let unwritten = journal.uploads().filter(|row| !row.closed).map(|row| row.name.clone()).collect();
-        Ok(Self { journal, unwritten })
+        Ok(Self { journal, unwritten, epoch: 0 })
+    }
+
+    /// Goes back to what the store holds.
+    fn reload(&mut self, store: &Store) -> Result<(), AcquirerError> {
+        let epoch = self.epoch + 1;
+        *self = Self { epoch, ..Self::load(store, self.journal.city())? };
+        Ok(())
     }
 
     /// Takes a step and keeps its rows. If they cannot be kept the journal goes back to what is kept.
@@ -260,7 +345,7 @@ impl Desk {
         let city = self.journal.city();
         let kept = store.write(city, effects, synced);
         if kept.is_err() {
-            *self = Self::load(store, city)?;
+            self.reload(store)?;
         }
         kept
     }

@@ -2,6 +2,7 @@
 //! result of each of its records goes back to the line.
 
 pub mod acquirer;
+pub mod inbox;
 pub mod ingest;
 pub mod issuer;
 pub mod journal;

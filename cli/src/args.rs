@@ -47,7 +47,7 @@ pub enum Command {
     /// Print what a shell needs to complete commands and options
     Completions(crate::completions::Completions),
     /// A city's edge as a service
-    Adapter(Service),
+    Adapter(crate::services::AdapterArgs),
     /// The switch as a service
     Switch(Service),
     /// The clearing node as a service
@@ -186,7 +186,7 @@ pub enum Action {
 }
 
 /// Where a service's configuration is.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Config {
     /// TOML file; CITYUNION_SECTION__KEY in the environment beats it, flags beat both
     #[arg(long)]

@@ -38,7 +38,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => completions::run(args),
-        Command::Adapter(service) => services::adapter(service),
+        Command::Adapter(args) => services::adapter(args),
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Cycle(args) => cycle::run(args),

@@ -26,6 +26,7 @@ use crate::{Commit, Log, LogError, Partition, Reader, TopicSpec, Writer};
 mod client;
 mod commits;
 mod examine;
+mod lasting;
 mod ledger;
 mod reader;
 mod topics;
@@ -36,6 +37,8 @@ use commits::GroupClient;
 pub use examine::{Examination, MESSAGE_BYTES_WANTED, POSITIONS_KEPT_MINUTES, Settings, examine};
 use reader::KafkaReader;
 use writer::{KafkaWriter, Producing};
+
+pub use lasting::LastingKafka;
 
 /// Longest that one request is repeated while the broker does not answer.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -110,6 +113,12 @@ impl KafkaLog {
                 known: Mutex::default(),
             }),
         })
+    }
+
+    /// Whether its producer has stopped after a failure, so that its writers take nothing any more.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        lock(&self.connection.producing).as_ref().is_some_and(|producing| producing.failure().is_some())
     }
 }
 

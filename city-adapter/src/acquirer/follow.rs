@@ -73,6 +73,15 @@ impl AcquirerHost {
         Ok(())
     }
 
+    /// Why results are not followed, if they are not.
+    #[must_use]
+    pub fn not_following(&self) -> Option<String> {
+        if let Some(why) = &*lock(&self.shared.following) {
+            return Some(why.clone());
+        }
+        lock(&self.following).is_none().then(|| "they are not followed yet".to_owned())
+    }
+
     /// Waits until every batch of `cities` has a result (stopped cities are not waited for).
     ///
     /// # Errors

@@ -17,7 +17,8 @@ use crate::{
     journal::{Input, JournalError, Summary, UploadRow, UploadState},
     mapping::Mapping,
 };
-use flight::Flight;
+pub(super) use flight::Flight;
+pub use flight::Patience;
 use source::{Manifest, Survey, digest_of, survey};
 
 mod flight;
@@ -154,8 +155,11 @@ struct Taker<'a> {
     mapping: Option<Arc<Mapping>>,
     writer: Box<dyn Writer>,
     flight: Flight,
+    patience: Patience,
     progress: &'a (dyn Fn(u64) + Sync),
     taken: Vec<TakenUpload>,
+    /// The epoch of the desk when the file being taken was begun.
+    epoch: u64,
 }
 
 impl<'a> Taker<'a> {
@@ -166,11 +170,16 @@ impl<'a> Taker<'a> {
         progress: &'a (dyn Fn(u64) + Sync),
     ) -> Self {
         let mapping = lock(&shared.mappings).get(&city).cloned();
-        Self { shared, city, mapping, writer, flight: Flight::default(), progress, taken: Vec::new() }
+        let flight = lock(&shared.flights).entry(city).or_default().clone();
+        let patience = lock(&shared.patience).clone();
+        Self { shared, city, mapping, writer, flight, patience, progress, taken: Vec::new(), epoch: 0 }
     }
 
     fn run(&mut self, uploads: Vec<Upload>, member: &dyn Fn(City) -> bool) -> Result<(), AcquirerError> {
         let desk = self.shared.desk(self.city);
+        // What an earlier take left on its way is not sent a second time.
+        let through = self.flight.settle(&self.patience)?;
+        lock(&desk).step(&self.shared.store, Input::Durable { through })?;
         let in_progress = lock(&desk).journal.in_progress().map(str::to_owned);
         let (first, rest): (Vec<_>, Vec<_>) =
             uploads.into_iter().partition(|upload| Some(&upload.name) == in_progress.as_ref());
@@ -189,9 +198,9 @@ impl<'a> Taker<'a> {
         Ok(())
     }
 
-    /// The mapping of the city, but not for what its ingest has made.
-    fn mapping_of(&self, upload: &Upload) -> Option<&Mapping> {
-        self.mapping.as_deref().filter(|_| !is_upload(&upload.name))
+    /// The mapping of the city, for files that come from its systems as they are.
+    fn mapping_for(&self, name: &str) -> Option<&Mapping> {
+        self.mapping.as_deref().filter(|_| !is_upload(name))
     }
 
     fn told(&mut self, name: String, outcome: Outcome) {
@@ -239,7 +248,7 @@ impl<'a> Taker<'a> {
         upload: &Upload,
         judge: impl FnOnce(&Survey) -> Result<(), String>,
     ) -> Result<Outcome, AcquirerError> {
-        let found = match survey(&upload.path, self.city, self.mapping_of(upload)) {
+        let found = match survey(&upload.path, self.city, self.mapping_for(&upload.name)) {
             Ok(found) => found,
             Err(error) => return Ok(Outcome::Unreadable(whole_text(&error))),
         };

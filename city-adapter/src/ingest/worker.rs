@@ -226,7 +226,8 @@ impl Worker {
         }
         for (source, reply) in opened {
             let progress = self.spool.as_ref().ok().and_then(|spool| spool.core.progress(&source));
-            let told = self.told.entry(source).or_insert_with(|| watch::Sender::new(progress.unwrap_or_default()));
+            let told =
+                self.told.entry(source).or_insert_with(|| watch::Sender::new(progress.unwrap_or_default()));
             drop(reply.send(Ok(told.subscribe())));
         }
     }

@@ -24,6 +24,18 @@ impl Journal {
         Some(&row.name)
     }
 
+    /// The file that is being taken, whether or not a batch of it is journaled.
+    #[must_use]
+    pub fn taking(&self) -> Option<&UploadRow> {
+        self.taking.as_ref()
+    }
+
+    /// The highest number that is known to be durable on the log; 0 for none.
+    #[must_use]
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
     /// The highest number that was given out; 0 for none.
     #[must_use]
     pub fn last_number(&self) -> u64 {

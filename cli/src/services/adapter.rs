@@ -1,22 +1,30 @@
 //! A city's edge alone: its acquiring side over an inbox, its issuing side on a port.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::ExitCode,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use city_adapter::{
-    acquirer::{AcquirerHost, Outcome},
+    acquirer::AcquirerHost,
+    inbox::{InboxConfig, InboxService, Link, StateLock, status::Status},
     ingest::IngestConfig,
     issuer::IssuerService,
+    mapping::Mapping,
     metrics::Metrics,
 };
-use domain::{city::City, date::Date, home_city::HomeCity, hotlist::Hotlist, keys::KeyRing};
+use cu_log::{
+    Log,
+    kafka::{KafkaConfig, LastingKafka},
+    topics::Topics,
+};
+use domain::{city::City, home_city::HomeCity, hotlist::Hotlist, keys::KeyRing};
 use runtime::{
     admin::{AdminConfig, Missing},
     scheme::SchemeView,
@@ -24,31 +32,89 @@ use runtime::{
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
-use super::{Configured, LogConfig, frame::Frame, ingest};
-use crate::scheme_folder::{TapFile, Taps, list_city};
+use super::{Configured, LogConfig, act, frame::Frame, ingest};
+use crate::args::{Action, Service};
+
+mod missing;
+mod requeue;
+mod status;
+
+/// How long the log may take to say that it is there.
+const ASK_WAIT: Duration = Duration::from_secs(3);
+/// How often the admin port is told how everything is.
+const SHOW_EVERY: Duration = Duration::from_millis(500);
+const MIB: u64 = 1 << 20;
+
+/// Arguments of `adapter`.
+#[derive(clap::Args, Debug)]
+pub struct AdapterArgs {
+    #[command(subcommand)]
+    action: AdapterAction,
+}
+
+/// What to do with an adapter.
+#[derive(clap::Subcommand, Debug)]
+enum AdapterAction {
+    /// Run it until SIGINT or SIGTERM
+    Run(crate::args::Config),
+    /// Read the configuration, show what would be used, change nothing
+    CheckConfig(crate::args::Config),
+    /// How far each file is, and what is wrong, whether or not the service runs
+    Status(status::StatusArgs),
+    /// Make a new upload of a corrected quarantine file
+    Requeue(requeue::RequeueArgs),
+    /// At the centre: which members have sent nothing for the open business date
+    Missing(missing::MissingArgs),
+}
+
+impl AdapterArgs {
+    pub(super) fn act(&self) -> Result<ExitCode> {
+        let service = |action| act(&Service { action }, run);
+        match &self.action {
+            AdapterAction::Run(config) => service(Action::Run(config.clone())),
+            AdapterAction::CheckConfig(config) => service(Action::CheckConfig(config.clone())),
+            AdapterAction::Status(args) => status::run(args),
+            AdapterAction::Requeue(args) => requeue::run(args),
+            AdapterAction::Missing(args) => missing::run(args),
+        }
+    }
+}
 
 /// `adapter.toml`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Config {
+struct Config {
     log: LogConfig,
     /// The city.
     city: City,
-    /// Folder of the journal.
+    /// Folder of the journal and of accepted files.
     state_dir: PathBuf,
-    /// Folder that tap files are put into, complete (rename them into it).
+    /// Folder that tap files are put into.
     inbox_dir: PathBuf,
     /// Folder in which results and receipts appear.
     out_dir: PathBuf,
+    /// Folder for files that are done; `archive` in `out_dir` if it is not given.
+    archive_dir: Option<PathBuf>,
+    /// Folder for malformed lines; `quarantine` in `out_dir` if it is not given.
+    quarantine_dir: Option<PathBuf>,
+    /// How files of another layout are read; without it they are of layout `cityunion-tap/1`.
+    mapping: Option<PathBuf>,
     /// Seconds between looks into the inbox.
     #[serde(default = "inbox_every_s")]
     inbox_every_s: u64,
+    /// Seconds that a file must stand still to be complete.
+    #[serde(default = "stable_s")]
+    stable_s: u64,
+    /// The most GiB of accepted files that wait for the log.
+    journal_gib_max: Option<u64>,
+    /// The same in MiB, instead.
+    journal_mib_max: Option<u64>,
     /// The issuing side; absent where the city's cards are judged elsewhere.
     issuer: Option<Issuer>,
-    /// The admin port; none without it.
-    admin: Option<AdminConfig>,
     /// Taps that terminal back-ends stream; absent where they only write files.
     ingest: Option<IngestConfig>,
+    /// The admin port; none without it.
+    admin: Option<AdminConfig>,
 }
 
 /// `[issuer]`
@@ -70,10 +136,35 @@ const fn inbox_every_s() -> u64 {
     1
 }
 
+const fn stable_s() -> u64 {
+    2
+}
+
+/// 20 GiB.
+const JOURNAL_MIB_MAX: u64 = 20 * 1024;
+
 impl Configured for Config {
     fn check(&self) -> Result<()> {
-        self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
+        match (self.journal_gib_max, self.journal_mib_max) {
+            (Some(_), Some(_)) => bail!("journal_gib_max and journal_mib_max say the same: give one of them"),
+            (Some(0), _) | (_, Some(0)) => bail!("the journal needs room: journal_gib_max is at least 1"),
+            _ => {}
+        }
+        let (archive, quarantine) = (self.archive_dir(), self.quarantine_dir());
+        let ours = [
+            ("state_dir", &self.state_dir),
+            ("out_dir", &self.out_dir),
+            ("archive_dir", &archive),
+            ("quarantine_dir", &quarantine),
+        ];
+        for (key, folder) in ours {
+            if folder.starts_with(&self.inbox_dir) {
+                bail!("{key} lies in inbox_dir: what is written there would be taken for tap files");
+            }
+        }
+        self.mapping()?;
         self.ingest.as_ref().map_or(Ok(()), IngestConfig::check)?;
+        self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
         match &self.issuer {
             Some(issuer) if !issuer.test_mode => bail!(
                 "issuer.keys: a file of master keys is for tests only; set issuer.test_mode = true \
@@ -81,6 +172,46 @@ impl Configured for Config {
             ),
             Some(issuer) => issuer.home(self.city).map(drop),
             None => Ok(()),
+        }
+    }
+}
+
+impl Config {
+    fn archive_dir(&self) -> PathBuf {
+        self.archive_dir.clone().unwrap_or_else(|| self.out_dir.join("archive"))
+    }
+
+    fn quarantine_dir(&self) -> PathBuf {
+        self.quarantine_dir.clone().unwrap_or_else(|| self.out_dir.join("quarantine"))
+    }
+
+    fn journal_bytes_max(&self) -> u64 {
+        let gib = self.journal_gib_max.map(|gib| gib.saturating_mul(1024));
+        self.journal_mib_max.or(gib).unwrap_or(JOURNAL_MIB_MAX).saturating_mul(MIB)
+    }
+
+    fn mapping(&self) -> Result<Option<Mapping>> {
+        let read = |path: &PathBuf| {
+            let shown = path.display();
+            let text = fs::read_to_string(path).with_context(|| format!("mapping: read {shown}"))?;
+            let mapping = Mapping::parse(&text).with_context(|| format!("mapping: use {shown}"))?;
+            mapping.check_complete().with_context(|| format!("mapping: use {shown}"))?;
+            Ok(mapping)
+        };
+        self.mapping.as_ref().map(read).transpose()
+    }
+
+    fn inbox(&self) -> InboxConfig {
+        InboxConfig {
+            city: self.city,
+            inbox_dir: self.inbox_dir.clone(),
+            state_dir: self.state_dir.clone(),
+            archive_dir: self.archive_dir(),
+            quarantine_dir: self.quarantine_dir(),
+            every: Duration::from_secs(self.inbox_every_s),
+            stable: Duration::from_secs(self.stable_s),
+            waiting_bytes_max: self.journal_bytes_max(),
+            any_ending: self.mapping.is_some(),
         }
     }
 }
@@ -95,123 +226,76 @@ impl Issuer {
     }
 }
 
-pub(super) fn run(config: Config) -> Result<()> {
+fn run(config: Config) -> Result<()> {
     let frame = Frame::start("adapter", config.admin.as_ref(), axum::Router::new())?;
-    let Some((log, topics)) = frame.log(&config.log, "cityunion-adapter")? else { return Ok(()) };
-    let Some(scheme) = frame.scheme(&log, &topics)? else { return Ok(()) };
-    let watch = frame.watch(&log, vec![topics.taps(config.city)])?;
     let metrics = frame.board.register(Metrics::register);
+    let lock = StateLock::take(&config.state_dir)?;
+    let topics = Topics::new(&config.log.prefix);
+    let kafka = Arc::new(LastingKafka::new(KafkaConfig::new(&config.log.kafka, "cityunion-adapter")));
+    let log: Arc<dyn Log> = Arc::clone(&kafka) as Arc<dyn Log>;
+    let host = AcquirerHost::open(&config.state_dir, Arc::clone(&log), topics.clone(), &config.out_dir)?;
+    if let Some(mapping) = config.mapping()? {
+        host.read_through(config.city, mapping)?;
+    }
+    let ask = Box::new(move || kafka.ask(ASK_WAIT));
+    let link = Link::start(host.clone(), log, topics, config.city, ask).context("follow the log")?;
     let issuing = match &config.issuer {
-        Some(issuer) => Some(serve(&frame.tokio, issuer, config.city, &scheme)?),
+        Some(issuer) => Some(serve(&frame.tokio, issuer, config.city, link.scheme_of())?),
         None => None,
     };
-    let host = AcquirerHost::open(&config.state_dir, log, topics, &config.out_dir)?;
-    host.follow(&[config.city])?;
     let streams = match &config.ingest {
-        Some(ingest) => {
-            Some(ingest::start(&frame.tokio, ingest, config.city, &host, &config.state_dir, &config.inbox_dir)?)
+        Some(streams) => {
+            let (state, inbox) = (&config.state_dir, &config.inbox_dir);
+            Some(ingest::start(&frame.tokio, streams, config.city, &host, state, inbox)?)
         }
         None => None,
     };
+    let service = InboxService::start(config.inbox(), lock, host, link)?;
     tracing::info!("{}: taking tap files from {}", config.city, config.inbox_dir.display());
-    let mut inbox = Inbox { config: &config, host: &host, scheme: &scheme, seen: BTreeMap::new() };
-    let mut looked: Option<Instant> = None;
+    let (mut looked, mut missing): (Option<Instant>, _) = (None, Vec::new());
     frame.run(|| {
-        if let Some((city, why)) = host.stopped().into_iter().next() {
-            bail!("{city} is stopped: {why}");
+        if let Some(why) = service.failed() {
+            bail!("{why}");
         }
         if issuing.as_ref().is_some_and(JoinHandle::is_finished) {
             bail!("the issuing side has ended; nobody judges the cards of {}", config.city);
         }
-        let mut missing: Vec<Missing> =
-            watch.trouble().map(|why| Missing::new("log", why)).into_iter().collect();
-        if scheme.open_cycle().is_none() {
-            missing.push(Missing::new("cycle", "none is open: the inbox waits"));
-        }
         streams.as_ref().map_or(Ok(()), ingest::Streams::check)?;
-        if looked.is_some_and(|looked| looked.elapsed() < Duration::from_secs(config.inbox_every_s)) {
-            return Ok(missing);
+        if looked.is_none_or(|looked| looked.elapsed() >= SHOW_EVERY) {
+            looked = Some(Instant::now());
+            metrics.show(service.host(), config.city, &config.state_dir);
+            missing = lacks(&service.status());
         }
-        looked = Some(Instant::now());
-        metrics.show(&host, config.city, &config.state_dir);
-        inbox.look()?;
-        Ok(missing)
+        Ok(missing.clone())
     })
 }
 
-/// The inbox, and what of it has been handed over already.
-struct Inbox<'a> {
-    config: &'a Config,
-    host: &'a AcquirerHost,
-    scheme: &'a SchemeView,
-    /// Each file as it was when it was handed over.
-    seen: BTreeMap<PathBuf, Stamp>,
-}
-
-/// Length of a file and the time of its last change.
-type Stamp = (u64, Option<SystemTime>);
-
-impl Inbox<'_> {
-    /// Takes what is new or changed, and writes the answers that have come.
-    fn look(&mut self) -> Result<()> {
-        let city = self.config.city;
-        let Some(open) = self.scheme.open_cycle() else {
-            tracing::warn!("no cycle is open: the inbox waits");
-            return Ok(());
-        };
-        let date = Date::from_julian_day(open.opening.business_date);
-        let files = self.due(date)?;
-        let uploads = files.iter().map(|(file, _)| file.upload()).collect();
-        let member = |city| open.rulebook.participant(city).is_some_and(|p| p.is_member(date));
-        let taken = self.host.take(uploads, &member, &|_| {})?;
-        let mut again = BTreeSet::new();
-        for upload in taken.uploads {
-            match upload.outcome {
-                Outcome::Refused(why) => tracing::warn!("{} is refused: {why}", upload.name),
-                Outcome::Unreadable(why) => {
-                    tracing::warn!("{} cannot be taken: {why}; it is tried again", upload.name);
-                    again.insert(upload.name);
-                }
-                outcome => tracing::info!("{}: {outcome:?}", upload.name),
-            }
-        }
-        if taken.failures.is_empty() {
-            let known = files.into_iter().filter(|(file, _)| !again.contains(&file.name));
-            self.seen.extend(known.map(|(file, state)| (file.path, state)));
-        }
-        for (city, error) in taken.failures {
-            tracing::error!("{city}: {error:#}; it is tried again");
-        }
-        self.host.render(&[city])?;
-        Ok(())
+/// What keeps the adapter from all of its work.
+fn lacks(status: &Status) -> Vec<Missing> {
+    let mut missing = Vec::new();
+    if let Some(since) = &status.log_away_since {
+        missing.push(Missing::new("log", format!("has not answered since {since}")));
+    } else if status.business_date.is_none() {
+        missing.push(Missing::new("cycle", "none is open: files are accepted and wait"));
     }
-
-    /// Tap files that are new or changed, and not named after a later date.
-    fn due(&self, date: Date) -> Result<Vec<(TapFile, Stamp)>> {
-        let mut taps = Taps::default();
-        list_city(&self.config.inbox_dir, self.config.city, &mut taps)?;
-        let mut due = Vec::new();
-        for file in taps.files {
-            let Ok(metadata) = fs::metadata(&file.path) else { continue };
-            let state = (metadata.len(), metadata.modified().ok());
-            let waits = file.date().is_some_and(|named| named > date);
-            if !waits && self.seen.get(&file.path) != Some(&state) {
-                due.push((file, state));
-            }
-        }
-        Ok(due)
+    if !status.ready && missing.is_empty() {
+        let troubles = status.troubles.iter().map(|trouble| format!("{}: {}", trouble.what, trouble.why));
+        missing.push(Missing::new("inbox", troubles.collect::<Vec<_>>().join("; ")));
     }
+    missing
 }
 
 fn serve(
     tokio: &tokio::runtime::Runtime,
     issuer: &Issuer,
     city: City,
-    scheme: &Arc<SchemeView>,
+    scheme: impl Fn() -> Option<Arc<SchemeView>> + Send + Sync + 'static,
 ) -> Result<JoinHandle<()>> {
     let homes = BTreeMap::from([(city, issuer.home(city)?)]);
-    let rules = Arc::clone(scheme);
-    let grace = move || rules.last_rulebook().map_or(0, |rulebook| rulebook.hotlist_grace_hours);
+    let grace = move || {
+        let rulebook = scheme().and_then(|scheme| scheme.last_rulebook());
+        rulebook.map_or(0, |rulebook| rulebook.hotlist_grace_hours)
+    };
     let service = IssuerService::new(homes, Arc::new(grace));
     let listen = issuer.listen;
     let listener = tokio
@@ -224,4 +308,9 @@ fn serve(
             tracing::error!(%error, "the issuing side has ended");
         }
     }))
+}
+
+/// The configuration of an adapter, for commands that look at one.
+fn load(path: &Path) -> Result<Config> {
+    super::load(&crate::args::Config { config: path.to_owned(), kafka: None })
 }

@@ -17,6 +17,8 @@ use cu_log::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use adapter::AdapterArgs;
+
 use crate::{
     args::{Action, Config, Service},
     output::{Format, say},
@@ -47,12 +49,12 @@ trait Configured: DeserializeOwned + Serialize {
     fn check(&self) -> Result<()>;
 }
 
-/// Runs or checks the adapter.
+/// Runs or checks the adapter, or says what is going on there.
 ///
 /// # Errors
 /// What is wrong with the configuration, or why the service ended.
-pub fn adapter(service: &Service) -> Result<ExitCode> {
-    act(service, adapter::run)
+pub fn adapter(args: &AdapterArgs) -> Result<ExitCode> {
+    args.act()
 }
 
 /// Runs or checks the switch.

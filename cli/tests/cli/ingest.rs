@@ -64,7 +64,8 @@ impl Town {
         );
         fs::write(self.path("clearing-node.toml"), node).unwrap();
         let [first, second, ingest] = self.ports;
-        let homes = format!("cu-2000 = \"http://127.0.0.1:{first}\"\ncu-3000 = \"http://127.0.0.1:{second}\"\n");
+        let homes =
+            format!("cu-2000 = \"http://127.0.0.1:{first}\"\ncu-3000 = \"http://127.0.0.1:{second}\"\n");
         let switch = format!("acquirers = [\"cu-2000\", \"cu-3000\"]\n{log}\n[home_cities]\n{homes}");
         fs::write(self.path("switch.toml"), switch).unwrap();
         for (city, port) in CITIES.iter().zip(self.ports) {
@@ -73,7 +74,8 @@ impl Town {
                  out_dir = \"{here}/answers\"\n{log}\n[issuer]\nlisten = \"127.0.0.1:{port}\"\n\
                  keys = \"{here}/scheme/keys.toml\"\nhotlist = \"{here}/scheme/hotlist.csv\"\ntest_mode = true\n"
             );
-            let streams = format!("[ingest]\nlisten = \"127.0.0.1:{ingest}\"\nseal_after_s = 1\nseal_taps = 500\n");
+            let streams =
+                format!("[ingest]\nlisten = \"127.0.0.1:{ingest}\"\nseal_after_s = 1\nseal_taps = 500\n");
             let adapter = adapter + if *city == CITIES[0] { &streams } else { "" };
             fs::write(self.path(&format!("adapter-{city}.toml")), adapter).unwrap();
         }
@@ -205,13 +207,17 @@ fn the_python_client_streams_a_file_and_goes_on_after_a_kill() {
     fs::create_dir(&generated).unwrap();
     generate_python(&generated);
     let bad = |seq: u32| match seq {
-        2 => Some(("amount_fen", tap("200000000001", seq, "cu-3000", 100, AT, "sm4").replace(",100,", ",1.00,"))),
+        2 => Some((
+            "amount_fen",
+            tap("200000000001", seq, "cu-3000", 100, AT, "sm4").replace(",100,", ",1.00,"),
+        )),
         3 => Some(("terminal", tap("20000000000a", seq, "cu-3000", 100, AT, "sm4"))),
         4 => Some(("medium", tap("200000000001", seq, "cu-3000", 100, AT, "sm4").replace(",cpu,", ",CPU,"))),
         5 => Some(("line", "\"never closed".to_owned())),
         _ => None,
     };
-    let line = |seq| bad(seq).map_or_else(|| tap("200000000001", seq, "cu-3000", 100, AT, "sm4"), |bad| bad.1);
+    let line =
+        |seq| bad(seq).map_or_else(|| tap("200000000001", seq, "cu-3000", 100, AT, "sm4"), |bad| bad.1);
     let sealed = |seq| match bad(seq) {
         Some(_) => format!("{}00000000\n", line(seq)),
         None => town.scheme.sealed(&line(seq)),

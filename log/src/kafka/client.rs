@@ -155,6 +155,13 @@ impl Probe {
         Ok(Self { client })
     }
 
+    /// Asks once whether a broker answers.
+    pub(super) fn ask(&self, wait: Duration) -> KafkaResult<()> {
+        // Reports of lost connections pile up unless they are taken.
+        drop(self.client.poll(Duration::ZERO));
+        self.client.fetch_metadata(Some("cu"), wait).map(drop)
+    }
+
     pub(super) fn metadata(&self, topic: Option<&str>) -> Result<Metadata, LogError> {
         // Reports of lost connections pile up unless they are taken.
         drop(self.client.poll(Duration::ZERO));

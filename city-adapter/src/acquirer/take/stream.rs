@@ -7,9 +7,9 @@ use proto::{Message, TapBatch};
 
 use super::{Taker, Upload, draft, lock, source::Hashing};
 use crate::{
-    acquirer::{AcquirerError, Desk, inbox::Inbox},
+    acquirer::{AcquirerError, Desk, inbox::Inbox, quarantine::Quarantine},
     cut::Cutter,
-    journal::{CutBatch, Effect, Input, Summary},
+    journal::{CutBatch, Effect, Input, Journal, Summary},
     tapfile::Line,
 };
 
@@ -37,16 +37,20 @@ impl Taker<'_> {
     ) -> Result<Summary, AcquirerError> {
         let bad = |source| AcquirerError::Upload { path: upload.path.clone(), source };
         let input = File::open(&upload.path).map_err(|error| bad(error.into()))?;
-        let file = Inbox::open(Hashing::new(input), self.city, self.mapping_of(upload)).map_err(bad)?;
+        let file =
+            Inbox::open(Hashing::new(input), self.city, self.mapping_for(&upload.name)).map_err(bad)?;
         let mut group = Group::default();
         let begun = Input::Begin { name: upload.name.clone() };
         let desk = self.shared.desk(self.city);
-        group.effects = lock(&desk).journal.step(begun)?;
+        group.effects = {
+            let mut desk = lock(&desk);
+            self.epoch = desk.epoch;
+            desk.journal.step(begun)?
+        };
         let streamed = self.stream_file(upload, file, group, expected);
         if streamed.is_err() {
             // What was journaled in memory but not in the store must not be taken for journaled.
-            let mut desk = lock(&desk);
-            *desk = Desk::load(&self.shared.store, self.city)?;
+            lock(&desk).reload(&self.shared.store)?;
         }
         streamed
     }
@@ -62,6 +66,7 @@ impl Taker<'_> {
         let draft_path = draft::path(&self.shared.drafts, self.city, &upload.name);
         let on_draft = AcquirerError::file(&draft_path);
         let mut draft = draft::Draft::create(&draft_path).map_err(on_draft)?;
+        let mut quarantine = Quarantine::begin(self.shared.quarantine(), &upload.name);
         let (mut cutter, mut summary, mut told) = (Cutter::default(), Summary::default(), 0);
         while let Some(line) = file.next_line().map_err(bad)? {
             summary.records += 1;
@@ -81,6 +86,7 @@ impl Taker<'_> {
                 }
                 Line::Malformed(malformed) => {
                     summary.malformed += 1;
+                    quarantine.add(malformed)?;
                     draft.malformed(malformed)
                 }
             };
@@ -100,6 +106,7 @@ impl Taker<'_> {
             return Err(AcquirerError::Changing { path: upload.path.clone() });
         }
         draft.finish().map_err(AcquirerError::file(&draft_path))?;
+        quarantine.finish(&upload.path)?;
         self.end(upload, summary)?;
         Ok(summary)
     }
@@ -107,9 +114,13 @@ impl Taker<'_> {
     /// Cuts the batch that waits in the cutter.
     fn cut(&mut self, cutter: &mut Cutter, upload: &Upload, group: &mut Group) -> Result<(), AcquirerError> {
         let desk = self.shared.desk(self.city);
-        let number = lock(&desk).journal.number_of().unwrap_or_default();
+        let number = self.same(&lock(&desk))?.number_of().unwrap_or_default();
         let batch = cutter.take(self.city, number, &upload.name);
-        let effects = lock(&desk).journal.step(Input::Cut(cut_batch(&batch)))?;
+        let effects = {
+            let mut desk = lock(&desk);
+            self.same(&desk)?;
+            desk.journal.step(Input::Cut(cut_batch(&batch)))?
+        };
         if effects.contains(&Effect::Publish { number }) {
             group.batches.push((number, batch.encode_to_vec().into()));
         }
@@ -122,9 +133,13 @@ impl Taker<'_> {
     fn send(&mut self, group: &mut Group) -> Result<(), AcquirerError> {
         let Group { mut effects, batches, .. } = mem::take(group);
         let desk = self.shared.desk(self.city);
-        let through = self.flight.wait_for_room()?;
-        effects.extend(lock(&desk).journal.step(Input::Durable { through })?);
-        self.shared.store.write(self.city, &effects, !batches.is_empty())?;
+        let through = self.flight.wait_for_room(&self.patience)?;
+        {
+            let mut desk = lock(&desk);
+            self.same(&desk)?;
+            effects.extend(desk.journal.step(Input::Durable { through })?);
+            self.shared.store.write(self.city, &effects, !batches.is_empty())?;
+        }
         let Some((last, _)) = batches.last() else { return Ok(()) };
         let durable = self.flight.sent(batches.len() as u64, *last);
         let partition = self.shared.topics.taps(self.city);
@@ -133,11 +148,21 @@ impl Taker<'_> {
         Ok(())
     }
 
+    /// The journal, unless it was read again since the file was begun: then it knows less than was cut.
+    fn same<'d>(&self, desk: &'d Desk) -> Result<&'d Journal, AcquirerError> {
+        if desk.epoch == self.epoch {
+            Ok(&desk.journal)
+        } else {
+            Err(AcquirerError::Reopened { city: self.city })
+        }
+    }
+
     /// Ends an upload once everything of it is durable.
     fn end(&mut self, upload: &Upload, summary: Summary) -> Result<(), AcquirerError> {
-        let through = self.flight.wait_for_all()?;
+        let through = self.flight.wait_for_all(&self.patience)?;
         let desk = self.shared.desk(self.city);
         let mut desk = lock(&desk);
+        self.same(&desk)?;
         let mut effects = desk.journal.step(Input::Durable { through })?;
         effects.extend(desk.journal.step(Input::End(summary))?);
         desk.keep(&self.shared.store, &effects, true)?;
