@@ -26,6 +26,9 @@ pub fn run(cli: Cli) -> ExitCode {
         cli.command,
         Command::Simulate(_) | Command::Verify(_) | Command::Bench(_) | Command::Clear(_) | Command::Demo(_)
     );
+    if matches!(cli.command, Command::Demo(_)) {
+        demo::init_logging();
+    }
     runtime::logging::init(if quiet { "warn" } else { "info" });
     let done = match &cli.command {
         Command::Simulate(args) => simulate::run(args),
