@@ -126,10 +126,8 @@ pub struct BadFiles {
     pub headless: String,
     /// What the receipt says of it.
     pub headless_receipt: String,
-    /// Where the result of every line stands.
-    pub results: PathBuf,
-    /// Where the receipts stand.
-    pub receipts: PathBuf,
+    /// The folder of results and receipts.
+    pub answers: PathBuf,
 }
 
 /// A quarantined line.
@@ -141,8 +139,8 @@ pub struct BadLine {
     pub column: String,
     /// What is wrong with it.
     pub why: String,
-    /// What stands there.
-    pub raw: String,
+    /// What stands in that column; empty for the line as such.
+    pub found: String,
 }
 
 /// What the stage tells.

@@ -99,7 +99,9 @@ pub fn run(args: &Demo) -> Result<ExitCode> {
     let stage = Stage::new(args, &house, &switch, &scheme, &world, directory, cities)?;
     let done = perform(args, stage, &stop, named(&scheme.rulebook));
     finish(switch, done)?;
-    say(Format::Table, &format!("stopped; closed cycles, results and receipts are in {}", settled.display()));
+    // After ^C on a terminal.
+    let again = if args.plain && has_screen() { "\n" } else { "" };
+    say(Format::Table, &format!("{again}stopped; closed cycles, results and receipts are in {}", settled.display()));
     say(Format::Table, &format!("next: cityunion verify {}/<cycle>", settled.display()));
     Ok(ExitCode::SUCCESS)
 }
@@ -120,7 +122,7 @@ fn perform(args: &Demo, mut stage: Stage<'_>, stop: &AtomicBool, cities: Vec<Nam
             let ended = stage.end();
             played.and(ended)
         });
-        let shown = if args.plain || !std::io::stdout().is_terminal() {
+        let shown = if args.plain || !has_screen() {
             plain::show(args, &told, ask);
             Ok(())
         } else {
@@ -131,6 +133,11 @@ fn perform(args: &Demo, mut stage: Stage<'_>, stop: &AtomicBool, cities: Vec<Nam
         let played = playing.join().unwrap_or_else(|_| Err(anyhow!("the demo's stage has panicked")));
         played.and(shown)
     })
+}
+
+/// Whether standard output is a terminal on which a picture can be drawn.
+fn has_screen() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Opens the demo's scheme, which the first run makes.

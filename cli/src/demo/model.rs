@@ -14,8 +14,8 @@ use super::{
 const RATES_MAX: usize = 240;
 /// Seconds of taps/s that are kept of each city.
 const CITY_RATES_MAX: usize = 60;
-/// Least time between two rates of a city, milliseconds.
-const CITY_RATE_MS_MIN: u64 = 900;
+/// Least time over which a rate is taken, milliseconds: taps come in by the second.
+const RATE_MS_MIN: u64 = 900;
 /// Messages that are kept.
 const MESSAGES_MAX: usize = 500;
 /// Rows that a page key moves.
@@ -86,7 +86,9 @@ pub struct Model {
     pub ending: bool,
     /// Whether it shall not be waited for any more.
     pub abandoned: bool,
-    rated: (u64, u64),
+    /// Second, time and records of the last rate.
+    rated: (u64, u64, u64),
+    /// Time and records of the last rates of the cities.
     city_rated: (u64, BTreeMap<City, u64>),
 }
 
@@ -174,24 +176,24 @@ fn hear(model: &mut Model, told: Told) {
 
 /// Taps/s of all cities, once for each second that was played.
 fn rate(model: &mut Model, now: &Snapshot) {
-    let Some(before) = &model.now else {
-        model.rated = (now.at_ms, now.counts.arrived);
-        return;
-    };
-    if now.second == before.second {
+    if model.now.is_none() {
+        model.rated = (now.second, now.at_ms, now.counts.arrived);
         return;
     }
-    let (at_ms, arrived) = model.rated;
-    let passed_ms = now.at_ms.saturating_sub(at_ms).max(1);
+    let (second, at_ms, arrived) = model.rated;
+    let passed_ms = now.at_ms.saturating_sub(at_ms);
+    if now.second == second || passed_ms < RATE_MS_MIN {
+        return;
+    }
     keep(&mut model.rates, now.counts.arrived.saturating_sub(arrived) * 1000 / passed_ms, RATES_MAX);
-    model.rated = (now.at_ms, now.counts.arrived);
+    model.rated = (now.second, now.at_ms, now.counts.arrived);
 }
 
 /// Taps/s of each city, about once a second.
 fn rate_cities(model: &mut Model, now: &Snapshot) {
     let (at_ms, before) = &model.city_rated;
     let passed_ms = now.acquirers_at_ms.saturating_sub(*at_ms);
-    if passed_ms < CITY_RATE_MS_MIN {
+    if passed_ms < RATE_MS_MIN {
         return;
     }
     let first = before.is_empty();

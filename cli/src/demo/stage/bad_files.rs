@@ -61,12 +61,15 @@ pub fn with_bad_header(file: &[u8]) -> Vec<u8> {
     [header.as_bytes(), lines].concat()
 }
 
-/// The quarantined lines of a file, as its results file tells them.
+/// The quarantined lines of a file, as its results file tells them; none if there is no results file.
 ///
 /// # Errors
 /// If the results file cannot be read.
 pub fn quarantined(results: &Path, file: &[u8]) -> Result<Vec<BadLine>> {
     let context = || format!("failed to read {}", results.display());
+    if !results.exists() {
+        return Ok(Vec::new());
+    }
     let mut reader = csv::Reader::from_path(results).with_context(context)?;
     let headers = reader.headers().with_context(context)?.clone();
     let column = |name: &str| headers.iter().position(|header| header == name).unwrap_or(usize::MAX);
@@ -78,19 +81,22 @@ pub fn quarantined(results: &Path, file: &[u8]) -> Result<Vec<BadLine>> {
         if record.get(result) != Some("malformed") {
             continue;
         }
-        let line: u64 = record.get(line).and_then(|line| line.parse().ok()).unwrap_or(0);
+        let line = record.get(line).and_then(|line| line.parse().ok()).unwrap_or(0);
         let reason = record.get(reason).unwrap_or_default();
         let (column, why) = reason.split_once(": ").unwrap_or(("line", reason));
-        let place = usize::try_from(line).unwrap_or(0).saturating_sub(1);
-        let raw = raw.get(place).map(|raw| String::from_utf8_lossy(raw).into_owned());
-        lines.push(BadLine {
-            line,
-            column: column.to_owned(),
-            why: why.to_owned(),
-            raw: raw.unwrap_or_default(),
-        });
+        let found = found(&raw, line, column).unwrap_or_default();
+        lines.push(BadLine { line, column: column.to_owned(), why: why.to_owned(), found });
     }
     Ok(lines)
+}
+
+/// What stands in a column of a line, if the line has such a column.
+fn found(lines: &[&[u8]], line: u64, column: &str) -> Option<String> {
+    let header = String::from_utf8_lossy(lines.first()?);
+    let column = header.split(',').position(|name| name == column)?;
+    let line = lines.get(usize::try_from(line).ok()?.checked_sub(1)?)?;
+    let field = line.split(|b| *b == b',').nth(column)?;
+    Some(String::from_utf8_lossy(field).into_owned())
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use tonic::transport::Channel;
 
 use super::{
     Demo,
-    facts::{Acquirer, BadFiles, Counts, OpenCycle, Order, Snapshot, Told},
+    facts::{Acquirer, BadFiles, Counts, OpenCycle, Order, Snapshot, TapName, Told},
     first_date,
 };
 use crate::{house::House, scheme_folder::SchemeFolder};
@@ -38,6 +38,8 @@ use taps::{Terminals, time_of_day};
 
 /// Longest wait for a step of the system.
 const WAIT: Duration = Duration::from_secs(120);
+/// How often every city hands in a file.
+const SECOND: Duration = Duration::from_secs(1);
 /// How often it is looked whether something happened.
 const LOOK: Duration = Duration::from_millis(20);
 /// How often a snapshot is told between two seconds.
@@ -116,6 +118,7 @@ impl<'a> Stage<'a> {
         orders: &Receiver<Order>,
         tell: &SyncSender<Told>,
     ) -> Result<()> {
+        let mut next = self.begun;
         while !stop.load(Ordering::Relaxed)
             && self.args.for_s.is_none_or(|max| self.begun.elapsed().as_secs() < max)
         {
@@ -127,10 +130,11 @@ impl<'a> Stage<'a> {
             }
             self.second += 1;
             self.tell_snapshot(tell)?;
-            let next = self.begun + Duration::from_secs(self.second);
+            // What a slow machine has lost is not caught up.
             let mut told = Instant::now();
+            next = (next + SECOND).max(told);
             while Instant::now() < next && !stop.load(Ordering::Relaxed) {
-                match orders.recv_timeout(LOOK.min(next - Instant::now())) {
+                match orders.recv_timeout(LOOK.min(next.saturating_duration_since(Instant::now()))) {
                     Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                     Ok(order) => self.obey(order, tell),
                     Err(RecvTimeoutError::Timeout) if told.elapsed() < SNAPSHOT => continue,
@@ -252,12 +256,13 @@ impl<'a> Stage<'a> {
                 self.cut_off_now = true;
                 say(tell, Told::Note("cut-off: the cycle ends, its folder appears in a moment".to_owned()));
             }
-            Order::Trace(tap) => {
-                let life = Err("not there yet".to_owned());
-                say(tell, Told::Traced(tap, life));
-            }
+            Order::Trace(tap) => self.trace(tap, tell),
             Order::End => {}
         }
+    }
+
+    fn trace(&mut self, tap: TapName, tell: &SyncSender<Told>) {
+        say(tell, Told::Traced(tap, Err("not there yet".to_owned())));
     }
 
     fn members(&self, date: Date) -> BTreeSet<City> {
@@ -307,16 +312,14 @@ impl<'a> Stage<'a> {
         };
         let settled = self.args.dir.join("settled");
         let results = settled.join("results").join(city.to_string()).join(&broken);
-        let quarantined =
-            if results.exists() { bad_files::quarantined(&results, &bytes)? } else { Vec::new() };
+        let quarantined = bad_files::quarantined(&results, &bytes)?;
         let became = BadFiles {
             broken_receipt: receipt(&broken),
             headless_receipt: receipt(&headless),
             broken,
             headless,
             lines: quarantined,
-            results,
-            receipts: settled.join("receipts").join(format!("{city}.csv")),
+            answers: settled,
         };
         say(tell, Told::BadFiles(city, became));
         Ok(())

@@ -12,12 +12,14 @@ use ratatui::{
 
 use super::{
     Theme,
-    text::{board, figure, fitting, number, percent},
+    text::{board, cut, figure, fitting, fitting_yuan, number, percent, spread},
 };
-use crate::{
-    demo::{model::Model, view::text::spread},
-    output::yuan,
-};
+use crate::demo::model::{Message, Model};
+
+/// Cells of a net.
+const NET_WIDTH: usize = 14;
+/// A board of this many cells has room for the records of a closed cycle.
+const WITH_RECORDS: u16 = 44;
 
 /// Taps/s over all cities, the present at the right.
 pub fn rates(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -84,51 +86,49 @@ pub fn net(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let rows = nets.into_iter().map(|net| {
         let name = match net.participant {
             Party::City(city) => model.name(city),
-            Party::Scheme => "scheme (switch fees)".to_owned(),
+            Party::Scheme => "scheme (fees)".to_owned(),
         };
         let style = if net.net_fen < 0 { theme.bad } else { theme.good };
-        Row::new([Cell::from(name), Cell::from(figure(signed(net.net_fen), style))])
+        let sign = if net.net_fen > 0 { "+" } else { "" };
+        let amount = format!("{sign}{}", fitting_yuan(net.net_fen.into(), NET_WIDTH - sign.len()));
+        Row::new([Cell::from(name), Cell::from(figure(amount, style))])
     });
     let block = board("open cycle: net so far, yuan", theme)
         .title_bottom(Line::styled(" fees of the running totals ", theme.faint).right_aligned());
-    let widths = [Constraint::Fill(1), Constraint::Length(14)];
+    let widths = [Constraint::Fill(1), Constraint::Length(NET_WIDTH.try_into().unwrap_or(u16::MAX))];
     frame.render_widget(Table::new(rows, widths).block(block), area);
-}
-
-fn signed(fen: i64) -> String {
-    format!("{}{}", if fen > 0 { "+" } else { "" }, yuan(fen.into()))
 }
 
 /// The closed cycles, the last first.
 pub fn closed(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let cycles = model.now.as_ref().map(|now| now.closed.as_slice()).unwrap_or_default();
-    let rows = cycles.iter().rev().map(|closed| {
-        Row::new([
-            Cell::from(closed.name.as_str()),
-            Cell::from(figure(fitting(closed.records, 9), theme.strong)),
-            Cell::from(figure(yuan(closed.amount_fen.into()), theme.good)),
-        ])
-    });
-    let mut block = board("closed: taps, yuan", theme);
-    if let Some(folder) = cycles.last().and_then(|closed| closed.folder.parent()) {
-        let text = format!(" in {} ", folder.display());
-        if text.len() + 2 <= usize::from(area.width) {
-            block = block.title_bottom(Line::styled(text, theme.faint).right_aligned());
-        }
-    }
-    let wide = area.width >= 44;
-    let widths = [
-        Constraint::Length(14),
-        Constraint::Length(if wide { 9 } else { 6 }),
-        Constraint::Fill(1),
-    ];
-    let table = Table::new(rows, widths).block(block);
+    let wide = area.width >= WITH_RECORDS;
+    let title = if wide { "closed cycles: taps, yuan" } else { "closed cycles: yuan" };
+    let mut block = board(title, theme);
     if cycles.is_empty() {
         let text = Line::styled(" none yet", theme.faint);
-        frame.render_widget(Paragraph::new(text).block(board("closed: taps, yuan", theme)), area);
-    } else {
-        frame.render_widget(table, area);
+        return frame.render_widget(Paragraph::new(text).block(block), area);
     }
+    if let Some(folder) = cycles.last().and_then(|closed| closed.folder.parent()) {
+        let text = Line::styled(format!(" in {} ", folder.display()), theme.faint);
+        if text.width() + 2 <= usize::from(area.width) {
+            block = block.title_bottom(text.right_aligned());
+        }
+    }
+    let amount = usize::from(area.width.saturating_sub(if wide { 28 } else { 17 }));
+    let rows = cycles.iter().rev().map(|closed| {
+        let mut cells = vec![Cell::from(closed.name.as_str())];
+        if wide {
+            cells.push(Cell::from(figure(fitting(closed.records, 10), theme.strong)));
+        }
+        cells.push(Cell::from(figure(fitting_yuan(closed.amount_fen.into(), amount), theme.good)));
+        Row::new(cells)
+    });
+    let mut widths = vec![Constraint::Length(14), Constraint::Fill(1)];
+    if wide {
+        widths.insert(1, Constraint::Length(10));
+    }
+    frame.render_widget(Table::new(rows, widths).block(block), area);
 }
 
 /// The last messages.
@@ -136,7 +136,7 @@ pub fn messages(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect)
     let framed = area.height > 2;
     let rows = usize::from(if framed { area.height - 2 } else { area.height });
     let skipped = model.messages.len().saturating_sub(rows);
-    let line = |message: &super::super::model::Message| {
+    let line = |message: &Message| {
         let style = if message.warning { theme.bad } else { theme.faint };
         Line::styled(format!(" {}", message.text), style)
     };
@@ -155,8 +155,7 @@ pub fn messages(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect)
     }
     if let (Some(unread), Some(line)) = (unread, lines.pop()) {
         let room = usize::from(area.width).saturating_sub(unread.len());
-        let cut: String = line.to_string().chars().take(room).collect();
-        let left = vec![Span::styled(cut, theme.faint)];
+        let left = vec![Span::styled(cut(&line.to_string(), room), theme.faint)];
         lines.push(spread(left, vec![Span::styled(unread, theme.bad)], area.width));
     }
     frame.render_widget(Paragraph::new(lines), area);

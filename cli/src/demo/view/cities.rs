@@ -39,7 +39,7 @@ impl Columns {
         if self.rate {
             widths.push(Constraint::Length(7));
         }
-        widths.extend([self.figure, self.figure, 6, 6].map(Constraint::Length));
+        widths.extend([self.figure, self.figure, 5, 6].map(Constraint::Length));
         if self.bars > 0 {
             widths.push(Constraint::Length(self.bars));
         }
@@ -89,11 +89,9 @@ fn row<'a>(model: &'a Model, named: &'a Named, columns: Columns, most: u64, them
         (_, true) => ("–", theme.faint),
         _ => ("●", theme.good),
     };
-    let mut name = vec![Span::raw(format!("{} {}", named.name_zh, named.name_en))];
-    if dark {
-        name.insert(0, Span::styled("dark ", theme.dark));
-    }
-    let mut cells = vec![Cell::from(Span::styled(mark, style)), Cell::from(Line::from(name))];
+    let name = format!("{} {}", named.name_zh, named.name_en);
+    let name = if dark { Span::styled(name, theme.dark) } else { Span::raw(name) };
+    let mut cells = vec![Cell::from(Span::styled(mark, style)), Cell::from(name)];
     let rates = model.city_rates.get(&named.city);
     if columns.rate {
         let rate = rates.and_then(|rates| rates.back()).copied().unwrap_or(0);
@@ -102,7 +100,7 @@ fn row<'a>(model: &'a Model, named: &'a Named, columns: Columns, most: u64, them
     let width = columns.figure.into();
     cells.push(Cell::from(figure(fitting(acquirer.arrived, width), theme.strong)));
     cells.push(Cell::from(figure(fitting(acquirer.cleared(), width), theme.good)));
-    cells.push(Cell::from(figure(fitting(acquirer.rejected(), 6), theme.bad)));
+    cells.push(Cell::from(figure(fitting(acquirer.rejected(), 5), theme.bad)));
     let parked = if acquirer.parked > 0 { theme.dark } else { theme.faint };
     cells.push(Cell::from(figure(fitting(acquirer.parked, 6), parked)));
     if columns.bars > 0 {

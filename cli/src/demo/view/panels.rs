@@ -1,5 +1,6 @@
 //! What lies over the picture: help, messages, bad files, the question for a tap, a tap's life.
 
+use domain::city::City;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -14,23 +15,26 @@ use crate::demo::{
     prompt::Prompt,
 };
 
-/// Cells that a column's name takes in the list of quarantined lines.
+/// Cells that a column's name, and what stands in it, take in the list of quarantined lines.
 const COLUMN_WIDTH: usize = 12;
+const FOUND_WIDTH: usize = 18;
+/// A panel of this many cells has room for what stands in a column.
+const WITH_FOUND: usize = 96;
 
 /// Draws the panel in the middle of `area`.
 pub fn draw(model: &Model, panel: &Panel, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let width = area.width.saturating_sub(2).min(112);
+    let inner = usize::from(width.saturating_sub(4)).max(1);
     let (title, lines) = match panel {
         Panel::None => return,
         Panel::Help => ("help".to_owned(), help(theme)),
         Panel::Messages => ("messages, the last first".to_owned(), messages(model, theme)),
         Panel::BadFiles(city, became) => {
-            (format!("two bad files of {}", model.name(*city)), bad_files(became, theme))
+            (format!("two bad files of {}", model.name(*city)), bad_files(*city, became, inner >= WITH_FOUND, theme))
         }
         Panel::Prompt(prompt) => ("trace a tap".to_owned(), question(prompt, theme)),
         Panel::Trace(tap, life) => (trace_title(tap), traced(life.as_ref(), theme)),
     };
-    let width = area.width.saturating_sub(4).min(112);
-    let inner = usize::from(width.saturating_sub(4)).max(1);
     let rows: usize = lines.iter().map(|line| line.width().div_ceil(inner).max(1)).sum();
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX).min(area.height);
     let place = Rect {
@@ -66,14 +70,14 @@ fn help(theme: &Theme) -> Vec<Line<'static>> {
         key("c", "cut off now: the open cycle ends, its settlement is written"),
         key("t", "trace a tap: its whole life, from its file to its settlement"),
         key("m", "all messages, warnings among them"),
-        key("q Esc", "end cleanly; started again the demo goes on (a second Ctrl-C leaves at once)"),
+        key("q Esc", "end cleanly; started again it goes on (Ctrl-C twice: at once)"),
         Line::default(),
         word("taps", "records of this city's terminals, since the demo was started"),
         word("cleared", "the card's home city pays"),
-        word("rej.", "rejected, paid before (duplicate), or in conflict with a paid one"),
+        word("rej.", "rejected, paid before (duplicate), or in conflict"),
         word("parked", "waits for a home city that is dark; delivered when it answers"),
-        word("net", "what net.csv would say if the cycle were cut off now; the nets sum to zero"),
-        word("", "fees are those of the running totals, by the rules of the settlement"),
+        word("net", "what net.csv would say if it were cut off now; sums to zero"),
+        word("", "fees are of the running totals, by the settlement's rules"),
         word("○ – ●", "home city dark; not a member on this business date; answers"),
     ]
 }
@@ -89,16 +93,21 @@ fn messages(model: &Model, theme: &Theme) -> Vec<Line<'static>> {
     model.messages.iter().rev().map(line).collect()
 }
 
-fn bad_files(became: &BadFiles, theme: &Theme) -> Vec<Line<'static>> {
+fn bad_files(city: City, became: &BadFiles, wide: bool, theme: &Theme) -> Vec<Line<'static>> {
+    let found = |text: &str| if wide { format!("{:<FOUND_WIDTH$}", text) } else { String::new() };
     let mut lines = vec![
         Line::styled(became.broken.clone(), theme.strong),
         Line::from(became.broken_receipt.clone()),
-        Line::styled(format!("line  {:<COLUMN_WIDTH$}  what is wrong", "column"), theme.faint),
+        Line::styled(
+            format!("line  {:<COLUMN_WIDTH$}  {}what is wrong", "column", found("stands there")),
+            theme.faint,
+        ),
     ];
     for bad in &became.lines {
         lines.push(Line::from(vec![
             Span::raw(format!("{:>4}  ", bad.line)),
             Span::styled(format!("{:<COLUMN_WIDTH$}  ", bad.column), theme.dark),
+            Span::raw(found(&bad.found)),
             Span::styled(bad.why.clone(), theme.bad),
         ]));
     }
@@ -107,8 +116,8 @@ fn bad_files(became: &BadFiles, theme: &Theme) -> Vec<Line<'static>> {
         Line::styled(became.headless.clone(), theme.strong),
         Line::styled(became.headless_receipt.clone(), theme.bad),
         Line::default(),
-        Line::styled(format!("every line's result: {}", became.results.display()), theme.faint),
-        Line::styled(format!("receipts: {}", became.receipts.display()), theme.faint),
+        Line::styled(format!("in {}:", became.answers.display()), theme.faint),
+        Line::styled(format!("results/{city}/, receipts/{city}.csv"), theme.faint),
     ]);
     lines
 }

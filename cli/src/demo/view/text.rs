@@ -8,7 +8,7 @@ use ratatui::{
 };
 
 use super::Theme;
-use crate::output::thousands;
+use crate::output::{thousands, yuan};
 
 /// Heights of a bar in one cell, from nothing to full.
 const LEVELS: [&str; 9] = [
@@ -36,6 +36,14 @@ pub fn fitting(count: u64, width: usize) -> String {
     texts.into_iter().find(|text| text.len() <= width).unwrap_or(last)
 }
 
+/// An amount in yuan in at most `width` cells: with fen, else whole yuan, thousands or millions, cut off towards 0.
+pub fn fitting_yuan(fen: i128, width: usize) -> String {
+    let whole = [(100, ""), (100_000, "k"), (100_000_000, "M")];
+    let whole = whole.map(|(scale, unit)| format!("{}{unit}", thousands(&(fen / scale).to_string())));
+    let last = whole.last().cloned().unwrap_or_default();
+    std::iter::once(yuan(fen)).chain(whole).find(|text| text.len() <= width).unwrap_or(last)
+}
+
 /// A share in percent with one decimal; nothing of nothing is empty.
 pub fn percent(part: u64, whole: u64) -> String {
     let Some(permille) = (u128::from(part) * 1000).checked_div(u128::from(whole)) else {
@@ -54,6 +62,16 @@ pub fn bars(values: impl DoubleEndedIterator<Item = u64>, most: u64, width: usiz
     cells.resize(width, " ");
     cells.reverse();
     cells.concat()
+}
+
+/// As much of a text as `width` cells hold.
+pub fn cut(text: &str, width: usize) -> String {
+    let mut left = width;
+    let fits = |c: &char| {
+        let cells = Span::raw(c.to_string()).width();
+        left.checked_sub(cells).inspect(|rest| left = *rest).is_some()
+    };
+    text.chars().take_while(fits).collect()
 }
 
 /// A line with something at each end.
@@ -100,6 +118,14 @@ mod tests {
         assert_eq!(fitting(1_234_567, 9), "1,234,567");
         assert_eq!(fitting(123_456_789_012, 6), "123G");
         assert_eq!(fitting(u64::MAX, 3), "18,446,744,073G", "never less than the truth");
+    }
+
+    #[test]
+    fn an_amount_never_loses_its_head() {
+        assert_eq!(fitting_yuan(-123_456_789, 13), "-1,234,567.89");
+        assert_eq!(fitting_yuan(-123_456_789, 12), "-1,234,567");
+        assert_eq!(fitting_yuan(-123_456_789, 7), "-1,234k");
+        assert_eq!(fitting_yuan(i64::MAX.into(), 4), "92,233,720,368M");
     }
 
     #[test]
