@@ -36,6 +36,8 @@ pub enum Command {
     Clear(Clear),
     /// Recompute a closed cycle from its folder alone
     Verify(Verify),
+    /// Tell the whole life of one tap: file and line, batch, log, verdict, cycle, position, rows
+    Trace(crate::trace::Trace),
     /// Run everything in one process: cities tap, the switch asks, the clearing node books, cycles close
     Demo(Demo),
     /// Measure the book, the whole way and memory; prints a table and writes bench.json

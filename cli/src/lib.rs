@@ -12,6 +12,7 @@ mod scheme_folder;
 mod services;
 mod signals;
 mod simulate;
+pub mod trace;
 mod verify;
 
 use std::process::ExitCode;
@@ -24,7 +25,12 @@ use domain::date::Date;
 pub fn run(cli: Cli) -> ExitCode {
     let quiet = matches!(
         cli.command,
-        Command::Simulate(_) | Command::Verify(_) | Command::Bench(_) | Command::Clear(_) | Command::Demo(_)
+        Command::Simulate(_)
+            | Command::Verify(_)
+            | Command::Bench(_)
+            | Command::Clear(_)
+            | Command::Demo(_)
+            | Command::Trace(_)
     );
     if matches!(cli.command, Command::Demo(_)) {
         demo::init_logging();
@@ -34,6 +40,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Clear(args) => clear::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Trace(args) => trace::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Adapter(service) => services::adapter(service),

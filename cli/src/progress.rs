@@ -22,6 +22,25 @@ impl Progress {
         Self(bar)
     }
 
+    /// A bar whose end [`Progress::at`] tells.
+    #[must_use]
+    pub fn bar() -> Self {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3}% {msg}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// Shows how much of `total` is done.
+    pub fn at(&self, what: &str, done: u64, total: u64) {
+        if self.0.message() != what {
+            self.0.set_message(what.to_owned());
+        }
+        self.0.set_length(total);
+        self.0.set_position(done);
+    }
+
     /// Counts on.
     pub fn add(&self, lines: u64) {
         self.0.inc(lines);

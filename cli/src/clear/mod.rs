@@ -4,7 +4,7 @@
 //! killed at any instant and run again it goes on where it was and ends with the same bytes.
 
 mod choose;
-mod state;
+pub mod state;
 mod summary;
 
 use std::{

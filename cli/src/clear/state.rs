@@ -21,7 +21,7 @@ use crate::errors::Refused;
 /// Where the facts of an OUT stand.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(tag = "log", rename_all = "lowercase", deny_unknown_fields)]
-enum Where {
+pub enum Where {
     /// In `OUT/.state/log`.
     Embedded,
     /// On an Apache Kafka, in topics that begin with `prefix`.
@@ -29,6 +29,22 @@ enum Where {
         /// Drawn once for each OUT.
         prefix: String,
     },
+}
+
+impl Where {
+    /// Where the facts of `out` stand, if a run has said so.
+    ///
+    /// # Errors
+    /// If what it said cannot be read.
+    pub fn kept(out: &Path) -> Result<Option<Self>> {
+        let path = out.join(".state/log.json");
+        path.exists().then(|| Self::read(&path)).transpose()
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("failed to understand {}", path.display()))
+    }
 }
 
 /// The state of an OUT folder, locked for this process.
@@ -77,10 +93,7 @@ impl State {
 
     fn stands(path: &Path, on_kafka: bool) -> Result<Where> {
         if path.exists() {
-            let text =
-                fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
-            return serde_json::from_str(&text)
-                .with_context(|| format!("failed to understand {}", path.display()));
+            return Where::read(path);
         }
         let stands = if on_kafka {
             Where::Kafka { prefix: format!("c{:012x}.", RandomState::new().build_hasher().finish() >> 16) }

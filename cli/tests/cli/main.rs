@@ -13,4 +13,5 @@ mod real_file;
 mod scheme;
 mod services;
 mod support;
+mod trace;
 mod truth;
