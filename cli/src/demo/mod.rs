@@ -83,7 +83,8 @@ pub fn run(args: &Demo) -> Result<ExitCode> {
         bail!(crate::errors::Usage("--cycle-s must be at least 1".to_owned()));
     }
     let scheme = scheme(args)?;
-    let world = World::new(args.seed, u32::try_from(scheme.rulebook.participants.len())?, first_date()?, DAYS);
+    let world =
+        World::new(args.seed, u32::try_from(scheme.rulebook.participants.len())?, first_date()?, DAYS);
     let cities: BTreeSet<City> = scheme.rulebook.participants.iter().map(|p| p.city).collect();
     let settled = args.dir.join("settled");
     let state = settled.join(".state");
@@ -101,7 +102,10 @@ pub fn run(args: &Demo) -> Result<ExitCode> {
     finish(switch, done)?;
     // After ^C on a terminal.
     let again = if args.plain && has_screen() { "\n" } else { "" };
-    say(Format::Table, &format!("{again}stopped; closed cycles, results and receipts are in {}", settled.display()));
+    say(
+        Format::Table,
+        &format!("{again}stopped; closed cycles, results and receipts are in {}", settled.display()),
+    );
     say(Format::Table, &format!("next: cityunion verify {}/<cycle>", settled.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,7 @@ const RATES_MAX: usize = 240;
 /// Seconds of taps/s that are kept of each city.
 const CITY_RATES_MAX: usize = 60;
 /// Least time over which a rate is taken, milliseconds: taps come in by the second.
-const RATE_MS_MIN: u64 = 900;
+const RATE_MS_MIN: u64 = 500;
 /// Messages that are kept.
 const MESSAGES_MAX: usize = 500;
 /// Rows that a page key moves.
@@ -88,8 +88,8 @@ pub struct Model {
     pub abandoned: bool,
     /// Second, time and records of the last rate.
     rated: (u64, u64, u64),
-    /// Time and records of the last rates of the cities.
-    city_rated: (u64, BTreeMap<City, u64>),
+    /// The same of the cities.
+    city_rated: (u64, u64, BTreeMap<City, u64>),
 }
 
 impl Model {
@@ -189,11 +189,11 @@ fn rate(model: &mut Model, now: &Snapshot) {
     model.rated = (now.second, now.at_ms, now.counts.arrived);
 }
 
-/// Taps/s of each city, about once a second.
+/// Taps/s of each city, once for each second that was played.
 fn rate_cities(model: &mut Model, now: &Snapshot) {
-    let (at_ms, before) = &model.city_rated;
+    let (second, at_ms, before) = &model.city_rated;
     let passed_ms = now.acquirers_at_ms.saturating_sub(*at_ms);
-    if passed_ms < RATE_MS_MIN {
+    if now.second == *second || passed_ms < RATE_MS_MIN {
         return;
     }
     let first = before.is_empty();
@@ -203,7 +203,7 @@ fn rate_cities(model: &mut Model, now: &Snapshot) {
         keep(rates, arrived * 1000 / passed_ms, CITY_RATES_MAX);
     }
     let arrived = now.acquirers.iter().map(|(city, acquirer)| (*city, acquirer.arrived)).collect();
-    model.city_rated = (now.acquirers_at_ms, arrived);
+    model.city_rated = (now.second, now.acquirers_at_ms, arrived);
 }
 
 fn keep(rates: &mut VecDeque<u64>, rate: u64, most: usize) {
@@ -287,11 +287,8 @@ fn toggle(model: &mut Model, panel: Panel) -> Vec<Order> {
 
 /// Arrow and page keys: they turn a panel's pages, else choose a city.
 fn turn(model: &mut Model, code: KeyCode) {
-    let last = if model.panel == Panel::None {
-        model.cities.len().saturating_sub(1)
-    } else {
-        usize::from(u16::MAX)
-    };
+    let last =
+        if model.panel == Panel::None { model.cities.len().saturating_sub(1) } else { usize::from(u16::MAX) };
     let at = if model.panel == Panel::None { model.chosen } else { model.scroll.into() };
     let to = match code {
         KeyCode::Up | KeyCode::Char('k') => at.saturating_sub(1),

@@ -4,6 +4,7 @@
 mod bad_input;
 mod dark;
 mod demo;
+mod demo_view;
 mod full_disk;
 mod golden;
 mod kafka;
@@ -13,5 +14,6 @@ mod real_file;
 mod scheme;
 mod services;
 mod support;
+mod terminal;
 mod trace;
 mod truth;

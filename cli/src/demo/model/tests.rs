@@ -125,8 +125,12 @@ fn another_tap_is_typed_over_the_offer() {
 fn every_way_out_ends_it_once_and_the_second_leaves_at_once() {
     let control = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     let plain = |code| KeyEvent::new(code, KeyModifiers::NONE);
-    let ways =
-        [Event::Key(plain(KeyCode::Char('q'))), Event::Key(plain(KeyCode::Esc)), Event::Key(control), Event::Stopped];
+    let ways = [
+        Event::Key(plain(KeyCode::Char('q'))),
+        Event::Key(plain(KeyCode::Esc)),
+        Event::Key(control),
+        Event::Stopped,
+    ];
     for way in ways {
         let mut model = model();
         assert_eq!(update(&mut model, way.clone()), [Order::End], "{way:?}");

@@ -53,7 +53,11 @@ impl Darkness {
             (false, Some(city)) => Change { city: *city, dark: false },
             _ => return None,
         };
-        if change.dark { self.dark.insert(change.city) } else { self.dark.remove(&change.city) };
+        if change.dark {
+            self.dark.insert(change.city)
+        } else {
+            self.dark.remove(&change.city)
+        };
         Some(change)
     }
 }

@@ -3,12 +3,13 @@
 mod bad_files;
 mod cycles;
 mod darkness;
+mod lookup;
+mod snapshot;
 mod taps;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender},
     },
@@ -17,10 +18,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use city_adapter::acquirer::{Outcome, TakeSummary, Upload};
-use clearing_node::{
-    book::{Picture, opening_name},
-    node::{CycleStatus, Request},
-};
+use clearing_node::{book::Picture, node::Request};
 use domain::{city::City, date::Date, rulebook::Standing};
 use simulator::World;
 use switch::service::SwitchHandle;
@@ -28,12 +26,13 @@ use tonic::transport::Channel;
 
 use super::{
     Demo,
-    facts::{Acquirer, BadFiles, Counts, OpenCycle, Order, Snapshot, TapName, Told},
+    facts::{BadFiles, Order, TapName, Told},
     first_date,
 };
 use crate::{house::House, scheme_folder::SchemeFolder};
-use cycles::{ClosedCycles, running_net};
+use cycles::ClosedCycles;
 use darkness::{Change, Darkness};
+use lookup::Lookup;
 use taps::{Terminals, time_of_day};
 
 /// Longest wait for a step of the system.
@@ -65,6 +64,7 @@ pub struct Stage<'a> {
     asked: bool,
     cut_off_now: bool,
     bad_files_of: Option<City>,
+    lookup: Lookup,
 }
 
 impl<'a> Stage<'a> {
@@ -105,6 +105,7 @@ impl<'a> Stage<'a> {
             asked: false,
             cut_off_now: false,
             bad_files_of: None,
+            lookup: Lookup::default(),
         })
     }
 
@@ -124,12 +125,13 @@ impl<'a> Stage<'a> {
         {
             self.house.check(Some(self.switch))?;
             self.follow_cycles(tell)?;
+            // Told before the next taps come: those of the last second are booked by now.
+            self.tell_snapshot(tell)?;
+            self.second += 1;
             if let Some(date) = self.open_date() {
                 self.darken_by_itself(date, tell);
                 self.tap(date)?;
             }
-            self.second += 1;
-            self.tell_snapshot(tell)?;
             // What a slow machine has lost is not caught up.
             let mut told = Instant::now();
             next = (next + SECOND).max(told);
@@ -153,7 +155,8 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// If results do not come, or cannot be written.
-    pub fn end(&self) -> Result<()> {
+    pub fn end(&mut self) -> Result<()> {
+        self.lookup.wait();
         for city in self.darkness.cities() {
             self.switch.set_endpoint(city, self.directory.get(&city).cloned());
         }
@@ -262,7 +265,8 @@ impl<'a> Stage<'a> {
     }
 
     fn trace(&mut self, tap: TapName, tell: &SyncSender<Told>) {
-        say(tell, Told::Traced(tap, Err("not there yet".to_owned())));
+        let settled = self.args.dir.join("settled");
+        self.lookup.begin(&self.house.log, &self.house.topics, settled, tap, tell);
     }
 
     fn members(&self, date: Date) -> BTreeSet<City> {
@@ -323,88 +327,6 @@ impl<'a> Stage<'a> {
         };
         say(tell, Told::BadFiles(city, became));
         Ok(())
-    }
-
-    fn at_ms(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn tell_snapshot(&mut self, tell: &SyncSender<Told>) -> Result<()> {
-        let snapshot = self.snapshot()?;
-        say(tell, Told::Snapshot(Box::new(snapshot)));
-        Ok(())
-    }
-
-    fn snapshot(&mut self) -> Result<Snapshot> {
-        self.look_at_the_books();
-        let status = self.house.node.status();
-        let switch = self.switch.status();
-        let waiting = |city: City| {
-            let parts = switch.acquirers.values().filter_map(|acquirer| acquirer.parked.get(&city));
-            (city, parts.sum())
-        };
-        let date = status.openings.last().map(|opening| Date::from_julian_day(opening.business_date));
-        let absent = |city: &&City| date.is_some_and(|date| !self.is_member(**city, date));
-        Ok(Snapshot {
-            at_ms: self.at_ms(),
-            second: self.second,
-            counts: self.counts(),
-            acquirers: self.acquirers(),
-            acquirers_at_ms: self.pictures_at_ms,
-            dark: self.darkness.cities().map(waiting).collect(),
-            absent: self.cities.iter().filter(absent).copied().collect(),
-            open: self.open_cycle(&status)?,
-            closed: self.closed.last().to_vec(),
-            recent: self.terminals.recent().map(|(city, tap)| (city, tap.clone())).collect(),
-        })
-    }
-
-    fn is_member(&self, city: City, date: Date) -> bool {
-        self.scheme.rulebook.participant(city).is_some_and(|participant| participant.is_member(date))
-    }
-
-    /// Takes the pictures that were asked for last time, and asks for new ones.
-    fn look_at_the_books(&mut self) {
-        let partitions = &self.house.node.partitions;
-        for (partition, picture) in partitions.iter().zip(&mut self.pictures) {
-            if let Some(taken) = partition.progress.take_picture() {
-                *picture = Some(taken);
-                self.pictures_at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-            }
-            partition.progress.ask_for_picture();
-        }
-    }
-
-    fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for partition in &self.house.node.partitions {
-            let booked = *partition.progress.booked.lock().unwrap_or_else(PoisonError::into_inner);
-            counts.arrived += booked.arrived;
-            counts.cleared += booked.cleared;
-            counts.rejected += booked.rejected + booked.duplicate + booked.conflict;
-            counts.parked += partition.progress.parked_records.load(Ordering::Relaxed);
-        }
-        counts
-    }
-
-    fn acquirers(&self) -> BTreeMap<City, Acquirer> {
-        let pictures = self.pictures.iter().flatten().flat_map(|picture| &picture.acquirers);
-        let one = |(city, seen): (&City, &clearing_node::book::AcquirerPicture)| {
-            let results = seen.results.clone();
-            (*city, Acquirer { arrived: seen.arrived, results, parked: seen.parked })
-        };
-        pictures.map(one).collect()
-    }
-
-    fn open_cycle(&self, status: &CycleStatus) -> Result<Option<OpenCycle>> {
-        let Some(opening) = status.openings.last() else { return Ok(None) };
-        let date = Date::from_julian_day(opening.business_date);
-        Ok(Some(OpenCycle {
-            name: opening_name(opening).to_string(),
-            cut_off_in_s: self.left().as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
-            closing: self.asked || !status.open,
-            net: running_net(&self.scheme.rulebook, date, opening.cycle, &self.pictures)?,
-        }))
     }
 }
 

@@ -68,7 +68,12 @@ impl<'w> Terminals<'w> {
     ///
     /// # Errors
     /// If the folders of tap files cannot be listed.
-    pub fn next_file(&mut self, city: City, taps: u32, around: LocalTime) -> Result<Option<(String, Vec<u8>)>> {
+    pub fn next_file(
+        &mut self,
+        city: City,
+        taps: u32,
+        around: LocalTime,
+    ) -> Result<Option<(String, Vec<u8>)>> {
         if self.live.is_empty() {
             self.begin()?;
         }
@@ -98,7 +103,8 @@ impl<'w> Terminals<'w> {
             let folder = self.folder.join(city.to_string());
             fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
             let mut counter = 0;
-            let listed = fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()));
+            let listed =
+                fs::read_dir(&folder).with_context(|| format!("failed to list {}", folder.display()));
             for entry in listed? {
                 counter = counter.max(counter_of(&entry?.file_name().to_string_lossy()).unwrap_or(0));
             }

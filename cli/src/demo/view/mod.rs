@@ -75,7 +75,7 @@ fn header(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
         _ if model.ending => "ending: waiting for the last results".to_owned(),
         None => "no cycle is open yet".to_owned(),
         Some(open) if open.closing => format!("{}  being cut off", open.name),
-        Some(open) => format!("{}  cut-off in {} s", open.name, open.cut_off_in_s),
+        Some(open) => format!("{}  cut-off in {}", open.name, text::time(open.cut_off_in_s)),
     };
     let left = vec![
         Span::styled(" City Union Clearing ", theme.title),
@@ -83,10 +83,12 @@ fn header(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
         Span::styled(cycle, theme.strong),
     ];
     let parked = model.now.as_ref().map_or(0, |now| now.counts.parked);
-    let mut right = vec![Span::styled(format!("{} taps/s ", text::number(model.rate())), theme.strong)];
-    if parked > 0 {
-        right.insert(0, Span::styled(format!("{} parked  ", text::number(parked)), theme.dark));
-    }
+    let parked = Span::styled(format!("{} parked  ", text::number(parked)), theme.dark);
+    let rate = Span::styled(format!("{} taps/s ", text::number(model.rate())), theme.strong);
+    let taken: usize = left.iter().chain([&parked, &rate]).map(Span::width).sum();
+    let anything = model.now.as_ref().is_some_and(|now| now.counts.parked > 0);
+    let fits = taken < area.width.into();
+    let right = if anything && fits { vec![parked, rate] } else { vec![rate] };
     frame.render_widget(Paragraph::new(spread(left, right, area.width)), area);
 }
 

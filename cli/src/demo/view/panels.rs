@@ -29,20 +29,17 @@ pub fn draw(model: &Model, panel: &Panel, theme: &Theme, frame: &mut Frame<'_>, 
         Panel::None => return,
         Panel::Help => ("help".to_owned(), help(theme)),
         Panel::Messages => ("messages, the last first".to_owned(), messages(model, theme)),
-        Panel::BadFiles(city, became) => {
-            (format!("two bad files of {}", model.name(*city)), bad_files(*city, became, inner >= WITH_FOUND, theme))
-        }
+        Panel::BadFiles(city, became) => (
+            format!("two bad files of {}", model.name(*city)),
+            bad_files(*city, became, inner >= WITH_FOUND, theme),
+        ),
         Panel::Prompt(prompt) => ("trace a tap".to_owned(), question(prompt, theme)),
         Panel::Trace(tap, life) => (trace_title(tap), traced(life.as_ref(), theme)),
     };
     let rows: usize = lines.iter().map(|line| line.width().div_ceil(inner).max(1)).sum();
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX).min(area.height);
-    let place = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 2,
-        width,
-        height,
-    };
+    let place =
+        Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
     let below = u16::try_from(rows).unwrap_or(u16::MAX).saturating_sub(height.saturating_sub(2));
     let mut block = board(&title, theme).border_style(theme.strong);
     if below > model.scroll {

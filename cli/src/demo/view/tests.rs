@@ -174,8 +174,12 @@ fn panels_fit_80_by_24() {
         answers: ".demo/settled".into(),
     };
     model.panel = Panel::BadFiles(city("cu-2000"), became);
-    let words =
-        ["two bad files of 上海 Shanghai", "   3  amount_fen    expected whole fen", "  15  line", "refused: line 1"];
+    let words = [
+        "two bad files of 上海 Shanghai",
+        "   3  amount_fen    expected whole fen",
+        "  15  line",
+        "refused: line 1",
+    ];
     shows(&rows(&model, 80, 24), &words);
     shows(&rows(&model, 120, 40), &["amount_fen    2.50              expected whole fen"]);
     model.panel = Panel::Help;

@@ -44,6 +44,11 @@ pub fn fitting_yuan(fen: i128, width: usize) -> String {
     std::iter::once(yuan(fen)).chain(whole).find(|text| text.len() <= width).unwrap_or(last)
 }
 
+/// A time in seconds, or in minutes and seconds if it is long.
+pub fn time(seconds: u64) -> String {
+    if seconds < 120 { format!("{seconds} s") } else { format!("{}:{:02} min", seconds / 60, seconds % 60) }
+}
+
 /// A share in percent with one decimal; nothing of nothing is empty.
 pub fn percent(part: u64, whole: u64) -> String {
     let Some(permille) = (u128::from(part) * 1000).checked_div(u128::from(whole)) else {
@@ -126,6 +131,11 @@ mod tests {
         assert_eq!(fitting_yuan(-123_456_789, 12), "-1,234,567");
         assert_eq!(fitting_yuan(-123_456_789, 7), "-1,234k");
         assert_eq!(fitting_yuan(i64::MAX.into(), 4), "92,233,720,368M");
+    }
+
+    #[test]
+    fn long_times_have_minutes() {
+        assert_eq!([time(119), time(120), time(3_599)], ["119 s", "2:00 min", "59:59 min"]);
     }
 
     #[test]
