@@ -17,7 +17,7 @@ use domain::city::City;
 use runtime::{scheme::SchemeView, whole_text};
 
 use crate::{
-    book::{Book, Booked, Effect, Halt, Stepped, Target},
+    book::{Book, Booked, Effect, Halt, Picture, Stepped, Target},
     rocks::RocksStore,
 };
 
@@ -67,6 +67,21 @@ pub struct Progress {
     pub identities_bytes: AtomicU64,
     /// Cities whose traffic is stopped, and why.
     pub stopped: Mutex<Vec<(City, String)>>,
+    picture_wanted: AtomicBool,
+    picture: Mutex<Option<Picture>>,
+}
+
+impl Progress {
+    /// Asks for a picture of the book; it can be taken a moment later.
+    pub fn ask_for_picture(&self) {
+        self.picture_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes the picture that was asked for, once it is there.
+    #[must_use]
+    pub fn take_picture(&self) -> Option<Picture> {
+        self.picture.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// A partition's threads.
@@ -199,6 +214,10 @@ impl Worker {
             }
             if acknowledged {
                 self.show(book);
+            }
+            if self.progress.picture_wanted.swap(false, Ordering::Relaxed) {
+                let picture = Some(book.picture());
+                *self.progress.picture.lock().unwrap_or_else(PoisonError::into_inner) = picture;
             }
             let Ok(mut group) = read.recv_timeout(POLL) else { continue };
             while let Ok(more) = read.try_recv() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use domain::{city::City, date::Date};
 
-use crate::output::Format;
+use crate::{demo::Demo, output::Format};
 
 /// Interconnection clearing of transit and citizen cards.
 #[derive(Debug, Parser)]
@@ -120,29 +120,6 @@ pub struct Verify {
     /// How to print what was checked
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,
-}
-
-/// Arguments of `demo`.
-#[derive(Args, Debug)]
-pub struct Demo {
-    /// Folder of the demo; started again it goes on where it was
-    #[arg(long, default_value = ".demo")]
-    pub dir: PathBuf,
-    /// Simulated cities
-    #[arg(long, default_value_t = 12)]
-    pub cities: u32,
-    /// Taps a second over all cities
-    #[arg(long, default_value_t = 2000)]
-    pub rate: u32,
-    /// Seconds between cut-offs
-    #[arg(long, default_value_t = 30)]
-    pub cycle_s: u64,
-    /// Stop by itself after this many seconds
-    #[arg(long)]
-    pub for_s: Option<u64>,
-    /// Seed of the simulated cities
-    #[arg(long, default_value_t = 7)]
-    pub seed: u64,
 }
 
 /// Arguments of `bench`.

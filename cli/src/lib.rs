@@ -28,6 +28,9 @@ use domain::date::Date;
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     let service = matches!(cli.command, Command::Adapter(_) | Command::Switch(_) | Command::ClearingNode(_));
+    if matches!(cli.command, Command::Demo(_)) {
+        demo::init_logging();
+    }
     runtime::logging::init(if service { "info" } else { "warn" });
     let done = match &cli.command {
         Command::Simulate(args) => simulate::run(args),

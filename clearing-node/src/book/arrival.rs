@@ -123,9 +123,9 @@ impl Book {
             exceptions.0.sort_unstable_by_key(|e| e.position);
         }
         judge.taken.write(txn, offset);
-        self.booked.arrived += u64::from(row.records);
-        self.booked.cleared += u64::from(row.records) - exceptions.0.len() as u64;
-        exceptions.0.iter().for_each(|e| self.booked.count(e.result, 1));
+        self.count_arrived(city, u64::from(row.records));
+        self.count(city, RecordResult::Cleared, u64::from(row.records) - exceptions.0.len() as u64);
+        exceptions.0.iter().for_each(|e| self.count(city, e.result, 1));
         self.merge(city, totals)?;
         self.park(txn, city, number, exceptions.parked(), parked_parts.iter().map(|p| &parts[*p]));
         row.exceptions = exceptions.pack();

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod identities;
 mod judge;
 mod marker;
+mod picture;
 pub mod rows;
 mod settle;
 
@@ -33,6 +34,7 @@ use proto::{Adjustment, BatchResult, Clearing, CycleName as WireCycleName, Messa
 
 use crate::store::{StoreError, Txn};
 use identities::Identities;
+pub use picture::{AcquirerPicture, Picture};
 use rows::{BatchRow, Exceptions, OutboxRow, StateRow};
 
 /// Where a message of the book goes.
@@ -216,6 +218,8 @@ pub struct Book {
     acknowledged: Vec<u64>,
     state_dirty: bool,
     booked: Booked,
+    /// By acquirer what `booked` has in one; parked records are not counted here.
+    acquirers: BTreeMap<City, AcquirerPicture>,
 }
 
 impl Book {
@@ -240,6 +244,7 @@ impl Book {
             acknowledged: Vec::new(),
             state_dirty: true,
             booked: Booked::default(),
+            acquirers: BTreeMap::new(),
         }
     }
 

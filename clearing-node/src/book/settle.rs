@@ -108,6 +108,7 @@ impl Book {
         let Some(line) = self.waiting.get(&(city, number)).map(|waiting| waiting.line) else { return Ok(()) };
         let Some(open) = &mut self.open else { return Ok(()) };
         let mut totals: Vec<PartTotals> = open.part_totals(city, parts);
+        let mut settled = Vec::new();
         let acquirer = open.rules.acquirer(city);
         let mut judge =
             Judge { rules: &open.rules, line, identities: &mut self.identities, taken: Taken::default() };
@@ -132,9 +133,10 @@ impl Book {
                 None => judge.judge(part.issuer, tap, code, &mut totals[p])?,
             };
             exception.cycle = open.ordinal;
-            self.booked.count(exception.result, 1);
+            settled.push(exception.result);
         }
         judge.taken.write(txn, offset);
+        settled.into_iter().for_each(|result| self.count(city, result, 1));
         self.merge(city, totals)
     }
 
@@ -174,6 +176,7 @@ impl Book {
                 rows::load(txn, &rows::parked(city, number), "parked")?.ok_or_else(damaged)?;
             let mut exceptions = Exceptions::unpack(&row.exceptions)?;
             let mut ended = BTreeSet::new();
+            let mut results = Vec::new();
             for part in parked.parts {
                 let view = PartView::new(part, None).map_err(|_| damaged())?;
                 let gone = open.rules.still_member(view.issuer).filter(|_| holds(Rule::MarkerEndsGone));
@@ -182,13 +185,14 @@ impl Book {
                     if exception.result == RecordResult::Parked {
                         let result = gone.map_or(RecordResult::Parked, RecordResult::Rejected);
                         *exception = Exception { result, cycle: open.ordinal, ..*exception };
-                        self.booked.count(result, 1);
+                        results.push(result);
                     }
                 }
                 if gone.is_some() {
                     ended.insert(view.issuer);
                 }
             }
+            results.into_iter().for_each(|result| self.count(city, result, 1));
             self.unpark(txn, city, number, &ended, &exceptions)?;
             row.exceptions = exceptions.pack();
             txn.put(rows::batch(city, number), row.encode_to_vec());
