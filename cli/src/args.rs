@@ -36,6 +36,8 @@ pub enum Command {
     Clear(Clear),
     /// Recompute a closed cycle from its folder alone
     Verify(Verify),
+    /// Show a closed cycle to a person: tables here, with --html a page of its own
+    Report(crate::report::Report),
     /// Run everything in one process: cities tap, the switch asks, the clearing node books, cycles close
     Demo(Demo),
     /// Measure the book, the whole way and memory; prints a table and writes bench.json

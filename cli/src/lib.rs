@@ -8,6 +8,7 @@ mod errors;
 mod house;
 mod output;
 mod progress;
+pub mod report;
 mod scheme_folder;
 mod services;
 mod signals;
@@ -24,13 +25,19 @@ use domain::date::Date;
 pub fn run(cli: Cli) -> ExitCode {
     let quiet = matches!(
         cli.command,
-        Command::Simulate(_) | Command::Verify(_) | Command::Bench(_) | Command::Clear(_) | Command::Demo(_)
+        Command::Simulate(_)
+            | Command::Verify(_)
+            | Command::Report(_)
+            | Command::Bench(_)
+            | Command::Clear(_)
+            | Command::Demo(_)
     );
     runtime::logging::init(if quiet { "warn" } else { "info" });
     let done = match &cli.command {
         Command::Simulate(args) => simulate::run(args),
         Command::Clear(args) => clear::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Report(args) => report::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Adapter(service) => services::adapter(service),
