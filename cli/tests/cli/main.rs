@@ -10,6 +10,7 @@ mod kafka;
 mod kills;
 mod malformed;
 mod real_file;
+mod report;
 mod scheme;
 mod services;
 mod support;

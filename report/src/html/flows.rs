@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use domain::city::City;
 use maud::{Markup, html};
 
-use super::parts::{both, city_cell, count_cell, figure_head, name, nothing, tenths, text_head, yuan_cell};
+use super::parts::{
+    both, city_cell, count_cell, figure_head, full_name, name, nothing, tenths, text_head, yuan_cell,
+};
 use crate::{
     figures::{count, yuan},
     flows::{Flow, flows},
@@ -182,7 +184,7 @@ fn ribbon(cycle: &Cycle, flow: &Flow, start: u128, end: u128, thick: u128) -> Ma
     let [x0, x1, xm] = [from, to, middle].map(tenths);
     let [a, b, c, d] = [start, end, end + thick, start + thick].map(tenths);
     let path = format!("M{x0} {a}C{xm} {a} {xm} {b} {x1} {b}V{c}C{xm} {c} {xm} {d} {x0} {d}Z");
-    let (debtor, creditor) = (name(cycle, flow.debtor), name(cycle, flow.creditor));
+    let (debtor, creditor) = (full_name(cycle, flow.debtor), full_name(cycle, flow.creditor));
     let (net, owed, back) = (yuan(flow.net_fen()), yuan(flow.owed_fen), yuan(flow.back_fen));
     let en = format!("{} owes {}\n¥{net} = {owed} less {back}", debtor.en, creditor.en);
     let zh = format!("{} 应付 {}\n¥{net} = {owed} 减 {back}", debtor.zh, creditor.zh);
@@ -195,14 +197,14 @@ fn node(cycle: &Cycle, city: City, room: &Room, pays: bool) -> Markup {
     } else {
         (RIGHT - NODE, RIGHT + TEXT_GAP, "node-gets", "")
     };
-    let Words { en, zh } = name(cycle, city);
+    let Words { en, zh } = full_name(cycle, city);
     let middle = tenths(room.top + room.height / 2 + 45);
     let amount = yuan(room.fen);
     html! {
         rect class=(class) x=(tenths(x)) y=(tenths(room.top)) width=(tenths(NODE)) height=(tenths(room.height)) {}
         @for (language, name) in [("en", en), ("zh", zh)] {
             text class={ (language) " " (anchor) } x=(tenths(text)) y=(middle) {
-                @if pays { tspan.soft { (amount) "  " } (name) } @else { (name) tspan.soft { "  " (amount) } }
+                @if pays { tspan.soft { (amount) } tspan dx="10" { (name) } } @else { (name) tspan.soft dx="10" { (amount) } }
             }
         }
     }

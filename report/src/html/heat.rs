@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use domain::city::City;
 use maud::{Markup, html};
 
-use super::parts::{name, nothing, said};
+use super::parts::{full_name, nothing, said};
 use crate::{
     figures::{count, round_up, yuan},
     model::{Cycle, Pair},
@@ -174,17 +174,17 @@ fn column_name(size: &Size, index: usize, name: &Words) -> Markup {
 }
 
 /// A city's names, short enough for an axis.
-fn axis_name(cycle: &Cycle, city: City) -> Words {
+pub fn axis_name(cycle: &Cycle, city: City) -> Words {
     let short = |text: String| match text.char_indices().nth(NAME_CHARS_MAX) {
         None => text,
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
     };
-    let Words { en, zh } = name(cycle, city);
+    let Words { en, zh } = full_name(cycle, city);
     Words { en: short(en), zh: short(zh) }
 }
 
 /// How wide a name is at most, in whole units: a Latin letter is about six tenths of the font's size.
-fn room(name: &Words, font: usize) -> usize {
+pub fn room(name: &Words, font: usize) -> usize {
     let tenths = |text: &str| text.chars().map(|c| if c.is_ascii() { 6 } else { 10 }).sum::<usize>();
     tenths(&name.en).max(tenths(&name.zh)) * font / 10
 }

@@ -6,7 +6,7 @@ use domain::tap::Sector;
 use maud::{Markup, html};
 
 use super::parts::{
-    bar_cell, both, count_cell, figure_head, nothing, plain_head, said, share_cell, tenths, told, yuan_cell,
+    both, count_cell, figure_head, nothing, part_cell, plain_head, said, tenths, told, yuan_cell,
 };
 use crate::{
     figures::{count, round_up},
@@ -41,7 +41,7 @@ pub fn section(cycle: &Cycle) -> Markup {
             }
             div.scroll { (chart(&stacks)) }
             details { summary { (said("The same as a table", "以表格显示")) } (table(&stacks)) }
-            div style="margin-top:28px;max-width:640px" { (days(cycle)) }
+            div.scroll style="margin-top:28px;max-width:640px" { (days(cycle)) }
         }
     };
     super::section(
@@ -105,7 +105,7 @@ fn bar(hour: u128, stack: &Stack, end: u128) -> Markup {
         (class, TOP + HEIGHT - to, to - from)
     });
     html! {
-        g.hour role="img" data-en=(en) data-zh=(zh) aria-label=(en) {
+        g.column role="img" data-en=(en) data-zh=(zh) aria-label=(en) {
             rect.hit x=(tenths(left)) y=(tenths(TOP)) width=(tenths(PITCH)) height=(tenths(HEIGHT)) {}
             @for (class, y, high) in parts {
                 @if high > 0 {
@@ -149,7 +149,6 @@ fn table(stacks: &[Stack; 24]) -> Markup {
 /// Taps by the day on which they were made.
 fn days(cycle: &Cycle) -> Markup {
     let whole = cycle.cleared().count;
-    let largest = cycle.days.values().map(|tally| tally.count).max().unwrap_or_default();
     html! {
         table #days-table {
             caption { (said("Day of the tap", "刷卡日期")) }
@@ -159,7 +158,6 @@ fn days(cycle: &Cycle) -> Markup {
                     th scope="col" { (said("Taps", "笔数")) }
                     th scope="col" { (said("Yuan", "金额（元）")) }
                     th scope="col" { (said("Share", "占比")) }
-                    td {}
                 }
             }
             tbody {
@@ -168,8 +166,7 @@ fn days(cycle: &Cycle) -> Markup {
                         th.l scope="row" { (both(&day_words(cycle, *day))) }
                         (count_cell(tally.count))
                         (yuan_cell(tally.amount_fen.into()))
-                        (share_cell(tally.count, whole))
-                        (bar_cell(tally.count, largest))
+                        (part_cell(tally.count, whole))
                     }
                 }
             }

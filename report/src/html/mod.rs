@@ -12,6 +12,7 @@ mod net;
 mod parts;
 mod results;
 mod shares;
+mod skyline;
 mod top;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};

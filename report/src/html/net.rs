@@ -1,12 +1,16 @@
 //! Net by participant.
 
+use domain::city::City;
 use maud::{Markup, html};
 
-use super::parts::{city_cell, figure_head, nothing, plain_head, said, text_head, width, yuan_cell};
+use super::{
+    parts::{both, city_cell, figure_head, nothing, plain_head, said, text_head, width, yuan_cell},
+    skyline,
+};
 use crate::{
     figures::{signed_yuan, yuan},
     model::{Cycle, Net},
-    words::words,
+    words::{Words, words},
 };
 
 /// The section.
@@ -14,7 +18,7 @@ pub fn section(cycle: &Cycle) -> Markup {
     let body = if cycle.nets.is_empty() {
         nothing("No city took part on this business date.", "该营业日没有参与城市。")
     } else {
-        table(cycle)
+        chart_and_table(cycle)
     };
     super::section(
         "net",
@@ -27,11 +31,30 @@ pub fn section(cycle: &Cycle) -> Markup {
     )
 }
 
-fn table(cycle: &Cycle) -> Markup {
-    let nets = cycle.nets.values().chain([&cycle.scheme]);
-    let largest = nets.map(|net| u128::from(net.net_fen.unsigned_abs())).max().unwrap_or_default();
-    let mut rows: Vec<_> = cycle.nets.iter().collect();
-    rows.sort_by_key(|(city, net)| (-net.net_fen, **city));
+/// How many participants a table shows without being asked.
+const OPEN_MAX: usize = 25;
+
+fn chart_and_table(cycle: &Cycle) -> Markup {
+    let mut nets: Vec<(City, Net)> = cycle.nets.iter().map(|(city, net)| (*city, *net)).collect();
+    nets.sort_by_key(|(city, net)| (-net.net_fen, *city));
+    let table = table(cycle, &nets);
+    html! {
+        div.scroll { (skyline::chart(cycle, &nets)) }
+        @if nets.len() > OPEN_MAX {
+            details {
+                summary { (both(&Words {
+                    en: format!("All figures of the {} participants", nets.len()),
+                    zh: format!("全部 {} 个参与城市的数据", nets.len()),
+                })) }
+                (table)
+            }
+        } @else { div style="margin-top:20px" { (table) } }
+    }
+}
+
+fn table(cycle: &Cycle, nets: &[(City, Net)]) -> Markup {
+    let all = cycle.nets.values().chain([&cycle.scheme]);
+    let largest = all.map(|net| u128::from(net.net_fen.unsigned_abs())).max().unwrap_or_default();
     html! {
         div.scroll tabindex="0" role="region" aria-labelledby="net-title" {
             table #net-table data-sorted {
@@ -49,7 +72,7 @@ fn table(cycle: &Cycle) -> Markup {
                     }
                 }
                 tbody {
-                    @for (city, net) in rows { tr { (city_cell(cycle, *city)) (cells(net, largest)) } }
+                    @for (city, net) in nets { tr { (city_cell(cycle, *city)) (cells(net, largest)) } }
                 }
                 tfoot {
                     tr { th.l scope="row" { (said("The scheme", "清算机构")) } (cells(&cycle.scheme, largest)) }

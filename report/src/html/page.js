@@ -136,5 +136,8 @@
     chart.addEventListener("blur", hide);
   });
 
+  // On paper everything is open.
+  window.addEventListener("beforeprint", () => all("details").forEach((details) => { details.open = true; }));
+
   speak(root.lang);
 })();

@@ -33,6 +33,17 @@ pub fn name(cycle: &Cycle, city: City) -> Words {
     Words { en: named.en, zh: named.zh }
 }
 
+/// A city's names where its code does not stand beside them: with the code if another city has the same name.
+pub fn full_name(cycle: &Cycle, city: City) -> Words {
+    let Words { mut en, mut zh } = name(cycle, city);
+    let others = || cycle.cities.values().filter(|other| other.city != city);
+    if others().any(|other| other.en == en || other.zh == zh) {
+        en = format!("{en} {city}");
+        zh = format!("{zh} {city}");
+    }
+    Words { en, zh }
+}
+
 /// A city as the first cell of a row.
 pub fn city_cell(cycle: &Cycle, city: City) -> Markup {
     html! { th.l scope="row" { (both(&name(cycle, city))) span.code { (city) } } }
@@ -66,6 +77,12 @@ pub fn count_cell(count: u64) -> Markup {
 /// A cell with a share of a whole.
 pub fn share_cell(part: u64, whole: u64) -> Markup {
     html! { td data-v=(part) { (figures::percent(part.into(), whole.into())) } }
+}
+
+/// The same over a bar as long as the share.
+pub fn part_cell(part: u64, whole: u64) -> Markup {
+    let bar = format!("--part:{}", width(part.into(), whole.into()).trim_start_matches("width:"));
+    html! { td.part data-v=(part) style=(bar) { (figures::percent(part.into(), whole.into())) } }
 }
 
 /// A cell with a bar as long as the share of the largest.

@@ -9,8 +9,8 @@ use domain::{
 use maud::{Markup, html};
 
 use super::parts::{
-    bar_cell, both, city_cell, count_cell, figure_head, name, nothing, plain_head, said, share_cell,
-    text_head, yuan_cell,
+    bar_cell, both, city_cell, count_cell, figure_head, name, nothing, part_cell, plain_head, said,
+    share_cell, text_head, yuan_cell,
 };
 use crate::{
     model::{Cycle, Tally, sum},
@@ -96,7 +96,7 @@ fn parked(cycle: &Cycle) -> Markup {
             h3 { (said("Parked, by home city", "挂起（按发卡城市）")) }
             @if rows.is_empty() {
                 (nothing("Nothing waits: every home city answered.", "无挂起：各发卡城市均已应答。"))
-            } @else { (short_table(cycle, "parked-table", &words("Home city", "发卡城市"), rows)) }
+            } @else { div.scroll { (short_table(cycle, "parked-table", &words("Home city", "发卡城市"), rows)) } }
         }
     }
 }
@@ -112,14 +112,14 @@ fn late(cycle: &Cycle) -> Markup {
             h3 { (said("Late, by acquiring city", "逾期（按刷卡城市）")) }
             @if rows.is_empty() {
                 (nothing("No record came too late.", "没有逾期记录。"))
-            } @else { (short_table(cycle, "late-table", &words("Acquiring city", "刷卡城市"), rows)) }
+            } @else { div.scroll { (short_table(cycle, "late-table", &words("Acquiring city", "刷卡城市"), rows)) } }
         }
     }
 }
 
 fn short_table(cycle: &Cycle, id: &str, head: &words::Words, mut rows: Vec<(City, Tally)>) -> Markup {
     rows.sort_by_key(|(city, tally)| (std::cmp::Reverse(tally.count), *city));
-    let largest = rows.iter().map(|(_, tally)| tally.count).max().unwrap_or_default();
+    let whole = sum(rows.iter().map(|(_, tally)| tally)).count;
     html! {
         table id=(id) data-sorted {
             thead {
@@ -127,7 +127,7 @@ fn short_table(cycle: &Cycle, id: &str, head: &words::Words, mut rows: Vec<(City
                     (text_head(&head.en, &head.zh))
                     th scope="col" aria-sort="descending" { button type="button" { (said("Records", "笔数")) } }
                     (figure_head("Yuan", "金额（元）"))
-                    (plain_head("", ""))
+                    (figure_head("Share", "占比"))
                 }
             }
             tbody {
@@ -136,7 +136,7 @@ fn short_table(cycle: &Cycle, id: &str, head: &words::Words, mut rows: Vec<(City
                         (city_cell(cycle, city))
                         (count_cell(tally.count))
                         (yuan_cell(tally.amount_fen.into()))
-                        (bar_cell(tally.count, largest))
+                        (part_cell(tally.count, whole))
                     }
                 }
             }

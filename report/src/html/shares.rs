@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::parts::{bar_cell, both, count_cell, figure_head, nothing, share_cell, text_head, yuan_cell};
+use super::parts::{both, count_cell, figure_head, nothing, part_cell, text_head, yuan_cell};
 use crate::{
     model::{Cycle, Tally, sum},
     words::{self, Words, words},
@@ -38,7 +38,6 @@ pub fn section(cycle: &Cycle) -> Markup {
 fn table(id: &str, head: &Words, mut rows: Vec<(Words, Tally)>) -> Markup {
     rows.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.amount_fen));
     let whole = sum(rows.iter().map(|(_, tally)| tally));
-    let largest = rows.iter().map(|(_, tally)| tally.amount_fen).max().unwrap_or_default();
     html! {
         div {
             div.scroll {
@@ -49,7 +48,6 @@ fn table(id: &str, head: &Words, mut rows: Vec<(Words, Tally)>) -> Markup {
                             (figure_head("Taps", "笔数"))
                             th scope="col" aria-sort="descending" { button type="button" { (both(&words("Yuan", "金额（元）"))) } }
                             (figure_head("Share", "占比"))
-                            td {}
                         }
                     }
                     tbody {
@@ -58,8 +56,7 @@ fn table(id: &str, head: &Words, mut rows: Vec<(Words, Tally)>) -> Markup {
                                 th.l scope="row" { (both(name)) }
                                 (count_cell(tally.count))
                                 (yuan_cell(tally.amount_fen.into()))
-                                (share_cell(tally.amount_fen, whole.amount_fen))
-                                (bar_cell(tally.amount_fen, largest))
+                                (part_cell(tally.amount_fen, whole.amount_fen))
                             }
                         }
                     }

@@ -7,7 +7,7 @@ use super::parts::{both, said};
 use crate::{
     figures::{count, percent, yuan},
     model::{Cycle, Standing, Tally},
-    words,
+    words::{self, Words, words},
 };
 
 /// The head.
@@ -37,7 +37,7 @@ fn seal(standing: &Standing) -> Markup {
     match standing {
         Standing::Verified(checks) => html! {
             span.seal.good {
-                "✓ " (both(&words::Words {
+                "✓ " (both(&Words {
                     en: format!("Verified: {checks} checks, no difference"),
                     zh: format!("已核验：{checks} 项检查，无差异"),
                 }))
@@ -45,7 +45,7 @@ fn seal(standing: &Standing) -> Markup {
         },
         Standing::Different(differences) => html! {
             strong.seal.bad role="alert" {
-                "✕ " (both(&words::Words {
+                "✕ " (both(&Words {
                     en: format!("NOT what its records say: {differences} differences. Do not settle."),
                     zh: format!("与明细不符：{differences} 处差异，请勿结算。"),
                 }))
@@ -62,31 +62,48 @@ fn figures(cycle: &Cycle) -> Markup {
     let unpaid = presented.count.saturating_sub(cleared.count + parked.count);
     let paid_out = cycle.paid_out_fen();
     let share = |part: u64| percent(part.into(), presented.count.into());
-    let discount = i128::from(cycle.fare_fen) - i128::from(cleared.amount_fen);
     html! {
         dl.figures {
-            (figure(said("Cleared", "清算金额"), &format!("¥{}", yuan(cleared.amount_fen.into())), &html! {
-                (said("fares", "票价")) " ¥" (yuan(cycle.fare_fen.into()))
-                @if discount > 0 { ", " (said("discount", "优惠")) " ¥" (yuan(discount)) }
+            (figure(&words("Cleared", "清算金额"), &format!("¥{}", yuan(cleared.amount_fen.into())), &fares(cycle, cleared)))
+            (figure(
+                &words("Left to pay after netting", "轧差后应付"),
+                &format!("¥{}", yuan(paid_out)),
+                &of_whole(&percent(paid_out.unsigned_abs(), cleared.amount_fen.into()), "what was cleared", "清算金额"),
+            ))
+            (figure(
+                &words("Taps cleared", "清算笔数"),
+                &count(cleared.count),
+                &of_whole(&share(cleared.count), "those presented", "提交笔数"),
+            ))
+            (figure(&words("Not paid", "未付款"), &count(unpaid), &Words {
+                en: format!("{}: rejected, duplicate or conflict", share(unpaid)),
+                zh: format!("{}：拒绝、重复或冲突", share(unpaid)),
             }))
-            (figure(said("To be paid in the end", "轧差后应付"), &format!("¥{}", yuan(paid_out)), &html! {
-                (percent(paid_out.unsigned_abs(), cleared.amount_fen.into())) " " (said("of what was cleared", "占清算金额"))
+            (figure(&words("Parked", "挂起"), &count(parked.count), &Words {
+                en: format!("¥{} waits for home cities", yuan(parked.amount_fen.into())),
+                zh: format!("¥{} 等待发卡城市", yuan(parked.amount_fen.into())),
             }))
-            (figure(said("Taps cleared", "清算笔数"), &count(cleared.count), &html! {
-                (share(cleared.count)) " " (said("of those presented", "占提交笔数"))
-            }))
-            (figure(said("Not paid", "未付款"), &count(unpaid), &html! {
-                (share(unpaid)) " · " (said("rejected, duplicate or conflict", "拒绝、重复或冲突"))
-            }))
-            (figure(said("Parked", "挂起"), &count(parked.count), &waiting(parked)))
         }
     }
 }
 
-fn waiting(parked: Tally) -> Markup {
-    html! { "¥" (yuan(parked.amount_fen.into())) " " (said("waits for home cities", "等待发卡城市")) }
+fn fares(cycle: &Cycle, cleared: Tally) -> Words {
+    let discount = i128::from(cycle.fare_fen) - i128::from(cleared.amount_fen);
+    let fares = yuan(cycle.fare_fen.into());
+    if discount <= 0 {
+        return Words { en: format!("fares ¥{fares}"), zh: format!("票价 ¥{fares}") };
+    }
+    let discount = yuan(discount);
+    Words {
+        en: format!("fares ¥{fares}, discount ¥{discount}"),
+        zh: format!("票价 ¥{fares}，优惠 ¥{discount}"),
+    }
 }
 
-fn figure(name: Markup, value: &str, note: &Markup) -> Markup {
-    html! { div { dt { (name) } dd { (value) span.note { (note) } } } }
+fn of_whole(share: &str, en: &str, zh: &str) -> Words {
+    Words { en: format!("{share} of {en}"), zh: format!("占{zh} {share}") }
+}
+
+fn figure(name: &Words, value: &str, note: &Words) -> Markup {
+    html! { div { dt { (both(name)) } dd { (value) span.note { (both(note)) } } } }
 }
