@@ -155,6 +155,9 @@ pub struct Bench {
     /// Folder for scratch data [default: a temporary one]
     #[arg(long)]
     pub dir: Option<PathBuf>,
+    /// How to print the figures
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
 }
 
 /// A service.

@@ -43,6 +43,11 @@ impl Progress {
         self.0.inc(more);
     }
 
+    /// Says how many are done.
+    pub fn reach(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
     /// Counts on, towards a total.
     pub fn add_of(&self, more: u64, total: u64) {
         self.0.set_length(total);

@@ -52,7 +52,7 @@ pub fn percent(part: u128, whole: u128) -> String {
 /// A part of a whole in thousandths, half up; 0 of nothing.
 #[must_use]
 pub fn permille(part: u128, whole: u128) -> u128 {
-    if whole == 0 { 0 } else { (part * 1000 + whole / 2) / whole }
+    (part * 1000 + whole / 2).checked_div(whole).unwrap_or_default()
 }
 
 /// The least number of the series 1, 2, 5, 10, 20, 50 … that is at least `number`.

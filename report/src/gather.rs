@@ -144,11 +144,11 @@ fn read_positions(folder: &Folder, cycle: &mut Cycle) -> Result<(), ReportError>
         };
         let (count, amount) = (figure(&rows, 5)?.unsigned_abs(), figure(&rows, 6)?.unsigned_abs());
         // Fees of a reversal are negative: they go back the way they came, as its amount does.
-        let interchange: i64 = figure(&rows, 7)?;
+        let interchange = figure(&rows, 7)?.unsigned_abs();
         let pair = cycle.pairs.entry(pair).or_default();
         pair.count += count;
         pair.amount_fen += amount;
-        pair.interchange_fen += interchange.abs();
+        pair.interchange_fen += interchange;
     }
     Ok(())
 }

@@ -80,8 +80,8 @@ pub struct Pair {
     pub count: u64,
     /// Amounts owed, fen.
     pub amount_fen: u64,
-    /// Interchange that comes back from the creditor, fen; negative where a reversal takes it back.
-    pub interchange_fen: i64,
+    /// Interchange that the creditor leaves to the debtor, fen.
+    pub interchange_fen: u64,
 }
 
 impl Pair {

@@ -40,7 +40,7 @@ pub fn section(cycle: &Cycle) -> Markup {
                 span { i.rest {} (said("Everything else", "其他")) }
             }
             div.scroll { (chart(&stacks)) }
-            details { summary { (said("The same as a table", "以表格显示")) } (table(&stacks)) }
+            details.aside { summary { (said("The same as a table", "以表格显示")) } (table(&stacks)) }
             div.scroll style="margin-top:28px;max-width:640px" { (days(cycle)) }
         }
     };

@@ -137,7 +137,7 @@
   });
 
   // On paper everything is open.
-  window.addEventListener("beforeprint", () => all("details").forEach((details) => { details.open = true; }));
+  window.addEventListener("beforeprint", () => all("details:not(.aside)").forEach((details) => { details.open = true; }));
 
   speak(root.lang);
 })();

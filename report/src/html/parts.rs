@@ -66,7 +66,7 @@ pub fn plain_head(en: &str, zh: &str) -> Markup {
 
 /// A cell of yuan.
 pub fn yuan_cell(fen: i128) -> Markup {
-    html! { td data-v=(fen) { (figures::yuan(fen)) } }
+    html! { td data-v=(fen) { (figures::yuan(fen).replace('-', "−")) } }
 }
 
 /// A cell with a count.

@@ -25,6 +25,7 @@ const UPRIGHT_FROM: u128 = 10;
 
 /// Where things are.
 struct Plan {
+    width: u128,
     pitch: u128,
     font: usize,
     upright: bool,
@@ -46,6 +47,7 @@ impl Plan {
         let end_fen = up.max(down).max(1);
         let count = (nets.len() as u128).max(1);
         let pitch = ((WIDTH - LEFT) / count).min(PITCH_MAX);
+        let width = LEFT + pitch * count;
         let upright = count >= UPRIGHT_FROM;
         let font = if count > 45 { 9 } else { 12 };
         let longest = names.iter().map(|name| room(name, font)).max().unwrap_or_default() as u128 * 10;
@@ -54,7 +56,16 @@ impl Plan {
         let side = |fen: u128| HEIGHT_MAX * fen / end_fen;
         let zero = side(up).max(names) + 60;
         let bottom = zero + side(down).max(names) + 120;
-        Self { pitch, font, upright, zero, bottom, step_fen: round_up(end_fen.div_ceil(LINES)), end_fen }
+        Self {
+            width,
+            pitch,
+            font,
+            upright,
+            zero,
+            bottom,
+            step_fen: round_up(end_fen.div_ceil(LINES)),
+            end_fen,
+        }
     }
 
     fn height(&self, fen: u128) -> u128 {
@@ -66,15 +77,17 @@ impl Plan {
 pub fn chart(cycle: &Cycle, nets: &[(City, Net)]) -> Markup {
     let names: Vec<Words> = nets.iter().map(|(city, _)| axis_name(cycle, *city)).collect();
     let plan = Plan::new(nets, &names);
-    let view = format!("0 0 {} {}", tenths(WIDTH), tenths(plan.bottom));
+    let view = format!("0 0 {} {}", tenths(plan.width), tenths(plan.bottom));
+    let wide = plan.width / 10;
+    let style = format!("width:100%;max-width:{wide}px;min-width:{}px", wide.min(680));
     let columns = (0_u128..).zip(nets).zip(&names);
     html! {
-        svg.chart #net-chart viewBox=(view) style="width:100%;min-width:680px" tabindex="0" role="group"
+        svg.chart #net-chart viewBox=(view) style=(style) tabindex="0" role="group"
             data-en="Bar chart: net of each city, those that receive first. Arrow keys go through the cities."
             data-zh="柱状图：各城市净额，收款城市在前。用方向键逐个查看。" {
             (lines(&plan))
             @for ((place, (city, net)), name) in columns { (column(cycle, &plan, place, (*city, net), name)) }
-            line.base x1=(tenths(LEFT)) x2=(tenths(WIDTH)) y1=(tenths(plan.zero)) y2=(tenths(plan.zero)) {}
+            line.base x1=(tenths(LEFT)) x2=(tenths(plan.width)) y1=(tenths(plan.zero)) y2=(tenths(plan.zero)) {}
         }
     }
 }
@@ -89,7 +102,7 @@ fn lines(plan: &Plan) -> Markup {
     html! {
         g.soft {
             @for (y, count, sign) in above.chain(below) {
-                line.axis x1=(tenths(LEFT)) x2=(tenths(WIDTH)) y1=(tenths(y)) y2=(tenths(y)) {}
+                line.axis x1=(tenths(LEFT)) x2=(tenths(plan.width)) y1=(tenths(y)) y2=(tenths(y)) {}
                 @let text = yuan((plan.step_fen * count).try_into().unwrap_or(i128::MAX));
                 text.end x=(tenths(LEFT - 80)) y=(tenths(y + 40)) style="font-size:11px" { (sign) (text.trim_end_matches(".00")) }
             }
