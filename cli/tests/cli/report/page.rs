@@ -152,7 +152,8 @@ fn keys_walk_through_the_heat_map(browser: &mut Browser) {
 fn nothing_is_wider_than_a_phone(browser: &mut Browser) {
     browser.size(400, 800);
     for _ in 0..2 {
-        let widths = browser.value("[document.documentElement.scrollWidth, innerWidth]");
+        let widths =
+            browser.value("[document.documentElement.scrollWidth, document.documentElement.clientWidth]");
         assert_eq!(widths[0], widths[1], "the page scrolls sideways");
         browser.click("#language");
     }
