@@ -38,6 +38,8 @@ pub enum Command {
     Verify(Verify),
     /// Tell the whole life of one tap: file and line, batch, log, verdict, cycle, position, rows
     Trace(crate::trace::Trace),
+    /// Show a closed cycle to a person: tables here, with --html a page of its own
+    Report(crate::report::Report),
     /// Run everything in one process: cities tap, the switch asks, the clearing node books, cycles close
     Demo(Demo),
     /// Measure the book, the whole way and memory; prints a table and writes bench.json
@@ -143,6 +145,9 @@ pub struct Bench {
     /// Folder for scratch data [default: a temporary one]
     #[arg(long)]
     pub dir: Option<PathBuf>,
+    /// How to print the figures
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
 }
 
 /// A service.

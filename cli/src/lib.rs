@@ -12,6 +12,7 @@ mod feed;
 mod house;
 mod output;
 mod progress;
+pub mod report;
 mod scheme_folder;
 mod services;
 mod signals;
@@ -37,6 +38,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Clear(args) => clear::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Trace(args) => trace::run(args),
+        Command::Report(args) => report::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),

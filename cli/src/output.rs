@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal, Write as _};
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 use serde_json::{Map, Value};
 
+pub use ::report::figures::{thousands, yuan};
+
 /// How tables are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -119,28 +121,6 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Fen as yuan with two decimals, thousands apart.
-#[must_use]
-pub fn yuan(fen: i128) -> String {
-    let sign = if fen < 0 { "-" } else { "" };
-    let fen = fen.unsigned_abs();
-    format!("{sign}{}.{:02}", thousands(&(fen / 100).to_string()), fen % 100)
-}
-
-/// Digits with a comma between thousands.
-#[must_use]
-pub fn thousands(digits: &str) -> String {
-    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |rest| ("-", rest));
-    let mut out = String::with_capacity(digits.len() * 4 / 3 + 1);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    format!("{sign}{out}")
-}
-
 /// A line of plain text for people; nothing in the machine formats.
 pub fn say(format: Format, text: &str) {
     if format == Format::Table {
@@ -154,19 +134,5 @@ fn put(text: &str) -> io::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn money_is_shown_in_yuan_without_floats() {
-        assert_eq!(yuan(123_456_789), "1,234,567.89");
-        assert_eq!(yuan(-5), "-0.05");
-        assert_eq!(yuan(0), "0.00");
-        assert_eq!(thousands("-1000"), "-1,000");
-        assert_eq!(thousands("999"), "999");
     }
 }

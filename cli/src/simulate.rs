@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, json};
-use simulator::{BaseInput, SimulateConfig, simulate};
+use simulator::{BaseInput, SimulateConfig, TAPS_DEFAULT, simulate};
 
 use crate::{
     args::Simulate,
@@ -27,7 +27,10 @@ pub fn run(args: &Simulate) -> Result<ExitCode> {
     config.days = args.days;
     config.seed = args.seed;
     config.first_date = args.first_date;
-    let progress = Progress::lines("taps made");
+    let progress = match config.base {
+        Some(_) => Progress::lines("taps made"),
+        None => Progress::of("taps made", config.taps.unwrap_or(TAPS_DEFAULT)),
+    };
     let mut shown = 0;
     let summary = simulate(&config, &mut |made| {
         progress.add(made.saturating_sub(shown));

@@ -9,6 +9,7 @@ use serde_json::{Map, json};
 use crate::{
     args::Verify,
     output::{Sheet, print, say},
+    progress::Progress,
 };
 
 /// Exit code when a difference was found.
@@ -19,8 +20,10 @@ const DIFFERENT: u8 = 4;
 /// # Errors
 /// If the folder cannot be read or is no closed cycle.
 pub fn run(args: &Verify) -> Result<ExitCode> {
-    let report = files::verify::verify(&args.cycle)
+    let progress = Progress::bytes("verified");
+    let report = files::verify::verify_told(&args.cycle, Some(progress.heard()))
         .with_context(|| format!("failed to verify {}", args.cycle.display()))?;
+    progress.finish();
     let mut checks = Sheet::new("checks", &["check", "outcome", "what"]);
     for check in &report.checks {
         let outcome = match check.outcome {

@@ -33,5 +33,6 @@ mod world;
 
 pub use config::{BaseInput, BaseSummary, DAYS_MAX, SimulateConfig, SimulateError, Summary, TAPS_MAX};
 pub use live::LiveCity;
+pub use plan::TAPS_DEFAULT;
 pub use run::simulate;
 pub use world::World;

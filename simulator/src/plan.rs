@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Simulated records, unless told; with a base file there are none but its own.
-const TAPS_DEFAULT: u64 = 100_000;
+pub const TAPS_DEFAULT: u64 = 100_000;
 
 /// Which city presents how many records on which day.
 pub(crate) struct Plan<'w> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     args::Bench,
-    output::{Format, Sheet, print, say},
+    output::{Sheet, print, say},
 };
 
 /// Runs the command.
@@ -31,8 +31,9 @@ pub fn run(args: &Bench) -> Result<ExitCode> {
     for (name, value) in &figures {
         sheet.row(vec![json!(name), value.clone()]);
     }
-    say(Format::Table, &machine());
-    print(Format::Table, &Map::new(), &[sheet])?;
+    let facts = [("machine".to_owned(), json!(machine()))].into_iter().collect();
+    say(args.output, &machine());
+    print(args.output, &facts, &[sheet])?;
     if let Some(folder) = args.json.parent() {
         fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
     }
@@ -45,7 +46,7 @@ fn measure(args: &Bench, scratch: &std::path::Path) -> Result<Map<String, Value>
     let mut figures = Map::new();
     read(args, &mut figures)?;
     let folder = scratch.join("book");
-    say(Format::Table, &format!("the book alone, {} taps, {} runs", args.book_taps, args.runs));
+    say(args.output, &format!("the book alone, {} taps, {} runs", args.book_taps, args.runs));
     let prepared = book::prepare(&folder, args.book_taps)?;
     let mut runs = Vec::new();
     for run in 0..args.runs.max(1) {
@@ -61,7 +62,7 @@ fn measure(args: &Bench, scratch: &std::path::Path) -> Result<Map<String, Value>
         "bytes_per_identity".to_owned(),
         json!(median(runs.iter().map(|run| run.bytes_per_identity))),
     );
-    say(Format::Table, &format!("the whole way, {} taps, {} runs", args.clear_taps, args.runs));
+    say(args.output, &format!("the whole way, {} taps, {} runs", args.clear_taps, args.runs));
     let runs = whole::run(&scratch.join("whole"), args.clear_taps, args.runs.max(1))?;
     figures.insert("clear_taps_per_s".to_owned(), json!(median(runs.iter().map(|run| run.taps_per_s))));
     let cpu_ms = median(runs.iter().map(|run| run.cpu_ms_per_million));

@@ -160,13 +160,19 @@ impl Clearing<'_> {
             Ok(switch.parked_waiting_for(|city| up.contains(&city)) == 0)
         })?;
         self.take(date, &rules, run)?;
+        let open = || self.cities.iter().map(|city| self.house.adapter.open_batches(*city)).sum::<u64>();
+        let total = open();
+        let progress = Progress::of("batches answered", total);
         self.wait(Some(&switch), "the results of every batch", || {
             if let Some((city, why)) = self.house.adapter.stopped().into_iter().next() {
                 bail!("{city} is stopped: {why}");
             }
             self.check_stopped()?;
-            Ok(self.cities.iter().all(|city| self.house.adapter.open_batches(*city) == 0))
+            let left = open();
+            progress.reach(total.saturating_sub(left));
+            Ok(left == 0)
         })?;
+        progress.finish();
         self.house.node.request(Request::CutOff { opens: None });
         self.house.node.wait_for(opening.cycle, "cut off", WAIT, |status| {
             (!status.open && status.barrier_waits_for.is_empty()).then_some(())

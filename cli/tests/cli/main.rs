@@ -17,6 +17,7 @@ mod kills;
 mod local;
 mod malformed;
 mod real_file;
+mod report;
 mod scheme;
 mod services;
 mod support;

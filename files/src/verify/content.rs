@@ -58,9 +58,10 @@ pub(super) fn verify(
     }
     let rulebook = read_rulebook(folder, manifest, findings)?;
     let rules = rulebook.as_ref().map(|rulebook| (rulebook, cycle.business_date));
+    let ear = findings.ear().clone();
     let (issuers, acquirers) = thread::scope(|scope| {
         let acquirers = scope.spawn(|| {
-            let mut findings = Findings::default();
+            let mut findings = Findings::told(ear);
             detail::read_acquirers(folder, &files.acquirers, &mut findings).map(|side| (side, findings))
         });
         let issuers = detail::read_issuers(folder, &files.issuers, rules, findings);

@@ -89,7 +89,7 @@ pub(super) fn read_other(
 
 /// Opens a listed file; a missing one is a failure.
 fn open(path: &Path, entry: &FileEntry, findings: &mut Findings) -> Result<Option<Lines>, FilesError> {
-    match Lines::open(path) {
+    match Lines::open(path, findings.ear().clone()) {
         Ok(lines) => Ok(Some(lines)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             findings.fail(Check::Files, &entry.name, None, "the manifest lists it, but it is missing");

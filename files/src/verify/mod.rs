@@ -12,9 +12,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use domain::cycle::CycleName;
 
-pub use report::{Check, CheckResult, FAILURES_LISTED_MAX, Failure, Outcome, Report};
+pub use report::{Check, CheckResult, FAILURES_LISTED_MAX, Failure, Heard, Outcome, Report};
 
-use self::report::Findings;
+use self::report::{Ear, Findings};
 use crate::{
     error::FilesError,
     layout::{self, Member},
@@ -28,10 +28,22 @@ use crate::{
 /// [`FilesError::NoManifest`] if it is no cycle folder, [`FilesError::Io`] if something in it cannot
 /// be read. Whatever is wrong with the content is in the report.
 pub fn verify(folder: &Path) -> Result<Report, FilesError> {
+    verify_told(folder, None)
+}
+
+/// The same; `heard` is told how much of the files was read, from several threads.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_told(folder: &Path, heard: Option<Heard>) -> Result<Report, FilesError> {
     let bytes = chain::read_manifest(folder)?.ok_or_else(|| FilesError::NoManifest(folder.to_owned()))?;
     let mut findings = Findings::default();
     match Manifest::from_bytes(&bytes) {
-        Ok(manifest) => verify_manifest(folder, &manifest, &bytes, &mut findings)?,
+        Ok(manifest) => {
+            let bytes_total = manifest.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
+            findings = Findings::told(Ear::new(heard, bytes_total));
+            verify_manifest(folder, &manifest, &bytes, &mut findings)?;
+        }
         Err(e) => findings.fail(Check::Manifest, layout::MANIFEST_FILE, None, format!("no manifest: {e}")),
     }
     Ok(findings.report(folder.to_owned()))

@@ -8,6 +8,8 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
+use super::report::Ear;
+
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 /// The longest line of a CSV file, bytes.
@@ -19,6 +21,7 @@ struct Hashed {
     file: File,
     sha256: Sha256,
     size: u64,
+    ear: Ear,
 }
 
 impl Read for Hashed {
@@ -26,6 +29,7 @@ impl Read for Hashed {
         let read = self.file.read(buffer)?;
         self.sha256.update(&buffer[..read]);
         self.size += read as u64;
+        self.ear.tell(read as u64);
         Ok(read)
     }
 }
@@ -50,9 +54,9 @@ pub(super) enum Line<'a> {
 }
 
 impl Lines {
-    /// Opens a file.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let hashed = Hashed { file: File::open(path)?, sha256: Sha256::new(), size: 0 };
+    /// Opens a file; `ear` is told how much of it was read.
+    pub(super) fn open(path: &Path, ear: Ear) -> io::Result<Self> {
+        let hashed = Hashed { file: File::open(path)?, sha256: Sha256::new(), size: 0, ear };
         Ok(Self { reader: BufReader::with_capacity(BUFFER_BYTES, hashed), line: Vec::new(), number: 0 })
     }
 

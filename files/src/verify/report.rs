@@ -1,6 +1,6 @@
 //! What a verification checked and what it found.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 /// The most failures that a report lists; it counts all of them.
 pub const FAILURES_LISTED_MAX: usize = 100;
@@ -163,14 +163,55 @@ struct Found {
     skipped: Option<String>,
 }
 
+/// Hears how many bytes were read, and of how many in all.
+pub type Heard = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// Who is told about progress.
+#[derive(Clone, Default)]
+pub(super) struct Ear {
+    heard: Option<Heard>,
+    bytes_total: u64,
+}
+
+impl Ear {
+    /// Tells `heard` of each part of `bytes_total` bytes.
+    pub(super) fn new(heard: Option<Heard>, bytes_total: u64) -> Self {
+        Self { heard, bytes_total }
+    }
+
+    /// Tells that bytes were read.
+    pub(super) fn tell(&self, bytes: u64) {
+        if let Some(heard) = &self.heard {
+            heard(bytes, self.bytes_total);
+        }
+    }
+}
+
+impl fmt::Debug for Ear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ear").field("bytes_total", &self.bytes_total).finish_non_exhaustive()
+    }
+}
+
 /// Failures and notes while they are gathered.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Findings {
     failures: Vec<Failure>,
     found: [Found; Check::ALL.len()],
+    ear: Ear,
 }
 
 impl Findings {
+    /// None yet; who is told about progress.
+    pub(super) fn told(ear: Ear) -> Self {
+        Self { ear, ..Self::default() }
+    }
+
+    /// Who is told about progress.
+    pub(super) const fn ear(&self) -> &Ear {
+        &self.ear
+    }
+
     /// Notes something wrong.
     pub(super) fn fail(&mut self, check: Check, file: &str, line: Option<u64>, what: impl Into<String>) {
         self.found[check as usize].failures += 1;
