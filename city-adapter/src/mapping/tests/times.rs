@@ -40,6 +40,20 @@ fn names_of_months_half_days_and_single_digits() {
 }
 
 #[test]
+fn clocks_count_from_midnight() {
+    let settings = "formats = [\"%Y%m%d %{minutes}m\", \"%Y%m%d %{seconds}\"]\nservice_day_until = \"26:59\"";
+    check(
+        settings,
+        &[
+            ("20180901 425m", "2018-09-01T07:05:00"),
+            ("20180901 25509", "2018-09-01T07:05:09"),
+            ("20180901 1510m", "2018-09-02T01:10:00"),
+        ],
+        &["20180901 1620m", "20180901 m", "20180901 97200"],
+    );
+}
+
+#[test]
 fn two_digit_years_have_a_stated_pivot() {
     let settings = "formats = [\"%d.%m.%y\"]\npivot = 70";
     check(
@@ -116,6 +130,7 @@ fn a_written_time_reads_back() {
         "formats = [\"%d %b %Y %I:%M:%S %p\"]",
         "formats = [\"%a %-d.%-m.%y %-H:%-M:%-S.%f\"]\npivot = 50",
         "formats = [\"%Y%j %H%M%S\"]",
+        "formats = [\"%Y%m%d %{seconds}\"]",
         "formats = [\"%Y-%m-%dT%H:%M:%S%z\"]\nlocal = \"-03:30\"",
         "zone = \"-05:00\"",
         "unix = \"seconds\"",
