@@ -1,6 +1,7 @@
 use super::*;
 
 mod controls;
+mod damage;
 mod encodings;
 mod examples;
 mod numbers;

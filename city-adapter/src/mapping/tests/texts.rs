@@ -124,6 +124,7 @@ fn one_field_has_one_source() {
         ("[columns.tac]\ncolumn = \"x\"\njoin = [\"y\"]", "[columns.tac] has two sources"),
         ("[columns.tac]\ncolumn = \"x\"\n[columns.tac]\ncolumn = \"y\"", "duplicate key"),
         ("[columns.tac]\ncolumn = \"x\"\ncolumn = \"y\"", "duplicate key"),
+        ("[columns.line]\ncolumn = \"x\"\nvalues = { \"a \" = \"b\" }", "has `a ` in `values`, but spaces"),
         ("[columns.tac]\nat = 1\nlength = 8", "need `fixed = true`"),
         ("[columns.tac]\ncolumn = 0", "the first is column 1"),
         ("[columns.tac]\ncolumn = [\"x\"]", "expected a column's name in quotes or its position"),
