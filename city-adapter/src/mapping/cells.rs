@@ -160,11 +160,6 @@ impl Cells {
             },
         }
     }
-
-    /// The whole text of the last line, as UTF-8.
-    pub fn charset(&self) -> &Charset {
-        &self.charset
-    }
 }
 
 fn cut_of(cut: Cut, line: &[u8], short: bool) -> Result<(usize, usize), Unfit> {
