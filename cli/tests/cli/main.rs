@@ -5,6 +5,7 @@ mod admin;
 mod bad_input;
 mod dark;
 mod demo;
+mod feed;
 mod full_disk;
 mod golden;
 mod kafka;
