@@ -8,6 +8,7 @@ mod demo;
 mod demo_view;
 mod doctor;
 mod edge;
+mod feed;
 mod full_disk;
 mod golden;
 mod inbox;
