@@ -4,10 +4,14 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use cu_log::{embedded::EmbeddedLog, testing::Broker};
+use cityunion::trace::{Scan, on_log, query::Query, story};
+use cu_log::{Log, embedded::EmbeddedLog, testing::Broker, topics::Topics};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -278,7 +282,20 @@ fn a_log_that_another_process_has_open_is_named() {
     let ran = trace(out, &format!("--terminal {T} --seq 1")).ok();
     assert!(ran.stdout.contains("in use by another process"), "{}", ran.stdout);
     assert!(ran.stdout.contains("2018-09-02-001/issuer/cu-3000.csv, line 2"), "{}", ran.stdout);
+
+    // That process itself can trace, on the log that it has open.
+    let log: Arc<dyn Log> = Arc::new(log);
+    let query = Query { terminal: T.parse().unwrap(), terminal_seq: 1, scheme: None };
+    let scans = AtomicU64::new(0);
+    let progress = |scan: Scan<'_>| {
+        assert!(scan.done <= scan.total, "{scan:?}");
+        scans.fetch_add(1, Ordering::Relaxed);
+    };
+    let life = on_log(&log, &Topics::default(), Some(out), query, &progress).unwrap();
     drop(log);
+    assert!(scans.into_inner() > 5);
+    let told = trace(out, &format!("--terminal {T} --seq 1")).ok().stdout;
+    assert_eq!(story::lines(&life).join("\n"), told.trim_end());
 }
 
 #[test]
