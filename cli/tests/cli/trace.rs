@@ -197,7 +197,8 @@ fn a_person_reads_a_story_and_a_program_a_table() {
         "parked (issuer_unreachable), decided by the centre",
         "── cycle 2018-09-02-001",
         "late verdict",
-        "fee line bus-delta of rulebook version 1: interchange 0.01",
+        "bus-delta of rulebook version 1: interchange 0.01",
+        "1 record of the pair under it, 3.00 yuan",
         "cu-3000 owes cu-2000 for 1 purchase: 3.00 yuan; interchange 0.03",
         "2018-09-02-001/positions.csv, line 2",
         "2018-09-02-001/issuer/cu-3000.csv, line 2",
@@ -272,6 +273,26 @@ fn without_the_log_the_published_files_tell_what_they_can() {
     let missed =
         trace(bare.path(), &format!("--terminal {T} --seq 7")).exits(1).says(&["the log was not read"]);
     assert!(missed.stdout.contains("sequence          5"), "{}", missed.stdout);
+}
+
+/// Files that are damaged are named; what the others tell is told.
+#[test]
+fn damaged_files_are_passed_over() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("out");
+    for (name, bytes) in tree(&town().out) {
+        let path = out.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    fs::write(out.join("2018-09-01-001/rulebook.toml"), "version = ").unwrap();
+    fs::write(out.join("results/cu-2000/2018-09-01.csv"), vec![b'x'; 3 << 20]).unwrap();
+    let ran = trace(&out, &format!("--terminal {T} --seq 1")).ok();
+    for words in
+        ["2018-09-01-001/rulebook.toml was passed over", "line 1 is too long", "duplicate in 2018-09-02-001"]
+    {
+        assert!(ran.stdout.contains(words), "`{words}` is missing in:\n{}", ran.stdout);
+    }
 }
 
 #[test]
