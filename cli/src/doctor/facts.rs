@@ -19,6 +19,9 @@ const TOOL_WAIT: Duration = Duration::from_secs(10);
 /// Where the ports of the local system stand in the repository.
 const PORTS_FILE: &str = "deploy/local/ports.env";
 
+/// Ports by name, each with the reason for which it cannot be used.
+pub type Ports = BTreeMap<String, Vec<(u16, Option<String>)>>;
+
 /// Everything that is judged.
 #[derive(Debug, Default)]
 pub struct Facts {
@@ -30,8 +33,8 @@ pub struct Facts {
     pub open_files: Option<u64>,
     /// Limits of the kernel on watched folders, by name.
     pub inotify: BTreeMap<&'static str, Option<u64>>,
-    /// Ports by name, each with the reason for which it cannot be used.
-    pub ports: BTreeMap<String, Vec<(u16, Option<String>)>>,
+    /// The ports of the local system.
+    pub ports: Ports,
     /// The file that states them, if there is one.
     pub ports_file: Option<PathBuf>,
     /// Seconds by which this program is newer than the clock says.
@@ -43,14 +46,14 @@ pub struct Facts {
 }
 
 /// Tools, and how each is asked for its version.
-const TOOLS: [(&str, &str); 7] = [
-    ("cargo", "--version"),
-    ("rustc", "--version"),
-    ("javac", "-version"),
-    ("mvn", "--version"),
-    ("git", "--version"),
-    ("make", "--version"),
-    ("c++", "--version"),
+const TOOLS: [(&str, &[&str]); 7] = [
+    ("cargo", &["--version"]),
+    ("rustc", &["--version"]),
+    ("javac", &["-version"]),
+    ("mvn", &["--batch-mode", "--version"]),
+    ("git", &["--version"]),
+    ("make", &["--version"]),
+    ("c++", &["--version"]),
 ];
 
 /// Looks everything up.
@@ -81,9 +84,9 @@ pub fn gather(args: &Doctor) -> Result<Facts> {
 }
 
 /// What a tool says of its version; `None` if it is not there or does not answer.
-fn version(tool: &str, ask: &str) -> Option<String> {
+fn version(tool: &str, ask: &[&str]) -> Option<String> {
     let mut command = Command::new(tool);
-    command.arg(ask).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(ask).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().ok()?;
     let deadline = Instant::now() + TOOL_WAIT;
     while child.try_wait().ok()?.is_none() {
@@ -103,7 +106,7 @@ fn free_bytes(dir: &Path) -> Result<u64, String> {
 }
 
 /// The ports that a file states, each tried on loopback.
-fn ports_of(path: &Path) -> Result<BTreeMap<String, Vec<(u16, Option<String>)>>> {
+fn ports_of(path: &Path) -> Result<Ports> {
     let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
     let stated = ports::parse(&text, &|name| std::env::var(name).ok())
         .map_err(|why| anyhow!("failed to understand {}, {why}", path.display()))?;

@@ -263,7 +263,8 @@ fn brokers_set(examination: &Examination) -> Vec<Line> {
 
 /// Topics must keep everything and take whole batches.
 fn topics_set(examination: &Examination) -> Vec<Line> {
-    let checks: [(&str, fn(&str) -> bool, &str); 3] = [
+    type Check = (&'static str, fn(&str) -> bool, &'static str);
+    let checks: [Check; 3] = [
         (
             "retention.ms",
             |text| text == "-1",
@@ -280,7 +281,7 @@ fn topics_set(examination: &Examination) -> Vec<Line> {
             "set max.message.bytes=8388608 on it: a full batch is larger than it takes",
         ),
     ];
-    let one = |(name, right, next): (&str, fn(&str) -> bool, &str)| {
+    let one = |(name, right, next): Check| {
         let mut wrong = examination
             .topics
             .iter()

@@ -36,9 +36,9 @@ pub fn look(
     let mut found = FromFolder::default();
     if let Some(folder) = folder {
         if fold.is_none() {
-            found.rules = folder.rules(&mut calendar)?;
+            folder.rules(&mut calendar, &mut found);
         }
-        look_in(folder, &query, fold.as_ref(), &calendar, everywhere, progress, &mut found)?;
+        look_in(folder, &query, fold.as_ref(), &calendar, everywhere, progress, &mut found);
     }
     looked.append(&mut found.looked);
     let mut seen = BTreeSet::new();
@@ -64,6 +64,7 @@ pub fn look(
         next: Vec::new(),
     };
     life.cities = cities(&life, &calendar);
+    life.notes.extend(found.notes.list());
     two_identities(&mut life);
     if !life.found() {
         life.next = what_next(&life, &query, &found, log.is_some());
@@ -81,20 +82,19 @@ fn look_in(
     everywhere: bool,
     progress: Progress<'_>,
     found: &mut FromFolder,
-) -> Result<()> {
+) {
     let mut first: BTreeSet<City> = fold.map(Fold::acquirers).unwrap_or_default();
     first.extend(calendar.owners(query.terminal).iter().map(|owner| owner.city));
     let cycles = fold.filter(|fold| fold.found()).map(|fold| cycles_of(fold, calendar));
-    folder.look(query, &first, cycles.as_ref(), progress, found)?;
+    folder.look(query, &first, cycles.as_ref(), progress, found);
     let nothing = found.rows.is_empty() && !fold.is_some_and(Fold::found);
     if everywhere || nothing {
         let others = folder.cities().difference(&first).copied().collect();
-        folder.look(query, &others, cycles.as_ref(), progress, found)?;
+        folder.look(query, &others, cycles.as_ref(), progress, found);
     }
     if found.rows.is_empty() && fold.is_none() {
-        folder.look_near(query, folder.cities(), &mut found.near)?;
+        folder.look_near(query, folder.cities(), found);
     }
-    Ok(())
 }
 
 /// The cycles in which the records that the log knows have rows.

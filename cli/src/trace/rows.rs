@@ -28,17 +28,15 @@ pub fn is_unnamed(row: &FileRow) -> bool {
         && ["line:", "terminal:", "terminal_seq:"].iter().any(|column| why.starts_with(column))
 }
 
-/// The record of a line of `acquirer/<city>.csv`.
-pub fn near_of(city: City, line: &[u8]) -> Option<Near> {
-    let fields = fields(line);
-    let [file, number, _, seq, issuer, amount_fen, ..] = fields.as_slice() else { return None };
+/// The record of a row of `acquirer/<city>.csv`.
+pub fn near_of(city: City, row: &FileRow) -> Option<Near> {
     Some(Near {
-        terminal_seq: seq.parse().ok()?,
+        terminal_seq: row.get("terminal_seq").parse().ok()?,
         acquirer: city,
-        file: file.clone(),
-        line: number.parse().ok()?,
-        issuer: issuer.parse().ok()?,
-        amount_fen: amount_fen.parse().ok()?,
+        file: row.get("file").to_owned(),
+        line: row.get("line").parse().ok()?,
+        issuer: row.get("issuer").parse().ok()?,
+        amount_fen: row.get("amount_fen").parse().ok()?,
         tapped_at: None,
     })
 }

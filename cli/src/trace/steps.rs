@@ -247,18 +247,11 @@ fn result_of(row: &FileRow) -> String {
 }
 
 fn fees(settlement: &Settlement) -> String {
-    let line = settlement
-        .fee_line
-        .as_ref()
-        .map_or_else(|| "the default rates".to_owned(), |name| format!("fee line {name}"));
-    let shared =
-        settlement.line_count.zip(settlement.line_amount_fen).map_or_else(String::new, |(count, sum)| {
-            format!(
-                "; {} records of the pair under it, {} yuan",
-                thousands(&count.to_string()),
-                yuan(sum.into())
-            )
-        });
+    let line = settlement.fee_line.as_deref().unwrap_or("the default rates");
+    let total = settlement.line_count.zip(settlement.line_amount_fen);
+    let shared = total.map_or_else(String::new, |(count, sum)| {
+        format!("; {} of the pair under it, {} yuan", counted(count, "record"), yuan(sum.into()))
+    });
     format!(
         "{line} of rulebook version {}: interchange {}, switch fee {}, basis {}{shared}",
         settlement.rulebook_version, settlement.interchange_rate, settlement.switch_rate, settlement.basis
