@@ -87,7 +87,7 @@ impl Spooler {
                     return Err(torn(&source, "its uploads leave a gap"));
                 }
                 self.bytes += bytes;
-                state.seals.push_back(Seal { first: sequence, through, bytes, attempt, stage: Stage::Waits(0) });
+                state.seals.push_back(Seal { first: sequence, through, bytes, attempt, refused: false, stage: Stage::Waits(0) });
             }
             Kind::Lines if sequence > state.sealed_through() => {
                 self.bytes += value.len() as u64;
