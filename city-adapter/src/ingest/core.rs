@@ -17,7 +17,9 @@ use super::{
     work::Condition,
 };
 pub use load::LoadError;
-pub use words::{Effect, Input, Limits, Progress, Refusal, SEQUENCE_MAX, SealedUpload, UploadState, is_upload};
+pub use words::{
+    Effect, Input, Limits, Progress, Refusal, SEQUENCE_MAX, SealedUpload, UploadState, is_upload,
+};
 
 mod load;
 #[cfg(test)]
@@ -209,7 +211,8 @@ impl Spooler {
         if known.len() < repeats {
             return Err(Refusal::Forgotten { first, next });
         }
-        let differs = |(sequence, (known, digest)): (u64, (&u64, &u64))| (known != digest).then_some(sequence);
+        let differs =
+            |(sequence, (known, digest)): (u64, (&u64, &u64))| (known != digest).then_some(sequence);
         let pairs = known.iter().zip(lines.digests()).take(repeats);
         if let Some(sequence) = (first..).zip(pairs).find_map(differs) {
             return Err(Refusal::Changed { sequence, next });

@@ -143,4 +143,3 @@ fn word(to: &mut Vec<u8>, value: i32, of_index: impl Fn(u8) -> Option<&'static s
         None => decimal(to, value.into()),
     }
 }
-

@@ -157,8 +157,9 @@ impl IngestService {
     }
 
     async fn open(&self, source: &str, failed: mpsc::Sender<Failure>) -> Result<Stream, Status> {
-        let source: Source =
-            source.parse().map_err(|error| Status::invalid_argument(format!("source `{source}`: {error}")))?;
+        let source: Source = source
+            .parse()
+            .map_err(|error| Status::invalid_argument(format!("source `{source}`: {error}")))?;
         let (reply, opened) = oneshot::channel();
         self.hand_over(Work::Open { source: source.clone(), reply })?;
         let progress = opened.await.map_err(|_| stopping())?.map_err(status_of)?;
@@ -223,7 +224,9 @@ fn stopping() -> Status {
 fn status_of(failure: Failure) -> Status {
     let (source, refusal) = match failure {
         Failure::Unavailable(why) => {
-            return Status::unavailable(format!("the journal cannot be written now: {why}; send again later"));
+            return Status::unavailable(format!(
+                "the journal cannot be written now: {why}; send again later"
+            ));
         }
         Failure::Refused(source, refusal) => (source, refusal),
     };

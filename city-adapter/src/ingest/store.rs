@@ -80,8 +80,8 @@ impl Store {
         let mut next = first;
         for row in self.from(&start) {
             let (key, value) = row.map_err(self.failed())?;
-            let Some((_, _, at)) =
-                parse_key(&key).filter(|(of, kind, at)| of == source && *kind == Kind::Digests && *at <= next)
+            let Some((_, _, at)) = parse_key(&key)
+                .filter(|(of, kind, at)| of == source && *kind == Kind::Digests && *at <= next)
             else {
                 break;
             };

@@ -51,7 +51,8 @@ impl Town {
         config.seal_after_s = 1;
         change(&mut config);
         config.check().unwrap();
-        let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let tokio =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("inbox")).unwrap();
         let mut town = Self { folder, said: said_nothing(), tokio, running: None, config };
@@ -90,7 +91,9 @@ impl Town {
         let named = entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.path()));
         let visible = named.filter(|(name, _)| !name.starts_with('.'));
         let read = |path: PathBuf| fs::read_to_string(path).unwrap();
-        visible.map(|(name, path)| (name, read(path).strip_prefix(&format!("{HEADER}\n")).unwrap().to_owned())).collect()
+        visible
+            .map(|(name, path)| (name, read(path).strip_prefix(&format!("{HEADER}\n")).unwrap().to_owned()))
+            .collect()
     }
 
     /// Waits until the files in the inbox hold these lines.
@@ -146,7 +149,8 @@ impl<'a> Client<'a> {
     /// The next reply; `None` at the end.
     fn reply(&mut self) -> Result<Option<(u64, u64)>, Status> {
         let replies = self.replies.as_mut().map_err(|status| status.clone())?;
-        let next = async { tokio::time::timeout(WAIT_MAX, replies.message()).await.expect("a reply in time") };
+        let next =
+            async { tokio::time::timeout(WAIT_MAX, replies.message()).await.expect("a reply in time") };
         let reply = self.tokio.block_on(next)?;
         Ok(reply.map(|reply| (reply.journaled_through, reply.on_log_through)))
     }
@@ -297,7 +301,10 @@ fn a_full_spool_refuses_until_the_log_is_back() {
         }
     };
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.message().contains("of 8388608 bytes") && status.message().contains("the log"), "{status}");
+    assert!(
+        status.message().contains("of 8388608 bytes") && status.message().contains("the log"),
+        "{status}"
+    );
 
     let mut stream = town.stream("bus");
     let (journaled, on_log) = stream.reply().unwrap().unwrap();

@@ -80,7 +80,8 @@ impl Worker {
         let spool = Ok(Spool::open(&places, limits, 0)?);
         let (started, told) = (Instant::now(), BTreeMap::new());
         let condition = Arc::default();
-        let worker = Self { limits, places, started, spool, told, inbox_trouble: None, full: false, condition };
+        let worker =
+            Self { limits, places, started, spool, told, inbox_trouble: None, full: false, condition };
         worker.show();
         Ok(worker)
     }
@@ -200,7 +201,8 @@ impl Worker {
         }
         for (source, reply) in opened {
             let progress = self.spool.as_ref().ok().and_then(|spool| spool.core.progress(&source));
-            let told = self.told.entry(source).or_insert_with(|| watch::Sender::new(progress.unwrap_or_default()));
+            let told =
+                self.told.entry(source).or_insert_with(|| watch::Sender::new(progress.unwrap_or_default()));
             drop(reply.send(Ok(told.subscribe())));
         }
     }

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::{
     scheme::{HEADER, Scheme, tap},
-    support::{Dice, Running, arguments, command, repository, rows, wait_for},
+    support::{Dice, Running, arguments, cityunion, command, repository, rows, wait_for},
 };
 
 mod client;
@@ -64,7 +64,8 @@ impl Town {
         );
         fs::write(self.path("clearing-node.toml"), node).unwrap();
         let [first, second, ingest] = self.ports;
-        let homes = format!("cu-2000 = \"http://127.0.0.1:{first}\"\ncu-3000 = \"http://127.0.0.1:{second}\"\n");
+        let homes =
+            format!("cu-2000 = \"http://127.0.0.1:{first}\"\ncu-3000 = \"http://127.0.0.1:{second}\"\n");
         let switch = format!("acquirers = [\"cu-2000\", \"cu-3000\"]\n{log}\n[home_cities]\n{homes}");
         fs::write(self.path("switch.toml"), switch).unwrap();
         for (city, port) in CITIES.iter().zip(self.ports) {
@@ -73,7 +74,8 @@ impl Town {
                  out_dir = \"{here}/answers\"\n{log}\n[issuer]\nlisten = \"127.0.0.1:{port}\"\n\
                  keys = \"{here}/scheme/keys.toml\"\nhotlist = \"{here}/scheme/hotlist.csv\"\ntest_mode = true\n"
             );
-            let streams = format!("[ingest]\nlisten = \"127.0.0.1:{ingest}\"\nseal_after_s = 1\nseal_taps = 500\n");
+            let streams =
+                format!("[ingest]\nlisten = \"127.0.0.1:{ingest}\"\nseal_after_s = 1\nseal_taps = 500\n");
             let adapter = adapter + if *city == CITIES[0] { &streams } else { "" };
             fs::write(self.path(&format!("adapter-{city}.toml")), adapter).unwrap();
         }
@@ -205,13 +207,17 @@ fn the_python_client_streams_a_file_and_goes_on_after_a_kill() {
     fs::create_dir(&generated).unwrap();
     generate_python(&generated);
     let bad = |seq: u32| match seq {
-        2 => Some(("amount_fen", tap("200000000001", seq, "cu-3000", 100, AT, "sm4").replace(",100,", ",1.00,"))),
+        2 => Some((
+            "amount_fen",
+            tap("200000000001", seq, "cu-3000", 100, AT, "sm4").replace(",100,", ",1.00,"),
+        )),
         3 => Some(("terminal", tap("20000000000a", seq, "cu-3000", 100, AT, "sm4"))),
         4 => Some(("medium", tap("200000000001", seq, "cu-3000", 100, AT, "sm4").replace(",cpu,", ",CPU,"))),
         5 => Some(("line", "\"never closed".to_owned())),
         _ => None,
     };
-    let line = |seq| bad(seq).map_or_else(|| tap("200000000001", seq, "cu-3000", 100, AT, "sm4"), |bad| bad.1);
+    let line =
+        |seq| bad(seq).map_or_else(|| tap("200000000001", seq, "cu-3000", 100, AT, "sm4"), |bad| bad.1);
     let sealed = |seq| match bad(seq) {
         Some(_) => format!("{}00000000\n", line(seq)),
         None => town.scheme.sealed(&line(seq)),
@@ -244,5 +250,25 @@ fn the_python_client_streams_a_file_and_goes_on_after_a_kill() {
                 assert!(reason.starts_with(&format!("{column}: ")), "sequence {sequence}: {reason}");
             }
         }
+    }
+}
+
+#[test]
+fn limits_that_cannot_work_are_refused_before_anything_runs() {
+    let town = Town::new();
+    let path = town.path("adapter-cu-2000.toml");
+    let shown = cityunion("adapter check-config --config {}", &[&path]).ok();
+    assert!(shown.stdout.contains("remember_taps = 1000000"), "{}", shown.stdout);
+    let good = fs::read_to_string(&path).unwrap();
+    for (bad, words) in [
+        ("spool_mib_max = 1", ["ingest.spool_mib_max", "from 8 to"]),
+        ("seal_after_s = 0", ["ingest.seal_after_s", "from 1 to"]),
+        ("spool_gib = 1", ["spool_gib", "unknown field"]),
+    ] {
+        let key = bad.split(' ').next().unwrap();
+        let kept: String =
+            good.lines().filter(|line| !line.starts_with(key)).map(|line| format!("{line}\n")).collect();
+        fs::write(&path, format!("{kept}{bad}\n")).unwrap();
+        cityunion("adapter check-config --config {}", &[&path]).exits(2).says(&words);
     }
 }

@@ -1,7 +1,5 @@
 //! Brings a spool back from its rows.
 
-
-
 use prost::{DecodeError, Message};
 
 use super::{Limits, Seal, Spooler, Stage, State};
@@ -87,7 +85,14 @@ impl Spooler {
                     return Err(torn(&source, "its uploads leave a gap"));
                 }
                 self.bytes += bytes;
-                state.seals.push_back(Seal { first: sequence, through, bytes, attempt, refused: false, stage: Stage::Waits(0) });
+                state.seals.push_back(Seal {
+                    first: sequence,
+                    through,
+                    bytes,
+                    attempt,
+                    refused: false,
+                    stage: Stage::Waits(0),
+                });
             }
             Kind::Lines if sequence > state.sealed_through() => {
                 self.bytes += value.len() as u64;
@@ -98,7 +103,6 @@ impl Spooler {
         Ok(())
     }
 }
-
 
 fn torn(source: &Source, what: &'static str) -> LoadError {
     LoadError::Torn { origin: source.clone(), what }

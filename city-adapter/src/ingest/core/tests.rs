@@ -116,10 +116,10 @@ fn an_upload_is_sealed_by_count_by_bytes_or_by_age() {
     let mut desk = Desk::new();
     assert_eq!(placed(&desk.present(1, &["a", "b", "c"], &[]).unwrap()), []);
     let sealed = placed(&desk.present(4, &["d"], &[]).unwrap());
-    assert_eq!(sealed.iter().map(|it| (it.name(), it.through)).collect::<Vec<_>>(), [(
-        "ingest-bus-000000000000001.csv".to_owned(),
-        4
-    )]);
+    assert_eq!(
+        sealed.iter().map(|it| (it.name(), it.through)).collect::<Vec<_>>(),
+        [("ingest-bus-000000000000001.csv".to_owned(), 4)]
+    );
     let long = "x".repeat(200);
     assert_eq!(placed(&desk.present(5, &[&long], &[]).unwrap()).len(), 1);
     desk.present(6, &["f"], &[]).unwrap();
@@ -173,7 +173,10 @@ fn a_refused_upload_is_sent_again_under_another_name() {
     let refused = || UploadState::Refused { reason: "no member".to_owned() };
     desk.found(&first[0], refused());
     let second = placed(&desk.tick());
-    assert_eq!(second.iter().map(SealedUpload::name).collect::<Vec<_>>(), ["ingest-bus-000000000000001-2.csv"]);
+    assert_eq!(
+        second.iter().map(SealedUpload::name).collect::<Vec<_>>(),
+        ["ingest-bus-000000000000001-2.csv"]
+    );
     desk.found(&first[0], UploadState::Taken);
     assert_eq!(desk.progress(), (4, 0), "the first name stands for nothing any more");
     desk.found(&second[0], refused());

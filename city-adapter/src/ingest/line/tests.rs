@@ -61,7 +61,12 @@ fn a_typed_tap_is_the_line_of_the_contract() {
 #[test]
 fn every_word_of_the_contract_can_be_said() {
     use domain::tap::{Algorithm, Medium, Product, Sector};
-    fn check<W: Copy>(words: &[W], word: fn(W) -> &'static str, set: fn(&mut proto::Tap, i32), column: usize) {
+    fn check<W: Copy>(
+        words: &[W],
+        word: fn(W) -> &'static str,
+        set: fn(&mut proto::Tap, i32),
+        column: usize,
+    ) {
         for (value, expected) in (1..).zip(words) {
             let mut changed = good();
             changed.operator.clear();

@@ -14,8 +14,21 @@ const TAP: &str = "200000000001,1,cu-3000,00000000000000AA,1,06,3,3,2018-09-01T0
 /// A mapping of a city whose own files look nothing like what the ingest makes.
 fn mapping() -> Mapping {
     let columns = [
-        "terminal", "terminal_seq", "issuer", "card", "card_counter", "type", "amount_fen", "fare_fen",
-        "tapped_at", "medium", "sector", "product", "key_version", "algorithm", "tac",
+        "terminal",
+        "terminal_seq",
+        "issuer",
+        "card",
+        "card_counter",
+        "type",
+        "amount_fen",
+        "fare_fen",
+        "tapped_at",
+        "medium",
+        "sector",
+        "product",
+        "key_version",
+        "algorithm",
+        "tac",
     ];
     let columns = columns.map(|name| format!("[columns.{name}]\ncolumn = \"my_{name}\"\n")).concat();
     Mapping::parse(&format!("layout = \"cityunion-mapping/1\"\n{columns}")).unwrap()
@@ -40,7 +53,8 @@ fn on_the_log_is_what_the_journal_of_the_city_says() {
 
     let mut config = IngestConfig::on("127.0.0.1:0".parse().unwrap());
     config.seal_after_s = 1;
-    let ingest = Ingest::start(&path("state"), &path("inbox"), CityUploads { host: host.clone(), city }, &config);
+    let ingest =
+        Ingest::start(&path("state"), &path("inbox"), CityUploads { host: host.clone(), city }, &config);
     let ingest = ingest.unwrap();
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let listener = tokio.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();

@@ -41,7 +41,14 @@ struct World {
 const NAMES: [&str; 2] = ["bus", "bus-2"];
 
 fn limits() -> Limits {
-    Limits { spool_bytes_max: 300, sources_max: 2, seal_taps: 7, seal_bytes: 90, seal_after_ms: 50, remember_taps: 9 }
+    Limits {
+        spool_bytes_max: 300,
+        sources_max: 2,
+        seal_taps: 7,
+        seal_bytes: 90,
+        seal_after_ms: 50,
+        remember_taps: 9,
+    }
 }
 
 /// The content of a tap.
@@ -124,7 +131,10 @@ impl World {
         self.core = Spooler::load(limits(), self.now_ms, self.rows.clone()).unwrap();
         for (source, heard) in &self.heard {
             let found = self.core.progress(source).unwrap_or_default();
-            assert!(found.journaled_through >= heard.journaled_through, "{source}: an acknowledged tap is gone");
+            assert!(
+                found.journaled_through >= heard.journaled_through,
+                "{source}: an acknowledged tap is gone"
+            );
             assert!(found.on_log_through >= heard.on_log_through, "{source}: {found:?} {heard:?}");
         }
     }
@@ -238,7 +248,9 @@ fn no_tap_is_lost_or_taken_twice_whatever_crashes() {
             assert_eq!(world.log().get(client), Some(&wanted), "seed {seed}, {client}");
         }
         assert_eq!(world.core.bytes, 0, "seed {seed}");
-        let left = |key: &Vec<u8>| matches!(crate::ingest::rows::parse_key(key), Some((_, Kind::Lines | Kind::Seal, _)));
+        let left = |key: &Vec<u8>| {
+            matches!(crate::ingest::rows::parse_key(key), Some((_, Kind::Lines | Kind::Seal, _)))
+        };
         assert!(!world.rows.keys().any(left), "seed {seed}: rows are left");
     }
     assert!(restarts_with_work > SEEDS / 2, "the worlds did too little");
