@@ -8,18 +8,20 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::mpsc,
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
 };
 
 use domain::city::City;
 
 use crate::{acquirer::AcquirerHost, journal};
-use worker::{Places, Work, Worker};
+use work::{Places, Work};
+use worker::Worker;
 
 pub use self::core::{LoadError, UploadState, is_upload};
 pub use config::{IngestConfig, IngestConfigError};
 pub use service::IngestService;
+pub use work::Condition;
 
 mod config;
 mod core;
@@ -31,6 +33,7 @@ mod source;
 mod store;
 #[cfg(test)]
 mod tests;
+mod work;
 mod worker;
 
 /// Why the ingest could not do its work.
@@ -96,7 +99,8 @@ impl Uploads for CityUploads {
 pub struct Ingest {
     work: mpsc::Sender<Work>,
     thread: Option<JoinHandle<()>>,
-    config: IngestConfig,
+    streams_max: usize,
+    condition: Arc<Mutex<Condition>>,
 }
 
 impl Ingest {
@@ -109,22 +113,29 @@ impl Ingest {
         state: &Path,
         inbox: &Path,
         uploads: impl Uploads + 'static,
-        config: IngestConfig,
+        config: &IngestConfig,
     ) -> Result<Self, IngestError> {
-        let uploads = std::sync::Arc::new(uploads);
+        let uploads = Arc::new(uploads);
         let places = Places { store: state.join("ingest"), inbox: inbox.to_owned(), uploads };
         let worker = Worker::new(places, config.limits())?;
+        let condition = worker.condition();
         let (work, queue) = mpsc::channel();
         let run = move || worker.run(&queue);
         let thread =
             thread::Builder::new().name("ingest".to_owned()).spawn(run).map_err(IngestError::Thread)?;
-        Ok(Self { work, thread: Some(thread), config })
+        Ok(Self { work, thread: Some(thread), streams_max: config.streams_max, condition })
     }
 
     /// What streams speak to.
     #[must_use]
     pub fn service(&self) -> IngestService {
-        IngestService::new(self.work.clone(), self.config.streams_max)
+        IngestService::new(self.work.clone(), self.streams_max)
+    }
+
+    /// How the spool was a moment ago.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.condition.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether it has ended, which it does by itself only if something is badly wrong.

@@ -7,6 +7,7 @@ pub mod digest;
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     clippy::missing_errors_doc,
+    clippy::large_enum_variant,
     reason = "generated from the .proto files, which carry the comments"
 )]
 mod generated {

@@ -14,6 +14,7 @@ use super::{
     line::Lines,
     rows::{Kind, SealRow, SourceRow, digests_value, key},
     source::Source,
+    work::Condition,
 };
 pub use load::LoadError;
 pub use words::{
@@ -28,7 +29,7 @@ mod words;
 /// The most uploads that wait in the inbox at a time; what more is sealed waits in the spool.
 const PLACED_MAX: usize = 16;
 
-/// How long an upload that was refused waits before it is tried again under another name, in ms.
+/// How long an upload that was refused twice waits before it is tried again under another name, in ms.
 const REFUSED_WAIT_MS: u64 = 600_000;
 
 /// How long an upload that could not be written waits before it is tried again, in ms.
@@ -66,6 +67,8 @@ struct Seal {
     through: u64,
     bytes: u64,
     attempt: u32,
+    /// Whether it was refused in this run.
+    refused: bool,
     stage: Stage,
 }
 
@@ -156,6 +159,19 @@ impl Spooler {
             let placed = state.seals.iter().filter(|seal| seal.stage == Stage::Placed);
             placed.map(|seal| seal.upload(source))
         })
+    }
+
+    /// How the spool is.
+    #[must_use]
+    pub fn condition(&self, now_ms: u64) -> Condition {
+        Condition {
+            spool_bytes: self.bytes,
+            spool_bytes_max: self.limits.spool_bytes_max,
+            sources: self.sources.len(),
+            uploads_waiting: self.sources.values().map(|state| state.seals.len()).sum(),
+            silent_ms: if self.bytes == 0 { 0 } else { now_ms.saturating_sub(self.moved_at) },
+            trouble: None,
+        }
     }
 
     fn open(&mut self, source: &Source) -> Result<Vec<Effect>, Refusal> {
@@ -272,7 +288,10 @@ impl Spooler {
             UploadState::Unknown => Vec::new(),
             UploadState::Refused { .. } => {
                 seal.attempt += 1;
-                seal.stage = Stage::Waits(now_ms.saturating_add(REFUSED_WAIT_MS));
+                // A name that was used before is healed by another one at once; what else it may be takes time.
+                let wait_ms = if seal.refused { REFUSED_WAIT_MS } else { 0 };
+                seal.stage = Stage::Waits(now_ms.saturating_add(wait_ms));
+                seal.refused = true;
                 vec![put(&upload.source, Kind::Seal, seal.first, seal.row().encode_to_vec())]
             }
             UploadState::Taken => {
@@ -329,6 +348,7 @@ fn seal(source: &Source, state: &mut State) -> Effect {
         through: state.journaled_through,
         bytes: std::mem::take(&mut state.open_bytes),
         attempt: 1,
+        refused: false,
         stage: Stage::Waits(0),
     };
     let row = put(source, Kind::Seal, seal.first, seal.row().encode_to_vec());

@@ -25,7 +25,7 @@ use super::{
     core::{Progress, Refusal},
     line::Lines,
     source::Source,
-    worker::{Failure, Work},
+    work::{Failure, Work},
 };
 
 /// The largest message, in bytes.

@@ -17,6 +17,9 @@ use tonic::{Code, Status, Streaming};
 use super::*;
 use crate::tapfile::HEADER;
 
+mod disk;
+mod log;
+
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What the city's journal says of every upload.
@@ -64,7 +67,7 @@ impl Town {
     fn start(&mut self) {
         let state = self.folder.path().join("state");
         fs::create_dir_all(&state).unwrap();
-        let ingest = Ingest::start(&state, &self.inbox(), self.said.clone(), self.config.clone()).unwrap();
+        let ingest = Ingest::start(&state, &self.inbox(), self.said.clone(), &self.config).unwrap();
         let listener = self.tokio.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         self.config.listen = listener.local_addr().unwrap();
         let served = ingest.service().serve(listener, std::future::pending());
@@ -133,8 +136,7 @@ impl<'a> Client<'a> {
     }
 
     fn send(&mut self, first: u64, texts: &[&str]) {
-        let record = |text: &&str| Record { content: Some(Content::Line(text.as_bytes().to_vec().into())) };
-        let records = texts.iter().map(record).collect();
+        let records = texts.iter().map(|text| line(text)).collect();
         let request = PresentRequest { source: self.source.clone(), first_sequence: first, records };
         // A stream that was refused hears nothing more.
         drop(self.tokio.block_on(self.requests.as_ref().unwrap().send(request)));
@@ -174,6 +176,10 @@ impl<'a> Client<'a> {
             }
         }
     }
+}
+
+fn line(text: &str) -> Record {
+    Record { content: Some(Content::Line(text.as_bytes().to_vec().into())) }
 }
 
 fn next_sequence(status: &Status) -> Option<&str> {
@@ -303,10 +309,16 @@ fn a_full_spool_refuses_until_the_log_is_back() {
     let mut stream = town.stream("bus");
     let (journaled, on_log) = stream.reply().unwrap().unwrap();
     assert!(journaled > 0 && on_log == 0);
+    let condition = || town.running.as_ref().unwrap().0.condition();
+    wait_for("the condition", || (condition().spool_bytes > 6 << 20).then_some(()));
     town.say(UploadState::Taken);
     stream.hears(journaled, journaled);
     stream.send(journaled + 1, &["y"]);
     stream.hears(journaled + 1, journaled + 1);
+    wait_for("an empty spool", || {
+        let condition = condition();
+        (condition.spool_bytes == 0 && condition.silent_ms == 0 && condition.sources == 1).then_some(())
+    });
 }
 
 #[test]
@@ -319,6 +331,8 @@ fn an_inbox_that_cannot_be_written_is_waited_for() {
     stream.hears(1, 0);
     stream.send(2, &["b"]);
     stream.hears(2, 0);
+    let trouble = wait_for("what is wrong", || town.running.as_ref().unwrap().0.condition().trouble);
+    assert!(trouble.contains("inbox"), "{trouble}");
     fs::rename(&away, town.inbox()).unwrap();
     town.wait_for_lines("a\nb\n");
 }
@@ -330,6 +344,6 @@ fn a_spool_of_something_else_is_not_touched() {
     store.put(b"somebody", b"else").unwrap();
     drop(store);
     let config = IngestConfig::on("127.0.0.1:0".parse().unwrap());
-    let started = Ingest::start(folder.path(), folder.path(), said_nothing(), config);
+    let started = Ingest::start(folder.path(), folder.path(), said_nothing(), &config);
     assert!(matches!(started.err(), Some(IngestError::Rows { .. })));
 }

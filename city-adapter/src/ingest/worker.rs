@@ -3,9 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -15,12 +14,13 @@ use runtime::whole_text;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::{
-    IngestError, Uploads,
+    IngestError,
     core::{Effect, Input, Limits, Progress, Refusal, SealedUpload, Spooler, UploadState},
     line::Lines,
     place::place,
     source::Source,
     store::Store,
+    work::{Condition, Failure, Opened, Places, Work},
 };
 
 /// How often sealed uploads are looked after.
@@ -31,47 +31,6 @@ const MEND_EVERY: Duration = Duration::from_secs(1);
 
 /// Bytes of lines that share one synced write.
 const GROUP_BYTES_MAX: usize = 8 << 20;
-
-/// Why something was not taken.
-#[derive(Clone, Debug)]
-pub enum Failure {
-    /// The spool refuses it.
-    Refused(Source, Refusal),
-    /// The spool cannot be written now.
-    Unavailable(String),
-}
-
-/// What streams hand over.
-pub enum Work {
-    /// A source begins a stream.
-    Open {
-        source: Source,
-        /// Gets what tells how far the source is.
-        reply: oneshot::Sender<Result<watch::Receiver<Progress>, Failure>>,
-    },
-    /// Consecutive records.
-    Present {
-        source: Source,
-        first: u64,
-        lines: Lines,
-        /// Gets the first failure of the stream.
-        failed: mpsc::Sender<Failure>,
-        /// The room that this takes among what is on its way.
-        room: OwnedSemaphorePermit,
-    },
-    /// The adapter ends.
-    Stop,
-}
-
-/// Where the spool is, and where it puts uploads.
-pub struct Places {
-    /// Folder of the store.
-    pub store: PathBuf,
-    /// Folder of the inbox.
-    pub inbox: PathBuf,
-    /// What the city's journal says.
-    pub uploads: Arc<dyn Uploads>,
-}
 
 /// The thread's state.
 pub struct Worker {
@@ -84,6 +43,9 @@ pub struct Worker {
     told: BTreeMap<Source, watch::Sender<Progress>>,
     /// What was last said about the inbox, so that it is said once.
     inbox_trouble: Option<String>,
+    /// Whether it was said that the spool is full.
+    full: bool,
+    condition: Arc<Mutex<Condition>>,
 }
 
 /// A spool that works.
@@ -98,7 +60,7 @@ struct Spool {
 #[derive(Default)]
 struct Group {
     effects: Vec<Effect>,
-    opened: Vec<(Source, oneshot::Sender<Result<watch::Receiver<Progress>, Failure>>)>,
+    opened: Vec<(Source, oneshot::Sender<Opened>)>,
     presented: Vec<(mpsc::Sender<Failure>, OwnedSemaphorePermit)>,
     bytes: usize,
 }
@@ -117,7 +79,16 @@ impl Worker {
     pub fn new(places: Places, limits: Limits) -> Result<Self, IngestError> {
         let spool = Ok(Spool::open(&places, limits, 0)?);
         let (started, told) = (Instant::now(), BTreeMap::new());
-        Ok(Self { limits, places, started, spool, told, inbox_trouble: None })
+        let condition = Arc::default();
+        let worker =
+            Self { limits, places, started, spool, told, inbox_trouble: None, full: false, condition };
+        worker.show();
+        Ok(worker)
+    }
+
+    /// Where it shows how it is.
+    pub fn condition(&self) -> Arc<Mutex<Condition>> {
+        Arc::clone(&self.condition)
     }
 
     /// Works until it is told to stop or nobody can tell it anything any more.
@@ -141,6 +112,7 @@ impl Worker {
             self.commit(&mut group);
             if looked.elapsed() >= LOOK_EVERY {
                 self.look();
+                self.show();
                 looked = Instant::now();
             }
         }
@@ -167,8 +139,11 @@ impl Worker {
                         group.bytes += lines.bytes_from(0).len();
                         group.presented.push((failed, room));
                     }
-                    // Only the first failure of a stream counts.
-                    Err(failure) => drop(failed.try_send(failure.of(&source))),
+                    Err(failure) => {
+                        self.say_if_full(&failure);
+                        // Only the first failure of a stream counts.
+                        drop(failed.try_send(failure.of(&source)));
+                    }
                 }
             }
         }
@@ -232,6 +207,24 @@ impl Worker {
         }
     }
 
+    fn say_if_full(&mut self, failure: &StepError) {
+        if let (StepError::Refused(refusal @ Refusal::Full { .. }), false) = (failure, self.full) {
+            tracing::error!("streams of taps are refused: {refusal}");
+            self.full = true;
+        }
+    }
+
+    /// Shows how the spool is.
+    fn show(&self) {
+        let trouble = self.spool.as_ref().err().or(self.inbox_trouble.as_ref()).cloned();
+        let now_ms = self.now_ms();
+        let mut condition = self.condition.lock().unwrap_or_else(PoisonError::into_inner);
+        *condition = match &self.spool {
+            Ok(spool) => Condition { trouble, ..spool.core.condition(now_ms) },
+            Err(_) => Condition { trouble, ..condition.clone() },
+        };
+    }
+
     /// Carries effects out. Says why if the rows among them could not be kept; then the spool is out of use.
     fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), String> {
         let spool = self.spool.as_ref().map_err(Clone::clone)?;
@@ -286,6 +279,12 @@ impl Worker {
         }
         let effects = self.step(Input::Tick).unwrap_or_default();
         drop(self.carry_out(effects));
+        if let (Ok(spool), true) = (&self.spool, self.full)
+            && spool.core.condition(0).spool_bytes < self.limits.spool_bytes_max / 2
+        {
+            tracing::info!("the spool has room again; streams of taps are taken");
+            self.full = false;
+        }
     }
 
     fn look_at(&mut self, upload: &SealedUpload) {
@@ -299,7 +298,7 @@ impl Worker {
         if let UploadState::Refused { reason } = &state {
             tracing::error!(
                 "{name} is refused: {reason}; its taps stay in the spool and are sent again under another \
-                 name in ten minutes, or when the adapter is started again"
+                 name, at once and then every ten minutes"
             );
         }
         let effects = self.step(Input::Found { upload, state }).unwrap_or_default();

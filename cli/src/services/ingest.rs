@@ -30,7 +30,7 @@ pub(super) fn start(
         .block_on(tokio::net::TcpListener::bind(listen))
         .with_context(|| format!("listen on {listen} for taps; is the port taken?"))?;
     let uploads = CityUploads { host: host.clone(), city };
-    let ingest = Ingest::start(state, inbox, uploads, config.clone())?;
+    let ingest = Ingest::start(state, inbox, uploads, config)?;
     let service = ingest.service();
     tracing::info!("{city}: taking streams of taps on {listen}");
     let served = tokio.spawn(async move {

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::{
     scheme::{HEADER, Scheme, tap},
-    support::{Dice, Running, arguments, command, repository, rows, wait_for},
+    support::{Dice, Running, arguments, cityunion, command, repository, rows, wait_for},
 };
 
 mod client;
@@ -250,5 +250,25 @@ fn the_python_client_streams_a_file_and_goes_on_after_a_kill() {
                 assert!(reason.starts_with(&format!("{column}: ")), "sequence {sequence}: {reason}");
             }
         }
+    }
+}
+
+#[test]
+fn limits_that_cannot_work_are_refused_before_anything_runs() {
+    let town = Town::new();
+    let path = town.path("adapter-cu-2000.toml");
+    let shown = cityunion("adapter check-config --config {}", &[&path]).ok();
+    assert!(shown.stdout.contains("remember_taps = 1000000"), "{}", shown.stdout);
+    let good = fs::read_to_string(&path).unwrap();
+    for (bad, words) in [
+        ("spool_mib_max = 1", ["ingest.spool_mib_max", "from 8 to"]),
+        ("seal_after_s = 0", ["ingest.seal_after_s", "from 1 to"]),
+        ("spool_gib = 1", ["spool_gib", "unknown field"]),
+    ] {
+        let key = bad.split(' ').next().unwrap();
+        let kept: String =
+            good.lines().filter(|line| !line.starts_with(key)).map(|line| format!("{line}\n")).collect();
+        fs::write(&path, format!("{kept}{bad}\n")).unwrap();
+        cityunion("adapter check-config --config {}", &[&path]).exits(2).says(&words);
     }
 }

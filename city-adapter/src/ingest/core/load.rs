@@ -90,6 +90,7 @@ impl Spooler {
                     through,
                     bytes,
                     attempt,
+                    refused: false,
                     stage: Stage::Waits(0),
                 });
             }

@@ -167,21 +167,23 @@ fn a_full_spool_says_so_and_takes_more_when_the_log_is_back() {
 }
 
 #[test]
-fn a_refused_upload_is_sent_again_later_under_another_name() {
+fn a_refused_upload_is_sent_again_under_another_name() {
     let mut desk = Desk::new();
-    let sealed = placed(&desk.present(1, &["a", "b", "c", "d"], &[]).unwrap());
-    let refused = UploadState::Refused { reason: "no member".to_owned() };
-    desk.found(&sealed[0], refused);
-    assert_eq!(placed(&desk.tick()), []);
-    desk.now_ms = REFUSED_WAIT_MS;
-    let again = placed(&desk.tick());
+    let first = placed(&desk.present(1, &["a", "b", "c", "d"], &[]).unwrap());
+    let refused = || UploadState::Refused { reason: "no member".to_owned() };
+    desk.found(&first[0], refused());
+    let second = placed(&desk.tick());
     assert_eq!(
-        again.iter().map(SealedUpload::name).collect::<Vec<_>>(),
+        second.iter().map(SealedUpload::name).collect::<Vec<_>>(),
         ["ingest-bus-000000000000001-2.csv"]
     );
-    desk.found(&sealed[0], UploadState::Taken);
+    desk.found(&first[0], UploadState::Taken);
     assert_eq!(desk.progress(), (4, 0), "the first name stands for nothing any more");
-    desk.found(&again[0], UploadState::Taken);
+    desk.found(&second[0], refused());
+    assert_eq!(placed(&desk.tick()), [], "the third time is not at once");
+    desk.now_ms = REFUSED_WAIT_MS;
+    let third = placed(&desk.tick());
+    desk.found(&third[0], UploadState::Taken);
     assert_eq!(desk.progress(), (4, 4));
 }
 

@@ -53,7 +53,7 @@ pub fn start(to: String, source: &'static str, lines: Vec<String>) -> Client {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        tokio.block_on(async { timeout(WAIT_MAX, work).await.expect("everything on the log in time") });
+        tokio.block_on(async { timeout(WAIT_MAX, work).await.unwrap() });
     });
     Client { heard, thread }
 }
