@@ -27,6 +27,8 @@ use crate::acquirer::{AcquirerError, AcquirerHost, Patience, Snapshot};
 const SPOOL: &str = "spool";
 /// How long a thread that cannot go on waits before it tries again.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
+/// How long a state folder is tried to be taken.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// How often a waiting thread looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -88,10 +90,15 @@ impl StateLock {
         let failed = |source| InboxError::Folder { path: path.clone(), source };
         fs::create_dir_all(state_dir).map_err(failed)?;
         let file = File::create(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(InboxError::InUse(state_dir.to_owned())),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+        // Whoever looks at the status may hold it for a moment.
+        let until = Instant::now() + LOCK_WAIT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self(file)),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK),
+                Err(TryLockError::WouldBlock) => return Err(InboxError::InUse(state_dir.to_owned())),
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
         }
     }
 }
@@ -344,6 +351,8 @@ pub fn look(state_dir: &Path, city: City, waiting_bytes_max: u64) -> Result<Stat
     if let Err(TryLockError::WouldBlock) = lock.try_lock_shared() {
         return status::read(state_dir).map_err(failed(&state_dir.join(status::STATUS_FILE)));
     }
+    // A service that starts now is not to be kept waiting.
+    drop(lock);
     // Nobody writes: the store itself says how far everything is, also after a crash.
     let snapshot = Snapshot::read(state_dir, city)?;
     let rows = snapshot.inbox_rows().into_iter();

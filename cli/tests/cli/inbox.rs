@@ -24,31 +24,34 @@ fn killed_at_any_instant_it_neither_loses_nor_repeats_a_line() {
     let mut dice = Dice(2018);
     let mut files = BTreeMap::new();
     let mut next = 1;
-    let mut put = |edge: &Edge, dice: &mut Dice| {
+    let mut put = |dice: &mut Dice| {
         // Some of one batch, some of several groups of batches.
-        let lines = [50, 3_000, 30_000][usize::try_from(dice.below(3)).unwrap()];
+        let lines = [50, 3_000, 40_000][usize::try_from(dice.below(3)).unwrap()];
         let name = format!("2018-09-01-{:03}.csv", files.len());
         edge.put(&name, edge.taps(next..next + lines));
         next += lines;
         files.insert(name, usize::try_from(lines).unwrap());
-        files.clone()
     };
-    let mut all = BTreeMap::new();
     for _ in 0..KILLS {
+        put(&mut dice);
         let adapter = edge.adapter();
-        let until = Instant::now() + Duration::from_millis(200 + dice.below(1800));
-        while Instant::now() < until {
-            if dice.below(3) == 0 && all.len() < 20 {
-                all = put(&edge, &mut dice);
-            }
-            thread::sleep(Duration::from_millis(dice.below(120)));
+        let until = Instant::now() + Duration::from_millis(300 + dice.below(1200));
+        let second = Instant::now() + Duration::from_millis(dice.below(1500));
+        while Instant::now() < until.min(second) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        if second < until {
+            put(&mut dice);
+            thread::sleep(until.saturating_duration_since(Instant::now()));
         }
         assert_eq!(adapter.kill().code, None, "it was at work when it was killed");
     }
-    while all.len() < 20 {
-        all = put(&edge, &mut dice);
-    }
-    let adapter = edge.adapter();
+    let all = files;
+    let mut adapter = edge.adapter();
+    wait_for("the last run", || {
+        assert_eq!(adapter.ended(), None);
+        (edge.status()["running"] == true).then_some(())
+    });
     edge.wait_done(&all);
     adapter.signal("TERM").ok();
     edge.check_log(&all);
