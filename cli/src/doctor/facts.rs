@@ -97,7 +97,21 @@ fn version(tool: &str, ask: &[&str]) -> Option<String> {
     }
     let said = child.wait_with_output().ok().filter(|said| said.status.success())?;
     let text = [said.stdout, said.stderr].concat();
-    Some(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
+    Some(uncoloured(String::from_utf8_lossy(&text).lines().next().unwrap_or_default()))
+}
+
+/// A text without the escape sequences that colour it; some tools colour even what is no terminal.
+fn uncoloured(text: &str) -> String {
+    let mut rest = text.chars();
+    let mut plain = String::with_capacity(text.len());
+    while let Some(next) = rest.next() {
+        if next == '\u{1b}' {
+            rest.find(char::is_ascii_alphabetic);
+        } else {
+            plain.push(next);
+        }
+    }
+    plain
 }
 
 fn free_bytes(dir: &Path) -> Result<u64, String> {
@@ -133,5 +147,16 @@ fn clock_follows() -> Option<bool> {
         "yes" => Some(true),
         "no" => Some(false),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_taken_away() {
+        assert_eq!(uncoloured("\u{1b}[0m\u{1b}[1mApache Maven 3.8.7\u{1b}[m"), "Apache Maven 3.8.7");
+        assert_eq!(uncoloured("git version 2"), "git version 2");
     }
 }
