@@ -32,6 +32,11 @@ pub enum Event {
     Log(Vec<String>),
     /// SIGINT or SIGTERM.
     Stopped,
+    /// The picture was drawn.
+    Drawn {
+        /// Rows of the panel that found no room.
+        hidden: u16,
+    },
 }
 
 /// What lies over the picture.
@@ -146,6 +151,10 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Order> {
             Vec::new()
         }
         Event::Stopped => end(model),
+        Event::Drawn { hidden } => {
+            model.scroll = model.scroll.min(hidden);
+            Vec::new()
+        }
         Event::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
         Event::Key(key) => press(model, key),
     }

@@ -49,7 +49,9 @@ pub fn show(
     let mut changed = true;
     loop {
         if changed {
-            screen.0.draw(|frame| draw(&model, &theme, frame)).context("failed to draw")?;
+            let mut hidden = 0;
+            screen.0.draw(|frame| hidden = draw(&model, &theme, frame)).context("failed to draw")?;
+            update(&mut model, Event::Drawn { hidden });
         }
         let (events, ended) = look(&mut changed, stop, told, &hold)?;
         for order in events.into_iter().flat_map(|event| update(&mut model, event)) {

@@ -79,7 +79,9 @@ fn model() -> Model {
 
 fn buffer(model: &Model, theme: &Theme, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(model, theme, frame)).unwrap();
+    let mut hidden = 0;
+    terminal.draw(|frame| hidden = draw(model, theme, frame)).unwrap();
+    assert!(hidden == 0 || model.panel != Panel::None);
     terminal.backend().buffer().clone()
 }
 
