@@ -112,13 +112,12 @@ fn bad_files(city: City, became: &BadFiles, wide: bool, theme: &Theme) -> Vec<Li
             Span::styled(bad.why.clone(), theme.bad),
         ]));
     }
+    let answers = became.answers.display();
     lines.extend([
         Line::default(),
         Line::styled(became.headless.clone(), theme.strong),
         Line::styled(became.headless_receipt.clone(), theme.bad),
-        Line::default(),
-        Line::styled(format!("in {}:", became.answers.display()), theme.faint),
-        Line::styled(format!("results/{city}/, receipts/{city}.csv"), theme.faint),
+        Line::styled(format!("answers in {answers}: results/{city}/, receipts/{city}.csv"), theme.faint),
     ]);
     lines
 }

@@ -129,6 +129,18 @@ fn a_terminal_of_80_by_24_shows_everything() {
 }
 
 #[test]
+fn many_dark_cities_are_counted_where_their_names_find_no_room() {
+    let mut model = model();
+    let dark = [("cu-2000", 3), ("cu-0500", 5)].map(|(code, parts)| (city(code), parts));
+    model.now.as_mut().unwrap().dark = dark.into();
+    shows(&rows(&model, 80, 24), &["dark: 2 home cities (8 parts wait)"]);
+    shows(
+        &rows(&model, 200, 50),
+        &["dark: 石家庄 Shijiazhuang (5 parts wait), 上海 Shanghai (3 parts wait)"],
+    );
+}
+
+#[test]
 fn boards_are_straight_beside_chinese_names() {
     for (width, height) in [(80, 24), (120, 40), (200, 50), (60, 16)] {
         for row in rows(&model(), width, height) {
