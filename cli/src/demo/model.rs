@@ -18,6 +18,8 @@ const CITY_RATES_MAX: usize = 60;
 const RATE_MS_MIN: u64 = 500;
 /// Messages that are kept.
 const MESSAGES_MAX: usize = 500;
+/// Warnings that are told when the screen is given back.
+const WARNINGS_LEFT_MAX: usize = 20;
 /// Rows that a page key moves.
 const PAGE: usize = 10;
 
@@ -121,6 +123,13 @@ impl Model {
     #[must_use]
     pub fn rate(&self) -> u64 {
         self.rates.back().copied().unwrap_or(0)
+    }
+
+    /// The last warnings, for those who did not see them on the screen.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let warnings = self.messages.iter().filter(|message| message.warning);
+        let skipped = warnings.clone().count().saturating_sub(WARNINGS_LEFT_MAX);
+        warnings.skip(skipped).map(|message| message.text.clone())
     }
 
     fn is_dark(&self, city: City) -> bool {

@@ -159,4 +159,8 @@ fn warnings_are_counted_until_somebody_looks() {
         tell(&mut model, Told::Note(format!("note {number}")));
     }
     assert_eq!(model.messages.len(), MESSAGES_MAX);
+    let many = (0..30).map(|number| format!(" WARN {number}")).collect();
+    assert_eq!(update(&mut model, Event::Log(many)), []);
+    let left: Vec<String> = model.warnings().collect();
+    assert_eq!((left.len(), left.last().map(String::as_str)), (WARNINGS_LEFT_MAX, Some(" WARN 29")));
 }
