@@ -8,7 +8,9 @@ use std::{
 use bytes::Bytes;
 use clearing_node::book::{Book, Effect, Stepped};
 use domain::{city::City, identity::Identity, result::RecordResult};
-use proto::{Clearing, CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, cycle_event::Body};
+use proto::{
+    Clearing, CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, clearing, cycle_event::Body,
+};
 
 use super::{
     reference::{Check, Did, Paid, Reference},
@@ -53,7 +55,27 @@ impl Partition {
         let did = self.reference.step(message, &effects, documents);
         let did = did.map_err(|why| format!("partition {} offset {offset}: {why}", self.number))?;
         self.effects.push(effects);
+        if matches!(message.body, Some(clearing::Body::Marker(_))) {
+            self.counts_add_up()?;
+        }
         Ok(did)
+    }
+
+    /// Every record that arrived has one final result, or is parked.
+    fn counts_add_up(&self) -> Check {
+        let picture = self.book.picture();
+        for (acquirer, seen) in &picture.acquirers {
+            let told = seen.results.values().sum::<u64>() + seen.parked;
+            if told != seen.arrived {
+                return Err(format!("{acquirer}: {} records arrived, {told} are told of", seen.arrived));
+            }
+        }
+        let arrived: u64 = picture.acquirers.values().map(|seen| seen.arrived).sum();
+        if arrived == self.book.booked().arrived {
+            Ok(())
+        } else {
+            Err(format!("{arrived} records are told of"))
+        }
     }
 }
 

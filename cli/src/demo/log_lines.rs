@@ -34,6 +34,14 @@ impl Hold {
     pub fn take(&self) -> Vec<String> {
         held().as_mut().map(|lines| lines.drain(..).collect()).unwrap_or_default()
     }
+
+    /// Gives lines back that shall go to standard error in the end.
+    pub fn give_back(&self, lines: impl Iterator<Item = String>) {
+        if let Some(held) = held().as_mut() {
+            let later = std::mem::take(held);
+            held.extend(lines.chain(later));
+        }
+    }
 }
 
 impl Drop for Hold {
@@ -117,5 +125,8 @@ mod tests {
         assert_eq!(lines.first().map(String::as_str), Some("line 2"));
         assert_eq!(lines.len(), LINES_MAX);
         assert!(hold.take().is_empty());
+        Lines.write_all(b"the last\n").unwrap();
+        hold.give_back(["seen before".to_owned()].into_iter());
+        assert_eq!(hold.take(), ["seen before", "the last"]);
     }
 }

@@ -18,6 +18,8 @@ const CITY_RATES_MAX: usize = 60;
 const RATE_MS_MIN: u64 = 500;
 /// Messages that are kept.
 const MESSAGES_MAX: usize = 500;
+/// Warnings that are told when the screen is given back.
+const WARNINGS_LEFT_MAX: usize = 20;
 /// Rows that a page key moves.
 const PAGE: usize = 10;
 
@@ -32,6 +34,11 @@ pub enum Event {
     Log(Vec<String>),
     /// SIGINT or SIGTERM.
     Stopped,
+    /// The picture was drawn.
+    Drawn {
+        /// Rows of the panel that found no room.
+        hidden: u16,
+    },
 }
 
 /// What lies over the picture.
@@ -118,6 +125,13 @@ impl Model {
         self.rates.back().copied().unwrap_or(0)
     }
 
+    /// The last warnings, for those who did not see them on the screen.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let warnings = self.messages.iter().filter(|message| message.warning);
+        let skipped = warnings.clone().count().saturating_sub(WARNINGS_LEFT_MAX);
+        warnings.skip(skipped).map(|message| message.text.clone())
+    }
+
     fn is_dark(&self, city: City) -> bool {
         self.now.as_ref().is_some_and(|now| now.dark.contains_key(&city))
     }
@@ -146,6 +160,10 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Order> {
             Vec::new()
         }
         Event::Stopped => end(model),
+        Event::Drawn { hidden } => {
+            model.scroll = model.scroll.min(hidden);
+            Vec::new()
+        }
         Event::Key(key) if key.kind == KeyEventKind::Release => Vec::new(),
         Event::Key(key) => press(model, key),
     }

@@ -49,7 +49,9 @@ pub fn show(
     let mut changed = true;
     loop {
         if changed {
-            screen.0.draw(|frame| draw(&model, &theme, frame)).context("failed to draw")?;
+            let mut hidden = 0;
+            screen.0.draw(|frame| hidden = draw(&model, &theme, frame)).context("failed to draw")?;
+            update(&mut model, Event::Drawn { hidden });
         }
         let (events, ended) = look(&mut changed, stop, told, &hold)?;
         for order in events.into_iter().flat_map(|event| update(&mut model, event)) {
@@ -57,9 +59,11 @@ pub fn show(
             drop(orders.send(order));
         }
         if ended {
+            hold.give_back(model.warnings());
             return Ok(());
         }
         if model.abandoned {
+            hold.give_back(model.warnings());
             drop(screen);
             drop(hold);
             // The log and the stores are made for being left at any moment.
@@ -110,6 +114,7 @@ struct Screen(Terminal<CrosstermBackend<Stdout>>);
 impl Screen {
     fn open() -> io::Result<Self> {
         enable_raw_mode()?;
+        OURS.store(true, Ordering::Relaxed);
         restore_on_panic();
         // From here on dropping gives the terminal back, also if the next steps fail.
         let screen = Self(Terminal::new(CrosstermBackend::new(stdout()))?);
@@ -124,7 +129,13 @@ impl Drop for Screen {
     }
 }
 
+/// Whether the terminal is ours. It is given back once: doing it again would move the cursor.
+static OURS: AtomicBool = AtomicBool::new(false);
+
 fn restore() {
+    if !OURS.swap(false, Ordering::Relaxed) {
+        return;
+    }
     // If the terminal has gone there is nothing to give back.
     drop(execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show));
     drop(disable_raw_mode());

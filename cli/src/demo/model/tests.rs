@@ -80,6 +80,9 @@ fn what_became_of_bad_files_is_shown_until_it_is_closed() {
     assert_eq!(model.panel, Panel::BadFiles(city("cu-2000"), became));
     press(&mut model, KeyCode::Down);
     assert_eq!((model.scroll, model.chosen), (1, 0), "arrows turn the panel's pages");
+    press(&mut model, KeyCode::PageDown);
+    assert_eq!(update(&mut model, Event::Drawn { hidden: 3 }), []);
+    assert_eq!(model.scroll, 3, "no further than there are rows");
     assert_eq!(press(&mut model, KeyCode::Esc), [], "it closes the panel, not the demo");
     assert_eq!(model.panel, Panel::None);
 }
@@ -156,4 +159,8 @@ fn warnings_are_counted_until_somebody_looks() {
         tell(&mut model, Told::Note(format!("note {number}")));
     }
     assert_eq!(model.messages.len(), MESSAGES_MAX);
+    let many = (0..30).map(|number| format!(" WARN {number}")).collect();
+    assert_eq!(update(&mut model, Event::Log(many)), []);
+    let left: Vec<String> = model.warnings().collect();
+    assert_eq!((left.len(), left.last().map(String::as_str)), (WARNINGS_LEFT_MAX, Some(" WARN 29")));
 }

@@ -1,5 +1,6 @@
 //! The cities with their traffic.
 
+use domain::city::City;
 use ratatui::{
     Frame,
     layout::{Constraint, Rect},
@@ -53,7 +54,7 @@ pub fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let most = model.city_rates.values().flatten().copied().max().unwrap_or(0);
     let rows = model.cities.iter().map(|named| row(model, named, columns, most, theme));
     let mut block = board("cities", theme);
-    if let Some(text) = dark_cities(model) {
+    if let Some(text) = dark_cities(model, area.width.saturating_sub(2)) {
         block = block.title_bottom(Line::styled(text, theme.dark));
     }
     let table = Table::new(rows, columns.widths())
@@ -110,12 +111,17 @@ fn row<'a>(model: &'a Model, named: &'a Named, columns: Columns, most: u64, them
     if absent { Row::new(cells).style(theme.faint) } else { Row::new(cells) }
 }
 
-/// What is dark, and how much waits for it.
-fn dark_cities(model: &Model) -> Option<String> {
+/// What is dark, and how much waits for it, in at most `width` cells: by name, else by number.
+fn dark_cities(model: &Model, width: u16) -> Option<String> {
     let dark = &model.now.as_ref()?.dark;
-    let one = |(city, parts): (&domain::city::City, &usize)| {
-        let parts = number(u64::try_from(*parts).unwrap_or(u64::MAX));
-        format!("{} ({parts} parts wait)", model.name(*city))
+    let parts = |parts: usize| number(u64::try_from(parts).unwrap_or(u64::MAX));
+    let one =
+        |(city, waiting): (&City, &usize)| format!("{} ({} parts wait)", model.name(*city), parts(*waiting));
+    let by_name = format!(" dark: {} ", dark.iter().map(one).collect::<Vec<_>>().join(", "));
+    let text = if Span::raw(by_name.as_str()).width() <= width.into() {
+        by_name
+    } else {
+        format!(" dark: {} home cities ({} parts wait) ", dark.len(), parts(dark.values().sum()))
     };
-    (!dark.is_empty()).then(|| format!(" dark: {} ", dark.iter().map(one).collect::<Vec<_>>().join(", ")))
+    (!dark.is_empty()).then_some(text)
 }

@@ -25,11 +25,12 @@ const RATES_ROWS: (u16, u16) = (5, 8);
 /// Terminals of this many rows are tall.
 const TALL_ROWS: u16 = 34;
 
-/// Draws everything.
-pub fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
+/// Draws everything. Returns how many rows of a panel found no room: so far it can be scrolled.
+pub fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>) -> u16 {
     let area = frame.area();
     if area.width < SIZE_MIN.0 || area.height < SIZE_MIN.1 {
-        return too_small(frame, area);
+        too_small(frame, area);
+        return 0;
     }
     let tall = area.height >= TALL_ROWS;
     let below = if tall { 6 } else { 1 };
@@ -45,7 +46,7 @@ pub fn draw(model: &Model, theme: &Theme, frame: &mut Frame<'_>) {
     messages(model, theme, frame, foot_notes);
     footer(model, theme, frame, foot);
     match &model.panel {
-        Panel::None => {}
+        Panel::None => 0,
         panel => panels::draw(model, panel, theme, frame, body),
     }
 }

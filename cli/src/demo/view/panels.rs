@@ -5,10 +5,13 @@ use ratatui::{
     Frame,
     layout::Rect,
     text::{Line, Span},
-    widgets::{Clear, Paragraph, Wrap},
+    widgets::{Clear, Padding, Paragraph},
 };
 
-use super::{Theme, text::board};
+use super::{
+    Theme,
+    text::{board, wrap},
+};
 use crate::demo::{
     facts::{BadFiles, TapName},
     model::{Model, Panel},
@@ -18,15 +21,17 @@ use crate::demo::{
 /// Cells that a column's name, and what stands in it, take in the list of quarantined lines.
 const COLUMN_WIDTH: usize = 12;
 const FOUND_WIDTH: usize = 18;
+/// Cells that the name of a step of a tap's life takes, its indent included.
+const STEP_WIDTH: usize = 17;
 /// A panel of this many cells has room for what stands in a column.
 const WITH_FOUND: usize = 96;
 
-/// Draws the panel in the middle of `area`.
-pub fn draw(model: &Model, panel: &Panel, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+/// Draws the panel in the middle of `area`. Returns how many rows found no room.
+pub fn draw(model: &Model, panel: &Panel, theme: &Theme, frame: &mut Frame<'_>, area: Rect) -> u16 {
     let width = area.width.saturating_sub(2).min(112);
     let inner = usize::from(width.saturating_sub(4)).max(1);
     let (title, lines) = match panel {
-        Panel::None => return,
+        Panel::None => return 0,
         Panel::Help => ("help".to_owned(), help(theme)),
         Panel::Messages => ("messages, the last first".to_owned(), messages(model, theme)),
         Panel::BadFiles(city, became) => (
@@ -36,21 +41,20 @@ pub fn draw(model: &Model, panel: &Panel, theme: &Theme, frame: &mut Frame<'_>, 
         Panel::Prompt(prompt) => ("trace a tap".to_owned(), question(prompt, theme)),
         Panel::Trace(tap, life) => (trace_title(tap), traced(life.as_ref(), theme)),
     };
-    let rows: usize = lines.iter().map(|line| line.width().div_ceil(inner).max(1)).sum();
-    let height = u16::try_from(rows + 2).unwrap_or(u16::MAX).min(area.height);
+    let lines: Vec<Line<'_>> = lines.iter().flat_map(|line| wrap(line, inner)).collect();
+    let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let height = rows.saturating_add(2).min(area.height);
     let place =
         Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
-    let below = u16::try_from(rows).unwrap_or(u16::MAX).saturating_sub(height.saturating_sub(2));
-    let mut block = board(&title, theme).border_style(theme.strong);
-    if below > model.scroll {
+    let hidden = rows.saturating_sub(height.saturating_sub(2));
+    let mut block = board(&title, theme).border_style(theme.strong).padding(Padding::horizontal(1));
+    if hidden > model.scroll {
         block = block.title_bottom(Line::styled(" more below: ↓ ", theme.faint).right_aligned());
     }
-    let text = Paragraph::new(lines)
-        .wrap(Wrap { trim: false })
-        .scroll((model.scroll.min(below), 0))
-        .block(block.padding(ratatui::widgets::Padding::horizontal(1)));
+    let text = Paragraph::new(lines).scroll((model.scroll.min(hidden), 0)).block(block);
     frame.render_widget(Clear, place);
     frame.render_widget(text, place);
+    hidden
 }
 
 fn help(theme: &Theme) -> Vec<Line<'static>> {
@@ -108,13 +112,12 @@ fn bad_files(city: City, became: &BadFiles, wide: bool, theme: &Theme) -> Vec<Li
             Span::styled(bad.why.clone(), theme.bad),
         ]));
     }
+    let answers = became.answers.display();
     lines.extend([
         Line::default(),
         Line::styled(became.headless.clone(), theme.strong),
         Line::styled(became.headless_receipt.clone(), theme.bad),
-        Line::default(),
-        Line::styled(format!("in {}:", became.answers.display()), theme.faint),
-        Line::styled(format!("results/{city}/, receipts/{city}.csv"), theme.faint),
+        Line::styled(format!("answers in {answers}: results/{city}/, receipts/{city}.csv"), theme.faint),
     ]);
     lines
 }
@@ -147,7 +150,17 @@ fn trace_title(tap: &TapName) -> String {
 fn traced(life: Option<&Result<Vec<String>, String>>, theme: &Theme) -> Vec<Line<'static>> {
     match life {
         None => vec![Line::styled("looking it up on the log …", theme.faint)],
-        Some(Ok(lines)) => lines.iter().map(|line| Line::from(line.clone())).collect(),
+        Some(Ok(lines)) => lines.iter().map(|line| step(line, theme)).collect(),
         Some(Err(why)) => vec![Line::styled(why.clone(), theme.bad)],
+    }
+}
+
+/// A line of a tap's life. Steps are indented, their name stands in a column of its own.
+fn step(line: &str, theme: &Theme) -> Line<'static> {
+    match line.split_at_checked(STEP_WIDTH) {
+        Some((name, what)) if name.starts_with("   ") && name.ends_with(' ') => {
+            Line::from(vec![Span::styled(name.to_owned(), theme.strong), Span::raw(what.to_owned())])
+        }
+        _ => Line::from(line.to_owned()),
     }
 }

@@ -79,7 +79,9 @@ fn model() -> Model {
 
 fn buffer(model: &Model, theme: &Theme, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(model, theme, frame)).unwrap();
+    let mut hidden = 0;
+    terminal.draw(|frame| hidden = draw(model, theme, frame)).unwrap();
+    assert!(hidden == 0 || model.panel != Panel::None);
     terminal.backend().buffer().clone()
 }
 
@@ -124,6 +126,18 @@ fn a_terminal_of_80_by_24_shows_everything() {
         "q end",
     ];
     shows(&rows, &words);
+}
+
+#[test]
+fn many_dark_cities_are_counted_where_their_names_find_no_room() {
+    let mut model = model();
+    let dark = [("cu-2000", 3), ("cu-0500", 5)].map(|(code, parts)| (city(code), parts));
+    model.now.as_mut().unwrap().dark = dark.into();
+    shows(&rows(&model, 80, 24), &["dark: 2 home cities (8 parts wait)"]);
+    shows(
+        &rows(&model, 200, 50),
+        &["dark: 石家庄 Shijiazhuang (5 parts wait), 上海 Shanghai (3 parts wait)"],
+    );
 }
 
 #[test]

@@ -89,6 +89,45 @@ pub fn spread<'a>(left: Vec<Span<'a>>, right: Vec<Span<'a>>, width: u16) -> Line
     Line::from(spans)
 }
 
+/// A line broken between words into lines of `width` cells. All but the first begin below the line's last span.
+pub fn wrap(line: &Line<'_>, width: usize) -> Vec<Line<'static>> {
+    let width = width.max(1);
+    let before = line.spans.len().saturating_sub(1);
+    let indent: usize = line.spans.iter().take(before).map(Span::width).sum();
+    let indent = if indent < width / 2 { indent } else { 0 };
+    let mut cells: Vec<(char, Style)> =
+        line.spans.iter().flat_map(|span| span.content.chars().map(|c| (c, span.style))).collect();
+    let mut lines = Vec::new();
+    loop {
+        let end = row_end(&cells, if lines.is_empty() { 0 } else { indent }, width);
+        let rest = cells.split_off(end);
+        let shift = if lines.is_empty() { 0 } else { indent };
+        let mut spans = vec![Span::raw(" ".repeat(shift))];
+        spans.extend(cells.iter().map(|(c, style)| Span::styled(c.to_string(), *style)));
+        lines.push(Line::from(spans).style(line.style));
+        cells = rest.into_iter().skip_while(|(c, _)| *c == ' ').collect();
+        if cells.is_empty() {
+            return lines;
+        }
+    }
+}
+
+/// How many of the characters a row holds that begins at cell `at`.
+fn row_end(cells: &[(char, Style)], at: usize, width: usize) -> usize {
+    let mut taken = at;
+    let mut space = None;
+    for (index, (c, _)) in cells.iter().enumerate() {
+        taken += Span::raw(c.to_string()).width();
+        if taken > width {
+            return space.unwrap_or(index).max(1);
+        }
+        if *c == ' ' && cells.get(..index).is_some_and(|before| before.iter().any(|(c, _)| *c != ' ')) {
+            space = Some(index);
+        }
+    }
+    cells.len()
+}
+
 /// Keys with what they do.
 pub fn keys<'a>(pairs: &[(&'a str, &'a str)], theme: &Theme) -> Line<'a> {
     let mut spans = vec![Span::raw(" ")];
@@ -143,6 +182,23 @@ mod tests {
         assert_eq!(percent(1, 3), "33.3 %");
         assert_eq!(percent(3, 3), "100.0 %");
         assert_eq!(percent(0, 0), "");
+    }
+
+    #[test]
+    fn lines_break_between_words_below_their_last_column() {
+        let wrapped = |line: &Line<'_>, width| {
+            wrap(line, width).iter().map(|line| line.to_string()).collect::<Vec<_>>()
+        };
+        let line = Line::from(vec![Span::raw("   card    "), Span::raw("上海 pays twenty yuan")]);
+        assert_eq!(wrapped(&line, 24), ["   card    上海 pays", "           twenty yuan"]);
+        assert_eq!(
+            wrapped(&Line::from("上海上海上海"), 5),
+            ["上海", "上海", "上海"],
+            "a word longer than a row"
+        );
+        assert_eq!(wrapped(&Line::from("some words"), 10), ["some words"]);
+        assert_eq!(wrapped(&Line::default(), 10), [""]);
+        assert_eq!(wrapped(&Line::from("宽"), 1), ["宽"], "too narrow for any");
     }
 
     #[test]
