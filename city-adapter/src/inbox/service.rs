@@ -143,7 +143,7 @@ impl InboxService {
         host: AcquirerHost,
         link: Link,
     ) -> Result<Self, InboxError> {
-        let rows = host.inbox_rows(config.city)?.into_iter().map(|(_, row)| row);
+        let rows = host.inbox_rows(config.city)?;
         let queue = Queue::load(rows, config.waiting_bytes_max).ok_or(InboxError::Row)?;
         let kept = queue.entries().filter(|entry| !entry.archived).map(|entry| entry.number).collect();
         let spool = open_spool(&config.state_dir.join(SPOOL), &kept)?;
@@ -355,8 +355,7 @@ pub fn look(state_dir: &Path, city: City, waiting_bytes_max: u64) -> Result<Stat
     drop(lock);
     // Nobody writes: the store itself says how far everything is, also after a crash.
     let snapshot = Snapshot::read(state_dir, city)?;
-    let rows = snapshot.inbox_rows().into_iter();
-    let queue = Queue::load(rows, waiting_bytes_max).ok_or(InboxError::Row)?;
+    let queue = Queue::load(snapshot.inbox_rows(), waiting_bytes_max).ok_or(InboxError::Row)?;
     let files = status::files(&queue, &Now::default(), |name| snapshot.progress(name));
     Ok(Status { running: false, ..plain(city, &queue, files) })
 }

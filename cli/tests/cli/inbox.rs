@@ -23,7 +23,7 @@ fn killed_at_any_instant_it_neither_loses_nor_repeats_a_line() {
     let _centre = edge.centre();
     let mut dice = Dice(2018);
     let mut files = BTreeMap::new();
-    let mut next = 1;
+    let (mut next, mut midway, inbox) = (1, 0, edge.path("inbox"));
     let mut put = |dice: &mut Dice| {
         // Some of one batch, some of several groups of batches.
         let lines = [50, 3_000, 40_000][usize::try_from(dice.below(3)).unwrap()];
@@ -45,7 +45,11 @@ fn killed_at_any_instant_it_neither_loses_nor_repeats_a_line() {
             thread::sleep(until.saturating_duration_since(Instant::now()));
         }
         assert_eq!(adapter.kill().code, None, "it was at work when it was killed");
+        let files = edge.status()["files"].as_array().unwrap().clone();
+        let way = |way: &str| files.iter().any(|file| file["way"] == way);
+        midway += u32::from(way("taking") || way("accepted") || fs::read_dir(&inbox).unwrap().count() > 0);
     }
+    assert!(midway >= KILLS / 3, "only {midway} kills met a file on its way to the log");
     let all = files;
     let mut adapter = edge.adapter();
     wait_for("the last run", || {
