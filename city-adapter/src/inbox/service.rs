@@ -25,6 +25,8 @@ use crate::acquirer::{AcquirerError, AcquirerHost, Patience, Snapshot};
 
 /// The adapter's folder of accepted files, in its state folder.
 const SPOOL: &str = "spool";
+/// The part of troubles that are of single files in the inbox.
+pub(super) const INBOX_FILES: &str = "files";
 /// How long a thread that cannot go on waits before it tries again.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// How long a state folder is tried to be taken.
@@ -273,7 +275,7 @@ impl Shared {
         };
         let away = self.link.away();
         let mut add = |what: &str, why: String, since: SystemTime| {
-            troubles.push(Trouble { what: what.to_owned(), why, since: local_time(since) });
+            troubles.push(Trouble { what: what.to_owned(), why, since: local_time(since), holds: true });
         };
         if let Some(away) = &away {
             add("log", format!("it does not answer: {}", away.why), away.since);
@@ -283,14 +285,15 @@ impl Shared {
         let queue = self.queue();
         let progress = |name: &str| self.host.progress(self.config.city, name);
         let files = status::files(&queue, &now, progress);
-        Status {
+        let mut status = Status {
             log_away_since: away.map(|away| local_time(away.since)),
             business_date: now.open,
             refused_bytes,
-            ready: troubles.is_empty() && now.open.is_some(),
             troubles,
             ..plain(self.config.city, &queue, files)
-        }
+        };
+        status.ready = status.not_ready().is_empty();
+        status
     }
 
     pub(super) fn write_status(&self, status: &Status) {
@@ -302,13 +305,15 @@ impl Shared {
 
 impl Live {
     fn shown(&self) -> Vec<Trouble> {
-        let all = self.troubles.values().flatten();
-        let one = |(what, (why, since)): (&String, &(String, SystemTime))| Trouble {
-            what: what.clone(),
-            why: why.clone(),
-            since: local_time(*since),
-        };
-        all.map(one).collect()
+        let mut shown = Vec::new();
+        for (part, troubles) in &self.troubles {
+            for (what, (why, since)) in troubles {
+                let holds = *part != INBOX_FILES;
+                let since = local_time(*since);
+                shown.push(Trouble { what: what.clone(), why: why.clone(), since, holds });
+            }
+        }
+        shown
     }
 }
 

@@ -100,6 +100,34 @@ fn without_kafka_it_starts_accepts_fills_up_and_later_catches_up_by_itself() {
     assert!(centre.iter_mut().all(|service| service.ended().is_none()), "the centre lived through it");
 }
 
+/// A city that hands in a day of many lines at once.
+#[test]
+fn a_huge_file_is_taken_in_bounded_memory_and_its_progress_is_shown() {
+    const LINES: usize = 1_000_000;
+    let edge = Edge::new(Broker::shared().bootstrap(), "");
+    let _node = edge.node();
+    edge.wait_until_open();
+    let line = edge.taps([1]).lines().nth(1).unwrap().to_owned();
+    edge.put("2018-09-01.csv", format!("{HEADER}{}", format!("{line}\n").repeat(LINES)));
+    let adapter = edge.adapter();
+    let mut seen = BTreeMap::new();
+    wait_for("the huge file on the log", || {
+        let status = edge.status();
+        let file = status["files"].as_array()?.first()?.clone();
+        let way = file["way"].as_str()?.to_owned();
+        seen.insert(way.clone(), (file["bytes_copied"].as_u64()?, file["lines"].as_u64()?));
+        (way == "published").then_some(())
+    });
+    let (_, lines) = seen["taking"];
+    assert!(0 < lines && lines < LINES as u64, "{seen:?}");
+    assert_eq!(seen["published"].1, LINES as u64);
+    let memory = fs::read_to_string(format!("/proc/{}/status", adapter.id())).unwrap();
+    let peak = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let peak_mib = peak.unwrap().trim().parse::<u64>().unwrap() / 1024;
+    assert!(peak_mib < 150, "{peak_mib} MiB for a file of {} MiB", ((line.len() + 1) * LINES) >> 20);
+    adapter.signal("TERM").ok();
+}
+
 #[test]
 fn a_corrected_quarantine_file_is_sent_as_a_new_one() {
     let edge = Edge::new(Broker::shared().bootstrap(), "");

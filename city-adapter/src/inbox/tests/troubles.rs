@@ -33,6 +33,7 @@ fn what_is_no_file_is_told_and_the_rest_goes_on() {
         let told = wait_trouble(&service, what);
         assert!(told.contains(why), "{told}");
     }
+    assert!(service.status().ready, "the rest works");
     assert_eq!(world.files(), ["good.csv"]);
     assert_eq!(world.read("secret.csv"), text([7]));
 }
