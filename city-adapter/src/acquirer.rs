@@ -247,11 +247,11 @@ impl AcquirerHost {
         held.iter_mut().try_for_each(|desk| desk.reload(&self.shared.store))
     }
 
-    /// What was kept for a city's inbox: a row for each file, by its number.
+    /// What was kept for a city's inbox: a row for each file, in the order of their numbers.
     ///
     /// # Errors
     /// [`AcquirerError::Store`].
-    pub fn inbox_rows(&self, city: City) -> Result<Vec<(Vec<u8>, Vec<u8>)>, AcquirerError> {
+    pub fn inbox_rows(&self, city: City) -> Result<Vec<Vec<u8>>, AcquirerError> {
         self.shared.store.files(city)
     }
 

@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use cu_log::{
     Commit, Entry, Log, LogError, Partition, Reader, TopicSpec, append_and_wait,
-    kafka::{KafkaConfig, KafkaLog},
+    kafka::{KafkaConfig, KafkaLog, LastingKafka},
     testing::{Broker, unique_prefix},
 };
 use rdkafka::{
@@ -116,6 +116,29 @@ fn nothing_lands_behind_a_refused_message() {
 
     fill(&connect(Broker::shared().bootstrap()), &wide, 1);
     assert_eq!(log.bounds(&wide).unwrap(), 0..1);
+}
+
+#[test]
+fn a_lasting_log_needs_no_broker_to_begin_with_and_its_next_writer_works_after_a_failure() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let away = LastingKafka::new(KafkaConfig::new(&nobody, "trouble"));
+    assert!(away.ask(Duration::from_millis(10)).is_err());
+    assert!(away.writer().is_err());
+
+    let log = LastingKafka::new(KafkaConfig::new(Broker::shared().bootstrap(), "trouble"));
+    log.ask(PATIENCE).unwrap();
+    let name = format!("{}narrow", unique_prefix());
+    let narrow = NewTopic::new(&name, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "1000");
+    wait(admin().create_topics([&narrow], &AdminOptions::new())).unwrap();
+    log.create_topics(&[TopicSpec { name: name.clone(), partitions: 1 }]).unwrap();
+    let narrow = Partition::new(&name, 0);
+    let mut writer = log.writer().unwrap();
+    let large = Bytes::from((0..100_000_u64).flat_map(u64::to_be_bytes).collect::<Vec<u8>>());
+    append_and_wait(&mut *writer, &narrow, large, PATIENCE).unwrap_err();
+    let behind = writer.append(vec![(narrow.clone(), numbered(0))], Box::new(|_| panic!("told")));
+    assert!(behind.is_err(), "the writer that failed goes on refusing");
+    append_and_wait(&mut *log.writer().unwrap(), &narrow, numbered(1), PATIENCE).unwrap();
+    assert_eq!(log.bounds(&narrow).unwrap(), 0..1);
 }
 
 #[test]

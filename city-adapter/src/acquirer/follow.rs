@@ -73,13 +73,16 @@ impl AcquirerHost {
         Ok(())
     }
 
-    /// Why results are not followed, if they are not.
+    /// Whether results are followed.
     #[must_use]
-    pub fn not_following(&self) -> Option<String> {
-        if let Some(why) = &*lock(&self.shared.following) {
-            return Some(why.clone());
-        }
-        lock(&self.following).is_none().then(|| "they are not followed yet".to_owned())
+    pub fn is_following(&self) -> bool {
+        lock(&self.following).is_some() && self.follow_failure().is_none()
+    }
+
+    /// Why results are not followed any more, if following them failed.
+    #[must_use]
+    pub fn follow_failure(&self) -> Option<String> {
+        lock(&self.shared.following).clone()
     }
 
     /// Waits until every batch of `cities` has a result (stopped cities are not waited for).

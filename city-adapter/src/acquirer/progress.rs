@@ -85,7 +85,7 @@ impl Snapshot {
     pub fn read(state: &Path, city: City) -> Result<Self, AcquirerError> {
         let store = Store::look(&state.join(JOURNAL))?;
         let journal = Journal::load(city, store.rows(city)?)?;
-        let inbox = store.files(city)?.into_iter().map(|(_, row)| row).collect();
+        let inbox = store.files(city)?;
         Ok(Self { journal, inbox })
     }
 

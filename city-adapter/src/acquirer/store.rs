@@ -86,11 +86,11 @@ impl Store {
         self.with(|db| self.rows_of(city, db.iterator(start(&city.spelling()))))
     }
 
-    /// What the inbox remembers of a city's files, by their numbers.
-    pub fn files(&self, city: City) -> Result<Vec<Row>, AcquirerError> {
+    /// What the inbox remembers of a city's files, in the order of their numbers.
+    pub fn files(&self, city: City) -> Result<Vec<Vec<u8>>, AcquirerError> {
         self.with(|db| {
             let rows = db.iterator_cf(self.inbox(db)?, start(&city.spelling()));
-            self.rows_of(city, rows)
+            Ok(self.rows_of(city, rows)?.into_iter().map(|(_, row)| row).collect())
         })
     }
 

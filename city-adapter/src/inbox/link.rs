@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use cu_log::{Log, LogError, topics::Topics};
@@ -22,6 +22,9 @@ use crate::acquirer::AcquirerHost;
 
 /// How often the log is asked.
 const EVERY: Duration = Duration::from_millis(500);
+
+/// How long a failure is told after it was tried again.
+const TELL: Duration = Duration::from_secs(3);
 
 /// Asks the log once whether it answers.
 pub type Ask = Box<dyn Fn() -> Result<(), LogError> + Send>;
@@ -63,6 +66,8 @@ struct State {
     /// What keeps it from following a log that answers.
     trouble: Option<String>,
     scheme: Option<Arc<SchemeView>>,
+    /// When and why results could not be taken in last.
+    results_failed: Option<(Instant, String)>,
 }
 
 impl Link {
@@ -79,7 +84,13 @@ impl Link {
     ) -> std::io::Result<Self> {
         // Until it has answered once it is away.
         let away = Away { since: SystemTime::now(), why: "it has not answered yet".to_owned() };
-        let state = Mutex::new(State { away: Some(away), warned: false, trouble: None, scheme: None });
+        let state = Mutex::new(State {
+            away: Some(away),
+            warned: false,
+            trouble: None,
+            scheme: None,
+            results_failed: None,
+        });
         let shared = Arc::new(Shared { city, state, stop: AtomicBool::new(false) });
         let mine = Arc::clone(&shared);
         let thread = thread::Builder::new().name("link".to_owned()).spawn(move || {
@@ -110,7 +121,6 @@ impl Link {
     }
 
     /// A function that finds what the log says of rules and cycles, for other threads.
-    #[must_use]
     pub fn scheme_of(&self) -> impl Fn() -> Option<Arc<SchemeView>> + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
         move || shared.state().scheme.clone()
@@ -180,12 +190,20 @@ impl Shared {
             let before = self.state().scheme.replace(Arc::new(scheme));
             drop(before);
         }
-        if host.not_following().is_some() {
+        if let Some(why) = host.follow_failure() {
+            self.state().results_failed = Some((Instant::now(), why));
+        }
+        if !host.is_following() {
             host.follow(&[self.city]).map_err(|error| {
                 let why = whole_text(&error);
                 format!("the results cannot be followed: {why}; is {} in the rulebook?", self.city)
             })?;
         }
-        Ok(())
+        let mut state = self.state();
+        state.results_failed.take_if(|(at, _)| at.elapsed() > TELL);
+        match &state.results_failed {
+            Some((_, why)) => Err(format!("the results could not be taken in: {why}")),
+            None => Ok(()),
+        }
     }
 }

@@ -12,7 +12,7 @@ use runtime::whole_text;
 use super::{
     listing::list,
     queue::{End, Entry, New},
-    service::{PAUSE, Shared},
+    service::{INBOX_FILES, PAUSE, Shared},
     spool::remove_source,
     status::{Status, archive_path, local_time},
     watch::{Found, Watch},
@@ -56,7 +56,7 @@ impl Shared {
         let arriving = watch.arriving(self.started.elapsed());
         self.live().now.arriving = arriving.map(|(path, len)| (path.display().to_string(), len)).collect();
         let mut troubles = std::mem::take(&mut listing.troubles);
-        let mut refused_bytes = 0;
+        let (mut full, mut refused_bytes) = (BTreeMap::new(), 0);
         for found in complete {
             if self.stopping() {
                 return;
@@ -69,7 +69,7 @@ impl Shared {
                 }
                 Err(Stays::NoRoom(why)) => {
                     refused_bytes += found.stamp.len;
-                    troubles.entry("journal".to_owned()).or_insert(why);
+                    full.entry("journal".to_owned()).or_insert(why);
                 }
                 Err(Stays::Other(why)) => {
                     troubles.insert(found.path.display().to_string(), why);
@@ -77,7 +77,8 @@ impl Shared {
             }
         }
         self.live().refused_bytes = refused_bytes;
-        self.tell("inbox", troubles);
+        self.tell("inbox", full);
+        self.tell(INBOX_FILES, troubles);
     }
 
     /// Accepts a file: when this returns it is durable here and gone from the inbox, or what it returns says why

@@ -25,6 +25,8 @@ use crate::acquirer::{AcquirerError, AcquirerHost, Patience, Snapshot};
 
 /// The adapter's folder of accepted files, in its state folder.
 const SPOOL: &str = "spool";
+/// The part of troubles that are of single files in the inbox.
+pub(super) const INBOX_FILES: &str = "files";
 /// How long a thread that cannot go on waits before it tries again.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// How long a state folder is tried to be taken.
@@ -143,7 +145,7 @@ impl InboxService {
         host: AcquirerHost,
         link: Link,
     ) -> Result<Self, InboxError> {
-        let rows = host.inbox_rows(config.city)?.into_iter().map(|(_, row)| row);
+        let rows = host.inbox_rows(config.city)?;
         let queue = Queue::load(rows, config.waiting_bytes_max).ok_or(InboxError::Row)?;
         let kept = queue.entries().filter(|entry| !entry.archived).map(|entry| entry.number).collect();
         let spool = open_spool(&config.state_dir.join(SPOOL), &kept)?;
@@ -273,7 +275,7 @@ impl Shared {
         };
         let away = self.link.away();
         let mut add = |what: &str, why: String, since: SystemTime| {
-            troubles.push(Trouble { what: what.to_owned(), why, since: local_time(since) });
+            troubles.push(Trouble { what: what.to_owned(), why, since: local_time(since), holds: true });
         };
         if let Some(away) = &away {
             add("log", format!("it does not answer: {}", away.why), away.since);
@@ -283,14 +285,15 @@ impl Shared {
         let queue = self.queue();
         let progress = |name: &str| self.host.progress(self.config.city, name);
         let files = status::files(&queue, &now, progress);
-        Status {
+        let mut status = Status {
             log_away_since: away.map(|away| local_time(away.since)),
             business_date: now.open,
             refused_bytes,
-            ready: troubles.is_empty() && now.open.is_some(),
             troubles,
             ..plain(self.config.city, &queue, files)
-        }
+        };
+        status.ready = status.not_ready().is_empty();
+        status
     }
 
     pub(super) fn write_status(&self, status: &Status) {
@@ -302,13 +305,15 @@ impl Shared {
 
 impl Live {
     fn shown(&self) -> Vec<Trouble> {
-        let all = self.troubles.values().flatten();
-        let one = |(what, (why, since)): (&String, &(String, SystemTime))| Trouble {
-            what: what.clone(),
-            why: why.clone(),
-            since: local_time(*since),
-        };
-        all.map(one).collect()
+        let mut shown = Vec::new();
+        for (part, troubles) in &self.troubles {
+            for (what, (why, since)) in troubles {
+                let holds = *part != INBOX_FILES;
+                let since = local_time(*since);
+                shown.push(Trouble { what: what.clone(), why: why.clone(), since, holds });
+            }
+        }
+        shown
     }
 }
 
@@ -355,8 +360,7 @@ pub fn look(state_dir: &Path, city: City, waiting_bytes_max: u64) -> Result<Stat
     drop(lock);
     // Nobody writes: the store itself says how far everything is, also after a crash.
     let snapshot = Snapshot::read(state_dir, city)?;
-    let rows = snapshot.inbox_rows().into_iter();
-    let queue = Queue::load(rows, waiting_bytes_max).ok_or(InboxError::Row)?;
+    let queue = Queue::load(snapshot.inbox_rows(), waiting_bytes_max).ok_or(InboxError::Row)?;
     let files = status::files(&queue, &Now::default(), |name| snapshot.progress(name));
     Ok(Status { running: false, ..plain(city, &queue, files) })
 }

@@ -115,6 +115,8 @@ pub struct Trouble {
     pub why: String,
     /// Since when, UTC+8.
     pub since: String,
+    /// Whether it keeps the adapter from its work, and not only one file from being accepted.
+    pub holds: bool,
 }
 
 /// The state of an adapter.
@@ -126,7 +128,7 @@ pub struct Status {
     pub running: bool,
     /// When this was written, UTC+8.
     pub at: String,
-    /// Whether it does all of its work.
+    /// Whether it does its work: a single file that cannot be accepted does not matter.
     pub ready: bool,
     /// Since when the log has not answered, UTC+8; absent if it answers.
     pub log_away_since: Option<String>,
@@ -146,6 +148,20 @@ pub struct Status {
     pub troubles: Vec<Trouble>,
     /// Files under way, and the last ones that were archived.
     pub files: Vec<FileStatus>,
+}
+
+impl Status {
+    /// What keeps the adapter from its work.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<String> {
+        let holding = self.troubles.iter().filter(|trouble| trouble.holds);
+        let mut why: Vec<String> =
+            holding.map(|t| format!("{}: {} (since {})", t.what, t.why, t.since)).collect();
+        if self.business_date.is_none() && why.is_empty() {
+            why.push("no cycle is open".to_owned());
+        }
+        why
+    }
 }
 
 /// What is going on at this moment, of which the store knows nothing.

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,8 +15,8 @@ use std::{
 use cu_log::{Log, LogError, append_and_wait, embedded::EmbeddedLog, topics::Topics};
 use domain::{city::City, date::Date, rulebook::Rulebook};
 use proto::{
-    BatchResult, CycleEvent, CycleName, Message, Opened, Opening, RulebookDocument, TapBatch,
-    cycle_event::Body,
+    BatchResult, CycleEvent, CycleName, Message, Opened, Opening, ResultException, RulebookDocument,
+    TapBatch, cycle_event::Body,
 };
 use tempfile::TempDir;
 
@@ -164,13 +164,23 @@ impl World {
 
     /// Calls everything in a batch cleared.
     fn clear(&self, batch: &TapBatch) {
+        self.answer(batch, Vec::new());
+    }
+
+    /// Calls everything in a batch rejected, which takes more room.
+    fn reject(&self, batch: &TapBatch) {
+        let rejected = |position| ResultException { position, result: 16, cycle: 1 };
+        self.answer(batch, (0..batch.records).map(rejected).collect());
+    }
+
+    fn answer(&self, batch: &TapBatch, exceptions: Vec<ResultException>) {
         let result = BatchResult {
             acquirer: batch.acquirer.clone(),
             number: batch.number,
             digest: batch.digest.clone(),
             records: batch.records,
             cycle: 1,
-            exceptions: Vec::new(),
+            exceptions,
             cycles: vec![CycleName { cycle: 1, name: "2018-09-01-001".to_owned() }],
         };
         self.append(&self.topics.results(city()), &result);
@@ -224,8 +234,13 @@ fn file(status: &Status, path: &str) -> Option<FileStatus> {
 /// Waits until something is said to be wrong, and returns what.
 #[track_caller]
 fn wait_trouble(service: &InboxService, what: &str) -> String {
-    wait_for(&format!("trouble with {what}"), || {
+    let until = Instant::now() + WAIT;
+    loop {
         let troubles = service.status().troubles;
-        troubles.into_iter().find(|trouble| trouble.what.contains(what)).map(|trouble| trouble.why)
-    })
+        if let Some(trouble) = troubles.iter().find(|trouble| trouble.what.contains(what)) {
+            return trouble.why.clone();
+        }
+        assert!(Instant::now() < until, "no trouble with {what}, but {troubles:?}");
+        thread::sleep(Duration::from_millis(10));
+    }
 }

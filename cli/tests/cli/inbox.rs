@@ -23,7 +23,7 @@ fn killed_at_any_instant_it_neither_loses_nor_repeats_a_line() {
     let _centre = edge.centre();
     let mut dice = Dice(2018);
     let mut files = BTreeMap::new();
-    let mut next = 1;
+    let (mut next, mut midway, inbox) = (1, 0, edge.path("inbox"));
     let mut put = |dice: &mut Dice| {
         // Some of one batch, some of several groups of batches.
         let lines = [50, 3_000, 40_000][usize::try_from(dice.below(3)).unwrap()];
@@ -45,7 +45,11 @@ fn killed_at_any_instant_it_neither_loses_nor_repeats_a_line() {
             thread::sleep(until.saturating_duration_since(Instant::now()));
         }
         assert_eq!(adapter.kill().code, None, "it was at work when it was killed");
+        let files = edge.status()["files"].as_array().unwrap().clone();
+        let way = |way: &str| files.iter().any(|file| file["way"] == way);
+        midway += u32::from(way("taking") || way("accepted") || fs::read_dir(&inbox).unwrap().count() > 0);
     }
+    assert!(midway >= KILLS / 3, "only {midway} kills met a file on its way to the log");
     let all = files;
     let mut adapter = edge.adapter();
     wait_for("the last run", || {
@@ -94,6 +98,34 @@ fn without_kafka_it_starts_accepts_fills_up_and_later_catches_up_by_itself() {
     edge.check_log(&files);
     edge.check_results(&files);
     assert!(centre.iter_mut().all(|service| service.ended().is_none()), "the centre lived through it");
+}
+
+/// A city that hands in a day of many lines at once.
+#[test]
+fn a_huge_file_is_taken_in_bounded_memory_and_its_progress_is_shown() {
+    const LINES: usize = 1_000_000;
+    let edge = Edge::new(Broker::shared().bootstrap(), "");
+    let _node = edge.node();
+    edge.wait_until_open();
+    let line = edge.taps([1]).lines().nth(1).unwrap().to_owned();
+    edge.put("2018-09-01.csv", format!("{HEADER}{}", format!("{line}\n").repeat(LINES)));
+    let adapter = edge.adapter();
+    let mut seen = BTreeMap::new();
+    wait_for("the huge file on the log", || {
+        let status = edge.status();
+        let file = status["files"].as_array()?.first()?.clone();
+        let way = file["way"].as_str()?.to_owned();
+        seen.insert(way.clone(), (file["bytes_copied"].as_u64()?, file["lines"].as_u64()?));
+        (way == "published").then_some(())
+    });
+    let (_, lines) = seen["taking"];
+    assert!(0 < lines && lines < LINES as u64, "{seen:?}");
+    assert_eq!(seen["published"].1, LINES as u64);
+    let memory = fs::read_to_string(format!("/proc/{}/status", adapter.id())).unwrap();
+    let peak = memory.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let peak_mib = peak.unwrap().trim().parse::<u64>().unwrap() / 1024;
+    assert!(peak_mib < 150, "{peak_mib} MiB for a file of {} MiB", ((line.len() + 1) * LINES) >> 20);
+    adapter.signal("TERM").ok();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What goes wrong around an inbox: it is told, nothing is lost, nothing comes twice, and it heals.
 
-use std::os::unix::fs::symlink;
+use std::{os::unix::fs::symlink, process::Command};
 
 use super::*;
 
@@ -33,6 +33,7 @@ fn what_is_no_file_is_told_and_the_rest_goes_on() {
         let told = wait_trouble(&service, what);
         assert!(told.contains(why), "{told}");
     }
+    assert!(service.status().ready, "the rest works");
     assert_eq!(world.files(), ["good.csv"]);
     assert_eq!(world.read("secret.csv"), text([7]));
 }
@@ -80,4 +81,66 @@ fn a_quarantine_that_cannot_be_written_holds_the_file_until_it_can() {
     assert_eq!(wait_way(&service, "a.csv", Way::Published).quarantined, 1);
     assert_eq!(world.tree("quarantine"), ["a.csv"]);
     assert_eq!(world.batches().len(), 1);
+}
+
+/// A small file system of its own; unmounted at the end.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Smaller than what the store sets aside for what is written next. `None` where mounting is not allowed.
+    fn new(path: PathBuf) -> Option<Self> {
+        fs::create_dir_all(&path).unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(&path);
+        mount.output().ok()?.status.success().then_some(Self(path))
+    }
+
+    /// Takes all the room there is.
+    fn fill(&self) {
+        let mut ballast = OpenOptions::new().create(true).append(true).open(self.0.join("ballast")).unwrap();
+        for len in [1 << 20, 1 << 12, 1 << 6, 1] {
+            while ballast.write_all(&vec![0; len]).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.0.join("ballast")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_in_the_journal_is_told_and_heals() {
+    let world = World::new();
+    // Where mounting is not allowed nothing can be said.
+    let Some(disk) = Disk::new(world.path("state")) else { return };
+    let service = world.start();
+    world.put("a.csv", text(1..=4_000));
+    wait_way(&service, "a.csv", Way::Published);
+
+    disk.fill();
+    world.put("b.csv", text(5_000..10_000));
+    let why = wait_trouble(&service, "b.csv");
+    assert!(why.contains("No space left") && why.contains("tried again"), "{why}");
+    assert_eq!(world.tree("inbox"), ["b.csv"], "it stays where it was");
+    // What the log says cannot be journaled either, and is not lost.
+    world.reject(&world.batches()[0]);
+    let why = wait_trouble(&service, "log");
+    assert!(why.contains("journal") && why.contains("No space left"), "{why}");
+    assert_eq!(service.failed(), None);
+    assert!(!service.status().ready);
+
+    disk.free();
+    wait_way(&service, "a.csv", Way::Done);
+    wait_way(&service, "b.csv", Way::Published);
+    wait_for("no trouble", || service.status().ready.then_some(()));
+    assert_eq!(world.files(), ["a.csv", "b.csv"]);
+    assert_eq!(world.batches().len(), 3);
+    assert_eq!(world.read("out/results/cu-2000/a.csv").matches(",rejected,").count(), 4_000);
+    drop(service);
 }
