@@ -1,8 +1,8 @@
 //! Progress on a terminal; silent elsewhere.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 /// A counter of lines, shown on standard error while work goes on, if that is a terminal.
 #[derive(Debug)]
@@ -13,9 +13,9 @@ impl Progress {
     #[must_use]
     pub fn lines(what: &'static str) -> Self {
         let bar = ProgressBar::new_spinner();
-        let template = "{spinner} {human_pos} {msg}, {per_sec}";
+        let template = "{spinner} {human_pos} {msg}, {rate}";
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", rate));
         }
         bar.set_message(what);
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -48,9 +48,9 @@ impl Progress {
     #[must_use]
     pub fn of(lines: u64, what: &'static str) -> Self {
         let bar = ProgressBar::new(lines);
-        let template = "{bar:30} {human_pos}/{human_len} {msg}, {per_sec}, {eta} left";
+        let template = "{bar:30} {human_pos}/{human_len} {msg}, {rate}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", rate));
         }
         bar.set_message(what);
         Self(bar)
@@ -66,4 +66,10 @@ impl Progress {
     pub fn is_hidden(&self) -> bool {
         self.0.is_hidden()
     }
+}
+
+/// Whole lines a second.
+fn rate(state: &ProgressState, to: &mut dyn Write) {
+    // The line is drawn again soon.
+    let _ = write!(to, "{}/s", HumanCount(state.per_sec() as u64));
 }

@@ -115,6 +115,12 @@ impl SchemeView {
         lock(&self.shared).rulebooks.values().cloned().collect()
     }
 
+    /// Why the cycles are not followed any more, if that is so.
+    #[must_use]
+    pub fn failed(&self) -> Option<String> {
+        lock(&self.shared).failed.clone()
+    }
+
     /// Waits until `found` finds what it looks for.
     ///
     /// # Errors

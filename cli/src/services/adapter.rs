@@ -113,6 +113,9 @@ pub(super) fn run(config: Config) -> Result<()> {
         if issuing.as_ref().is_some_and(JoinHandle::is_finished) {
             bail!("the issuing side has ended; nobody judges the cards of {}", config.city);
         }
+        if let Some(why) = scheme.failed() {
+            bail!("the cycles cannot be followed any more: {why}");
+        }
         let mut missing: Vec<Missing> =
             watch.trouble().map(|why| Missing::new("log", why)).into_iter().collect();
         if scheme.open_cycle().is_none() {
