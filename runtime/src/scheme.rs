@@ -115,7 +115,7 @@ impl SchemeView {
         lock(&self.shared).rulebooks.values().cloned().collect()
     }
 
-    /// Why the cycles are not followed any more, if that is so.
+    /// Why it does not follow any more, if so.
     #[must_use]
     pub fn failed(&self) -> Option<String> {
         lock(&self.shared).failed.clone()
