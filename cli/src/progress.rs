@@ -1,8 +1,8 @@
 //! Progress on a terminal; silent elsewhere.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Write, sync::Arc, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 /// A counter, shown on standard error while work goes on, if that is a terminal.
 #[derive(Clone, Debug)]
@@ -12,13 +12,13 @@ impl Progress {
     /// Lines whose end is not known.
     #[must_use]
     pub fn lines(what: &'static str) -> Self {
-        Self::styled(ProgressBar::new_spinner(), what, "{spinner} {human_pos} {msg}, {per_sec}")
+        Self::styled(ProgressBar::new_spinner(), what, "{spinner} {human_pos} {msg}, {rate}")
     }
 
     /// Things of which there are `total`: a bar with the time that is left.
     #[must_use]
     pub fn of(what: &'static str, total: u64) -> Self {
-        let template = "{bar:32} {human_pos} of {human_len} {msg}, {per_sec}, {eta} left";
+        let template = "{bar:32} {human_pos} of {human_len} {msg}, {rate}, {eta} left";
         Self::styled(ProgressBar::new(total), what, template)
     }
 
@@ -31,7 +31,7 @@ impl Progress {
 
     fn styled(bar: ProgressBar, what: &'static str, template: &str) -> Self {
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("━━ "));
+            bar.set_style(style.progress_chars("━━ ").with_key("rate", rate));
         }
         bar.set_message(what);
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -101,9 +101,9 @@ impl Progress {
     #[must_use]
     pub fn of(lines: u64, what: &'static str) -> Self {
         let bar = ProgressBar::new(lines);
-        let template = "{bar:30} {human_pos}/{human_len} {msg}, {per_sec}, {eta} left";
+        let template = "{bar:30} {human_pos}/{human_len} {msg}, {rate}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", rate));
         }
         bar.set_message(what);
         Self(bar)
@@ -119,4 +119,10 @@ impl Progress {
     pub fn is_hidden(&self) -> bool {
         self.0.is_hidden()
     }
+}
+
+/// Whole lines a second.
+fn rate(state: &ProgressState, to: &mut dyn Write) {
+    // The line is drawn again soon.
+    let _ = write!(to, "{}/s", HumanCount(state.per_sec() as u64));
 }

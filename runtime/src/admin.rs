@@ -9,6 +9,7 @@
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -18,16 +19,27 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
-use tower::limit::GlobalConcurrencyLimitLayer;
+use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 
 use crate::{metrics::Common, whole_text};
 
 /// The largest body of a request, bytes.
 const BODY_LEN_MAX: usize = 16 * 1024;
-/// Requests that are answered at a time; more of them wait.
-const REQUESTS_MAX: usize = 32;
+/// Connections at a time; more of them wait.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a request may take to say what it wants.
+const HEADER_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How long a connection may stay; a cut-off may take a while.
+const CONNECTION_MAX: Duration = Duration::from_secs(120);
+/// Pause when no connection can be taken, for want of file descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// What Prometheus asks for.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -200,16 +212,41 @@ pub fn serve(
 ) -> std::io::Result<()> {
     let _inside = tokio.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let routes = routes(board.clone()).merge(more);
-    let limited = routes
-        .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
-        .layer(GlobalConcurrencyLimitLayer::new(REQUESTS_MAX));
-    tokio.spawn(async move {
-        if let Err(error) = axum::serve(listener, limited).await {
-            tracing::error!("the admin port has ended: {}", whole_text(&error));
-        }
-    });
+    let routes = routes(board.clone()).merge(more).layer(DefaultBodyLimit::max(BODY_LEN_MAX));
+    tokio.spawn(accept(listener, routes));
     Ok(())
+}
+
+async fn accept(listener: tokio::net::TcpListener, routes: Router) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let routes = routes.clone();
+                tokio::spawn(async move {
+                    answer(stream, routes).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!("the admin port cannot take a connection: {error}");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Answers what comes over one connection, for a bounded time.
+async fn answer(stream: TcpStream, routes: Router) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_WAIT_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    match timeout(CONNECTION_MAX, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!("a connection of the admin port ended: {}", whole_text(&error)),
+        Err(_) => tracing::debug!("a connection of the admin port was open for too long"),
+    }
 }
 
 fn routes(board: Board) -> Router {

@@ -195,18 +195,12 @@ impl Play<'_> {
         print(output, &facts, &[fed, refused])?;
         let number = |n: u64| thousands(&n.to_string());
         let rate = done.taps.saturating_mul(1_000).checked_div(millis).unwrap_or(done.taps);
-        say(
-            output,
-            &format!(
-                "\n{} taps in {} pieces handed in within {}.{} s ({} taps/s); {} pieces were handed in before",
-                number(done.taps),
-                number(done.pieces),
-                millis / 1_000,
-                millis % 1_000 / 100,
-                number(rate),
-                number(done.before)
-            ),
-        );
+        let (taps, pieces, rate) = (number(done.taps), number(done.pieces), number(rate));
+        let took = format!("{}.{} s", millis / 1_000, millis % 1_000 / 100);
+        say(output, &format!("\n{taps} taps in {pieces} pieces handed in within {took} ({rate} taps/s)"));
+        if done.before > 0 {
+            say(output, &format!("{} pieces were handed in before", number(done.before)));
+        }
         if self.args.inbox_of.is_empty() {
             let config = self.args.local.join("config/clearing-node.toml");
             say(output, &format!("next: cityunion cycle cut-off --config {}", config.display()));

@@ -135,6 +135,9 @@ pub(super) fn run(config: Config) -> Result<()> {
         if let Some(why) = node.failed() {
             bail!("the clearing node stands still: {why}");
         }
+        if let Some(why) = scheme.failed() {
+            bail!("the cycles cannot be followed any more: {why}");
+        }
         cycles.look(&node);
         metrics.show(&node, |partition| watch.end(&topics.clearing(partition)));
         Ok(missing(&node, &watch, &ends))

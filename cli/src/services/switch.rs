@@ -92,6 +92,9 @@ pub(super) fn run(config: Config) -> Result<()> {
     frame.run(|| {
         let status = switch.status();
         metrics.show(&status, |city| watch.end(&taps.taps(city)));
+        if let Some(why) = scheme.failed() {
+            bail!("the cycles cannot be followed any more: {why}");
+        }
         match switch.failed() {
             Some(why) => bail!("the switch stands still: {why}"),
             None => Ok(missing(&switch, &watch)),

@@ -156,7 +156,11 @@ fn cleared_alone(local: &Local) -> PathBuf {
 fn a_day_through_real_processes_gives_the_files_that_clear_gives() {
     let local = Local::new();
     let first = local.up();
-    assert!(first.stdout.contains("feed --local"), "it says what now: {}", first.stdout);
+    assert!(
+        first.stdout.contains("feed --local") && first.stdout.contains("cycle cut-off"),
+        "it says what now: {}",
+        first.stdout
+    );
     let started = local.processes();
     for part in local.admin.keys() {
         assert_eq!(local.ask(part, "/healthz"), (200, "ok\n".to_owned()), "{part}");
