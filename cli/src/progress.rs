@@ -26,7 +26,7 @@ impl Progress {
     #[must_use]
     pub fn bytes(what: &'static str) -> Self {
         let template = "{bar:32} {bytes} of {total_bytes} {msg}, {bytes_per_sec}, {eta} left";
-        Self::styled(ProgressBar::new(0), what, template)
+        Self::styled(ProgressBar::no_length(), what, template)
     }
 
     fn styled(bar: ProgressBar, what: &'static str, template: &str) -> Self {

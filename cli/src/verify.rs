@@ -21,9 +21,9 @@ const DIFFERENT: u8 = 4;
 /// If the folder cannot be read or is no closed cycle.
 pub fn run(args: &Verify) -> Result<ExitCode> {
     let progress = Progress::bytes("verified");
-    let report = files::verify::verify_told(&args.cycle, Some(progress.heard()))
-        .with_context(|| format!("failed to verify {}", args.cycle.display()))?;
+    let report = files::verify::verify_told(&args.cycle, Some(progress.heard()));
     progress.finish();
+    let report = report.with_context(|| format!("failed to verify {}", args.cycle.display()))?;
     let mut checks = Sheet::new("checks", &["check", "outcome", "what"]);
     for check in &report.checks {
         let outcome = match check.outcome {

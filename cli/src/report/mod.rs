@@ -54,9 +54,9 @@ pub fn run(args: &Report) -> Result<ExitCode> {
         refuse_inside(file, &args.cycle)?;
     }
     let progress = Progress::bytes("read");
-    let cycle = ::report::gather(&args.cycle, &mut |step| progress.add_of(step.bytes, step.bytes_total))
-        .context("failed to report")?;
+    let cycle = ::report::gather(&args.cycle, &mut |step| progress.add_of(step.bytes, step.bytes_total));
     progress.finish();
+    let cycle = cycle.context("failed to report")?;
     let standing = if args.no_verify { Standing::NotChecked } else { verify(&args.cycle)? };
     if let Some(file) = &args.html {
         write_page(file, &::report::page(&cycle, &standing))?;
@@ -86,9 +86,9 @@ pub fn run(args: &Report) -> Result<ExitCode> {
 /// Recomputes the folder.
 fn verify(folder: &Path) -> Result<Standing> {
     let progress = Progress::bytes("verified");
-    let report = files::verify::verify_told(folder, Some(progress.heard()))
-        .with_context(|| format!("failed to verify {}", folder.display()))?;
+    let report = files::verify::verify_told(folder, Some(progress.heard()));
     progress.finish();
+    let report = report.with_context(|| format!("failed to verify {}", folder.display()))?;
     let passed = report.checks.iter().filter(|check| check.outcome == Outcome::Passed).count();
     Ok(if report.passed() { Standing::Verified(passed) } else { Standing::Different(report.failures_total) })
 }

@@ -41,19 +41,26 @@ pub fn section(cycle: &Cycle) -> Markup {
             div.scroll tabindex="0" role="region" aria-labelledby="flows-title" { (table(cycle, shown)) }
         }
     };
-    let lead = Words {
-        en: format!(
-            "The {} largest of {} debts between two cities, each set against the debt the other way, interchange taken off. From positions.csv.",
-            shown.len(),
-            count(flows.len() as u64)
-        ),
-        zh: format!(
-            "两城市之间相互抵扣、扣除交换费后的应付款，共 {} 项，此处为最大的 {} 项。来源：positions.csv。",
-            count(flows.len() as u64),
-            shown.len()
-        ),
+    super::section("flows", &words("Who owes whom", "谁欠谁"), &lead(shown.len(), flows.len()), &body)
+}
+
+fn lead(shown: usize, all: usize) -> Words {
+    let debts = if shown < all {
+        let all = count(all as u64);
+        Words {
+            en: format!("The {shown} largest of {all} debts between two cities"),
+            zh: format!("两城市之间的应付款，共 {all} 项，此处为最大的 {shown} 项"),
+        }
+    } else {
+        words("The debts between two cities", "两城市之间的应付款")
     };
-    super::section("flows", &words("Who owes whom", "谁欠谁"), &lead, &body)
+    Words {
+        en: format!(
+            "{}, each set against the debt the other way, interchange taken off. From positions.csv.",
+            debts.en
+        ),
+        zh: format!("{}；双向抵扣，并扣除交换费。来源：positions.csv。", debts.zh),
+    }
 }
 
 /// One side's cities from top to bottom, with their places.

@@ -24,8 +24,8 @@ pub fn section(cycle: &Cycle) -> Markup {
         "net",
         &words("Net by participant", "各城市净额"),
         &words(
-            "In yuan. A city above zero receives, one below zero pays; together they are exactly zero. From net.csv.",
-            "单位：元。净额为正者收款，为负者付款，合计恰为零。来源：net.csv。",
+            "In yuan. A city above zero receives, one below zero pays; with the scheme’s fees all sum to exactly zero. From net.csv.",
+            "单位：元。净额为正者收款，为负者付款；连同清算服务费，合计恰为零。来源：net.csv。",
         ),
         &body,
     )

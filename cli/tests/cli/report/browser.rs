@@ -188,6 +188,7 @@ impl Browser {
         let params = &event["params"];
         match event["method"].as_str().unwrap_or_default() {
             "Page.loadEventFired" => self.loaded = true,
+            "Page.javascriptDialogOpening" => panic!("the page opened a dialog: {params}"),
             "Network.requestWillBeSent" => {
                 let url = params["request"]["url"].as_str().unwrap_or_default();
                 if !url.starts_with("file://") && !url.starts_with("data:") {

@@ -52,6 +52,7 @@ fn eighty_cities_in_a_browser() {
     tables_sort_at_a_press(&mut browser);
     keys_walk_through_the_heat_map(&mut browser);
     nothing_is_wider_than_a_phone(&mut browser);
+    paper_shows_every_figure(&mut browser);
     browser.assert_quiet();
 }
 
@@ -157,6 +158,14 @@ fn nothing_is_wider_than_a_phone(browser: &mut Browser) {
         assert_eq!(widths[0], widths[1], "the page scrolls sideways");
         browser.click("#language");
     }
+}
+
+fn paper_shows_every_figure(browser: &mut Browser) {
+    let hidden = "[...document.querySelectorAll('details:not([open]) table')].map((table) => table.id)";
+    assert_eq!(browser.texts(hidden), ["hours-table", "acquirers-table"]);
+    browser.value("dispatchEvent(new Event('beforeprint'))");
+    // The chart of hours says what its table says.
+    assert_eq!(browser.texts(hidden), ["hours-table"]);
 }
 
 #[test]
