@@ -86,8 +86,12 @@ def record(line):
 
 def read(path):
     """The data lines of a tap file."""
-    with open(path, "rb") as file:
-        header, *lines = (line.removesuffix(b"\r") for line in file.read().split(b"\n"))
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError as error:
+        sys.exit(f"{path} cannot be read: {error.strerror}")
+    header, *lines = (line.removesuffix(b"\r") for line in text.split(b"\n"))
     header = header.removeprefix(b"\xef\xbb\xbf")
     if header.decode(errors="replace") != HEADER:
         sys.exit(f"{path}: line 1 is not the header of layout cityunion-tap/1")
@@ -145,4 +149,8 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        # Started again it goes on where it was.
+        sys.exit(130)
