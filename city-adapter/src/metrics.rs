@@ -6,7 +6,7 @@ use domain::city::City;
 use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use runtime::metrics::{gauge, number};
 
-use crate::acquirer::AcquirerHost;
+use crate::{acquirer::AcquirerHost, ingest::Condition};
 
 /// The instruments.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Metrics {
     waiting_batches: Gauge,
     stopped: Gauge,
     journal_bytes: Gauge,
+    ingest_spool_bytes: Gauge,
+    ingest_silent_ms: Gauge,
 }
 
 impl Metrics {
@@ -26,7 +28,15 @@ impl Metrics {
             waiting_batches: gauge(adapter, "waiting_batches", "Batches without any result so far"),
             stopped: gauge(adapter, "stopped", "1 while the city is stopped until somebody looks"),
             journal_bytes: gauge(adapter, "journal_bytes", "Size of the adapter's state on the disk"),
+            ingest_spool_bytes: gauge(adapter, "ingest_spool_bytes", "Streamed lines not on the log yet"),
+            ingest_silent_ms: gauge(adapter, "ingest_silent_ms", "How long none of them has reached the log"),
         }
+    }
+
+    /// Shows how the taps that are streamed are.
+    pub fn show_ingest(&self, condition: &Condition) {
+        self.ingest_spool_bytes.set(number(condition.spool_bytes));
+        self.ingest_silent_ms.set(number(condition.silent_ms));
     }
 
     /// Shows how the acquiring side of a city is. `state` is the folder of its journal.

@@ -265,6 +265,10 @@ fn run(config: Config) -> Result<()> {
             looked = Some(Instant::now());
             metrics.show(service.host(), config.city, &config.state_dir);
             missing = lacks(&service.status());
+            if let Some(condition) = streams.as_ref().map(ingest::Streams::condition) {
+                metrics.show_ingest(&condition);
+                missing.extend(condition.trouble.map(|why| Missing::new("ingest", why)));
+            }
         }
         Ok(missing.clone())
     })

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use city_adapter::{
     acquirer::AcquirerHost,
-    ingest::{CityUploads, Ingest, IngestConfig},
+    ingest::{CityUploads, Condition, Ingest, IngestConfig},
 };
 use domain::city::City;
 use tokio::task::JoinHandle;
@@ -42,6 +42,11 @@ pub(super) fn start(
 }
 
 impl Streams {
+    /// How what is streamed is.
+    pub(super) fn condition(&self) -> Condition {
+        self.ingest.condition()
+    }
+
     /// Whether it still works.
     pub(super) fn check(&self) -> Result<()> {
         if self.ingest.is_finished() || self.served.is_finished() {
