@@ -43,6 +43,8 @@ mod status;
 const ASK_WAIT: Duration = Duration::from_secs(3);
 /// How often the admin port is told how everything is.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
+/// How often the issuing side looks whether the rules are known.
+const RULES_LOOK: Duration = Duration::from_millis(50);
 const MIB: u64 = 1 << 20;
 
 /// Arguments of `adapter`.
@@ -296,17 +298,20 @@ fn serve(
     scheme: impl Fn() -> Option<Arc<SchemeView>> + Send + Sync + 'static,
 ) -> Result<JoinHandle<()>> {
     let homes = BTreeMap::from([(city, issuer.home(city)?)]);
-    let grace = move || {
-        let rulebook = scheme().and_then(|scheme| scheme.last_rulebook());
-        rulebook.map_or(0, |rulebook| rulebook.hotlist_grace_hours)
-    };
+    let rules = Arc::new(move || scheme().and_then(|scheme| scheme.last_rulebook()));
+    let known = Arc::clone(&rules);
+    let grace = move || rules().map_or(0, |rulebook| rulebook.hotlist_grace_hours);
     let service = IssuerService::new(homes, Arc::new(grace));
     let listen = issuer.listen;
     let listener = tokio
         .block_on(tokio::net::TcpListener::bind(listen))
         .with_context(|| format!("listen on {listen}; is the port taken?"))?;
-    tracing::info!("{city}: judging its cards on {listen}");
     Ok(tokio.spawn(async move {
+        // Without the rules a card would be judged without its hotlist's grace: whoever asks waits.
+        while known().is_none() {
+            tokio::time::sleep(RULES_LOOK).await;
+        }
+        tracing::info!("{city}: judging its cards on {listen}");
         let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
         if let Err(error) = service.serve_with_incoming(incoming).await {
             tracing::error!(%error, "the issuing side has ended");
