@@ -110,7 +110,13 @@ impl Clock {
         };
         let name = opening_name(open).to_string();
         if name != *wanted {
-            return Err(format!("{wanted} cannot be cut off: the open cycle is {name}"));
+            let known = status.openings.iter().find(|opening| opening_name(opening).to_string() == *wanted);
+            let why = match known.map(|opening| status.published(opening.cycle)) {
+                Some(Some(published)) => format!("its folder {} is there already", published.folder),
+                Some(None) => "it is being closed already".to_owned(),
+                None => format!("the open cycle is {name}"),
+            };
+            return Err(format!("{wanted} cannot be cut off: {why}"));
         }
         let date = Date::from_julian_day(open.business_date);
         let next = asked.next_business_date.unwrap_or(date.plus_days(1));
@@ -202,7 +208,8 @@ mod tests {
         let cut = |next| Ok((2, Request::CutOff { opens: Some((date(next), 2)) }));
         assert_eq!(ask("2018-09-02-001", None), cut("2018-09-03"));
         assert_eq!(ask("2018-09-02-001", Some("2018-09-02")), cut("2018-09-02"));
-        assert!(ask("2018-09-01-001", None).unwrap_err().contains("the open cycle is 2018-09-02-001"));
+        assert!(ask("2018-09-03-001", None).unwrap_err().contains("the open cycle is 2018-09-02-001"));
+        assert!(ask("2018-09-01-001", None).unwrap_err().contains("being closed already"));
         assert!(ask("2018-09-02-001", Some("2018-09-01")).unwrap_err().contains("never goes back"));
         let asked = CutOff { cycle: "2018-09-01-001".to_owned(), next_business_date: None };
         assert!(clock.by_hand(&asked, &status(0)).unwrap_err().contains("no cycle is open"));
