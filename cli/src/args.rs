@@ -42,6 +42,10 @@ pub enum Command {
     Demo(Demo),
     /// Measure the book, the whole way and memory; prints a table and writes bench.json
     Bench(Bench),
+    /// Look whether this machine has what building and running need, and say what to do
+    Doctor(crate::doctor::Doctor),
+    /// Print what a shell needs to complete commands and options
+    Completions(crate::completions::Completions),
     /// A city's edge as a service
     Adapter(Service),
     /// The switch as a service

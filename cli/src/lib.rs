@@ -3,7 +3,9 @@
 pub mod args;
 mod bench;
 mod clear;
+pub mod completions;
 mod demo;
+pub mod doctor;
 mod errors;
 mod house;
 mod output;
@@ -23,19 +25,11 @@ use domain::date::Date;
 /// Runs a command and says on standard error what went wrong, if something did.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    let quiet = matches!(
-        cli.command,
-        Command::Simulate(_)
-            | Command::Verify(_)
-            | Command::Bench(_)
-            | Command::Clear(_)
-            | Command::Demo(_)
-            | Command::Trace(_)
-    );
     if matches!(cli.command, Command::Demo(_)) {
         demo::init_logging();
     }
-    runtime::logging::init(if quiet { "warn" } else { "info" });
+    let services = matches!(cli.command, Command::Adapter(_) | Command::Switch(_) | Command::ClearingNode(_));
+    runtime::logging::init(if services { "info" } else { "warn" });
     let done = match &cli.command {
         Command::Simulate(args) => simulate::run(args),
         Command::Clear(args) => clear::run(args),
@@ -43,6 +37,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Trace(args) => trace::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Completions(args) => completions::run(args),
         Command::Adapter(service) => services::adapter(service),
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),

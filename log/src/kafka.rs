@@ -25,6 +25,7 @@ use crate::{Commit, Log, LogError, Partition, Reader, TopicSpec, Writer};
 
 mod client;
 mod commits;
+mod examine;
 mod ledger;
 mod reader;
 mod topics;
@@ -32,6 +33,7 @@ mod writer;
 
 use client::Probe;
 use commits::GroupClient;
+pub use examine::{Examination, MESSAGE_BYTES_WANTED, POSITIONS_KEPT_MINUTES, Settings, examine};
 use reader::KafkaReader;
 use writer::{KafkaWriter, Producing};
 

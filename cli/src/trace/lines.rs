@@ -11,24 +11,18 @@ use memchr::{memchr_iter, memmem, memrchr};
 /// Bytes read at once; also the longest line that can be found.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Visits every line of a file that holds one of `needles`, with its physical number from 1; `read` hears of the
-/// bytes as they are read. What follows the first line that is longer than a chunk is not searched.
+/// Visits every line of a file that holds one of `needles`, with its physical number from 1.
+/// What follows the first line that is longer than a chunk is not searched.
 ///
 /// # Errors
 /// If the file cannot be read; a line that is too long is [`io::ErrorKind::InvalidData`].
-pub fn with_any(
-    path: &Path,
-    needles: &[&[u8]],
-    read: &dyn Fn(u64),
-    visit: &mut dyn FnMut(u64, &[u8]),
-) -> io::Result<()> {
+pub fn with_any(path: &Path, needles: &[&[u8]], visit: &mut dyn FnMut(u64, &[u8])) -> io::Result<()> {
     let finders: Vec<_> = needles.iter().map(memmem::Finder::new).collect();
     let mut file = File::open(path)?;
     let mut buffer = vec![0; CHUNK_BYTES];
     let (mut held, mut line) = (0, 1);
     loop {
         let more = file.read(&mut buffer[held..])?;
-        read(u64::try_from(more).unwrap_or(u64::MAX));
         let filled = held + more;
         let whole = match memrchr(b'\n', &buffer[..filled]) {
             _ if more == 0 => filled,
@@ -80,7 +74,7 @@ mod tests {
         let path = folder.path().join("file");
         std::fs::write(&path, text).unwrap();
         let mut found = Vec::new();
-        with_any(&path, needles, &|_| {}, &mut |line, text| {
+        with_any(&path, needles, &mut |line, text| {
             found.push((line, String::from_utf8(text.to_vec()).unwrap()));
         })
         .unwrap();
@@ -116,7 +110,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, vec![b'x'; CHUNK_BYTES + 1]).unwrap();
-        let error = with_any(&path, &[b",1,"], &|_| {}, &mut |_, _| {}).unwrap_err();
+        let error = with_any(&path, &[b",1,"], &mut |_, _| {}).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 }

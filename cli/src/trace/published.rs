@@ -2,8 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    io::{self, BufRead, BufReader},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -18,15 +17,18 @@ use domain::{
 
 use super::{
     calendar::Calendar,
-    fold::Nearby,
-    life::{FileRow, Looked, Near, RowKind},
+    life::{FileRow, Looked, RowKind},
     lines,
+    near::Nearby,
     query::Query,
+    rows::{fields, is_meant, is_unnamed, near_of, read_header},
     scan::{Progress, Scan},
 };
 
 /// Rows that are kept of one kind; a terminal's number that stands in more lines than this is a fault elsewhere.
 const ROWS_MAX: usize = 10_000;
+/// Files that cannot be read and are named; all are counted.
+const NOTES_MAX: usize = 5;
 /// Lines without a readable terminal that are named; all are counted.
 const UNNAMED_MAX: usize = 5;
 
@@ -45,6 +47,8 @@ pub struct FromFolder {
     pub near: Nearby,
     /// What was read.
     pub looked: Vec<Looked>,
+    /// What could not be read.
+    pub notes: Notes,
 }
 
 /// Malformed lines of which nobody can say to which tap they belong.
@@ -118,30 +122,21 @@ impl Folder {
         &self.cities
     }
 
-    /// Reads the rules of every closed cycle into `calendar`; gives the digest of each.
-    ///
-    /// # Errors
-    /// If one that is there cannot be read.
-    pub fn rules(&self, calendar: &mut Calendar) -> Result<BTreeMap<String, [u8; 32]>> {
-        let mut rules = BTreeMap::new();
+    /// Reads the rules of every closed cycle into `calendar`.
+    pub fn rules(&self, calendar: &mut Calendar, into: &mut FromFolder) {
         for (cycle, name) in &self.cycles {
             let path = self.root.join(name).join(files::layout::RULEBOOK_FILE);
-            let small = fs::metadata(&path).is_ok_and(|it| it.len() <= RULEBOOK_BYTES_MAX as u64);
-            let Ok(rulebook) = fs::read(&path).map(|bytes| Rulebook::parse(&bytes)) else { continue };
-            if !small {
-                bail!("{} is no rulebook: it is too long", path.display());
+            match read_rulebook(&path) {
+                Ok(rulebook) => {
+                    into.rules.insert(cycle.to_string(), rulebook.digest());
+                    calendar.learn(rulebook);
+                }
+                Err(error) => into.notes.cannot_read(&path, &format!("{error:#}")),
             }
-            let rulebook = rulebook.with_context(|| format!("failed to read {}", path.display()))?;
-            rules.insert(cycle.to_string(), rulebook.digest());
-            calendar.learn(rulebook);
         }
-        Ok(rules)
     }
 
     /// Reads everything that concerns a tap and some cities; of closed cycles only `cycles`, if given.
-    ///
-    /// # Errors
-    /// If a file that is there cannot be read.
     pub fn look(
         &self,
         query: &Query,
@@ -149,93 +144,72 @@ impl Folder {
         cycles: Option<&BTreeSet<String>>,
         progress: Progress<'_>,
         into: &mut FromFolder,
-    ) -> Result<()> {
+    ) {
         let wanted = |cycle: &CycleName| cycles.is_none_or(|names| names.contains(&cycle.to_string()));
         let closed: Vec<_> = self.cycles.iter().filter(|(cycle, _)| wanted(cycle)).collect();
         for city in cities {
             for (done, (cycle, name)) in (1..).zip(&closed) {
-                self.cycle(query, *city, (cycle, name), into)?;
+                self.cycle(query, *city, (cycle, name), into);
                 let total = closed.len() as u64;
                 progress(Scan { place: "closed cycles", done, total });
             }
-            self.answers(query, *city, progress, into)?;
-            self.receipts(*city, into)?;
+            self.answers(query, *city, progress, into);
+            self.receipts(*city, into);
         }
-        into.looked.push(Looked {
-            place: self.root.display().to_string(),
-            read: format!("{} closed cycles, results and receipts of {} cities", closed.len(), cities.len()),
-        });
-        Ok(())
+        let names: Vec<String> = cities.iter().map(City::to_string).collect();
+        let read = format!("closed cycles ({}), results and receipts of {}", closed.len(), names.join(", "));
+        into.looked.push(Looked { place: self.root.display().to_string(), read });
     }
 
     /// The rows of a closed cycle.
-    fn cycle(
-        &self,
-        query: &Query,
-        city: City,
-        (cycle, folder): (&CycleName, &str),
-        into: &mut FromFolder,
-    ) -> Result<()> {
+    fn cycle(&self, query: &Query, city: City, (cycle, folder): (&CycleName, &str), into: &mut FromFolder) {
         let cycle = cycle.to_string();
         let place = Place { kind: RowKind::Acquirer, cycle: Some(&cycle) };
         let identity = format!(",{},{},", query.terminal, query.terminal_seq);
         let path = format!("{folder}/acquirer/{city}.csv");
-        let taken = self.rows(place, &path, &[identity.as_bytes()], &|row| is_meant(query, row))?;
+        let mut taken = Vec::new();
+        self.each(place, &path, &[identity.as_bytes()], &mut into.notes, &mut |row| {
+            if is_meant(query, &row) && taken.len() < ROWS_MAX {
+                taken.push(row);
+            }
+        });
         for row in taken {
             if row.get("result") == RecordResult::Cleared.name() {
-                self.paid(query, city, folder, &row, into)?;
+                self.paid(query, city, folder, &row, into);
             }
             into.rows.push((city, row));
         }
-        Ok(())
     }
 
     /// What a cleared record moved: its row with the home city, and the position.
-    fn paid(
-        &self,
-        query: &Query,
-        city: City,
-        folder: &str,
-        taken: &FileRow,
-        into: &mut FromFolder,
-    ) -> Result<()> {
+    fn paid(&self, query: &Query, city: City, folder: &str, taken: &FileRow, into: &mut FromFolder) {
         let issuer = taken.get("issuer");
         let cycle = taken.cycle.as_deref();
         let identity = format!("{city},{},{},", query.terminal, query.terminal_seq);
-        let path = format!("{folder}/issuer/{issuer}.csv");
-        let place = Place { kind: RowKind::Issuer, cycle };
-        let its = |row: &FileRow| row.get("acquirer") == city.to_string();
-        let payable = self.rows(place, &path, &[identity.as_bytes()], &its)?;
-        let path = format!("{folder}/{}", files::layout::POSITIONS_FILE);
-        let place = Place { kind: RowKind::Position, cycle };
         let pair = format!(",{city},{issuer},{},", Kind::Purchase.name());
-        let positions = self.rows(place, &path, &[pair.as_bytes()], &|_| true)?;
-        for row in payable.into_iter().chain(positions) {
-            if !into.rows.iter().any(|(_, known)| *known == row) {
-                into.rows.push((city, row));
-            }
+        let looks = [
+            (RowKind::Issuer, format!("{folder}/issuer/{issuer}.csv"), identity),
+            (RowKind::Position, format!("{folder}/{}", files::layout::POSITIONS_FILE), pair),
+        ];
+        let FromFolder { rows, notes, .. } = into;
+        for (kind, path, needle) in looks {
+            self.each(Place { kind, cycle }, &path, &[needle.as_bytes()], notes, &mut |row| {
+                let its = row.get("acquirer") == city.to_string();
+                if its && !rows.iter().any(|(_, known)| *known == row) {
+                    rows.push((city, row));
+                }
+            });
         }
-        Ok(())
     }
 
     /// The answers to a city's lines, among them those that the edge decided.
-    fn answers(
-        &self,
-        query: &Query,
-        city: City,
-        progress: Progress<'_>,
-        into: &mut FromFolder,
-    ) -> Result<()> {
+    fn answers(&self, query: &Query, city: City, progress: Progress<'_>, into: &mut FromFolder) {
         let folder = self.root.join("results").join(city.to_string());
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error).with_context(|| format!("failed to list {}", folder.display())),
+        let mut names = match names_in(&folder) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => return into.notes.cannot_read(&folder, &error.to_string()),
         };
-        let mut names: Vec<String> = entries
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .collect::<io::Result<_>>()
-            .with_context(|| format!("failed to list {}", folder.display()))?;
         names.retain(|name| name.ends_with(".csv"));
         names.sort();
         let identity = format!(",{},{},", query.terminal, query.terminal_seq);
@@ -243,22 +217,20 @@ impl Folder {
         for (done, name) in (1..).zip(&names) {
             let path = format!("results/{city}/{name}");
             let place = Place { kind: RowKind::Answer, cycle: None };
-            let needles = [identity.as_bytes(), b",malformed,"];
-            let rows = self.rows(place, &path, &needles, &|row| is_meant(query, row) || is_unnamed(row))?;
-            for row in rows {
-                if is_meant(query, &row) {
-                    into.rows.push((city, row));
-                } else {
-                    into.unnamed.see(city, name, row.get("line").parse().unwrap_or(0));
+            let FromFolder { rows, unnamed, notes, .. } = into;
+            self.each(place, &path, &[identity.as_bytes(), b",malformed,"], notes, &mut |row| {
+                if is_meant(query, &row) && rows.len() < ROWS_MAX {
+                    rows.push((city, row));
+                } else if is_unnamed(&row) {
+                    unnamed.see(city, name, row.get("line").parse().unwrap_or(0));
                 }
-            }
+            });
             progress(Scan { place: "results", done, total });
         }
-        Ok(())
     }
 
     /// The receipts of the uploads in which records were found, and of those that were refused.
-    fn receipts(&self, city: City, into: &mut FromFolder) -> Result<()> {
+    fn receipts(&self, city: City, into: &mut FromFolder) {
         let path = format!("receipts/{city}.csv");
         let file = |row: &FileRow| match row.kind {
             RowKind::Answer => row.path.rsplit('/').next().map(str::to_owned),
@@ -267,89 +239,98 @@ impl Folder {
         };
         let names: BTreeSet<String> =
             into.rows.iter().filter(|(its, _)| *its == city).filter_map(|(_, row)| file(row)).collect();
-        let needles: [&[u8]; 2] = [b",taken,", b",refused,"];
         let place = Place { kind: RowKind::Receipt, cycle: None };
-        let keep = |row: &FileRow| row.get("state") == "refused" || names.contains(row.get("file"));
-        for row in self.rows(place, &path, &needles, &keep)? {
+        let FromFolder { rows, refused, notes, .. } = into;
+        self.each(place, &path, &[b",taken,", b",refused,"], notes, &mut |row| {
             if row.get("state") == "refused" {
-                into.refused.push((city, row.get("file").to_owned()));
-            } else {
-                into.rows.push((city, row));
+                refused.push((city, row.get("file").to_owned()));
+            } else if names.contains(row.get("file")) {
+                rows.push((city, row));
             }
-        }
-        Ok(())
+        });
     }
 
     /// Adds the nearest records of the terminal; for when nothing was found.
-    ///
-    /// # Errors
-    /// If a file that is there cannot be read.
-    pub fn look_near(&self, query: &Query, cities: &BTreeSet<City>, near: &mut Nearby) -> Result<()> {
+    pub fn look_near(&self, query: &Query, cities: &BTreeSet<City>, into: &mut FromFolder) {
         let terminal = format!(",{},", query.terminal);
+        let place = Place { kind: RowKind::Acquirer, cycle: None };
+        let FromFolder { near, notes, .. } = into;
         for city in cities {
             for (_, folder) in &self.cycles {
-                let path = self.root.join(format!("{folder}/acquirer/{city}.csv"));
-                let visit = &mut |_, line: &[u8]| {
-                    near_of(*city, line).into_iter().for_each(|it| near.add(query.terminal_seq, it));
-                };
-                match lines::with_any(&path, &[terminal.as_bytes()], &|_| {}, visit) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(error).with_context(|| format!("failed to read {}", path.display()));
-                    }
-                    _ => {}
-                }
+                let path = format!("{folder}/acquirer/{city}.csv");
+                self.each(place, &path, &[terminal.as_bytes()], notes, &mut |row| {
+                    let found =
+                        near_of(*city, &row).filter(|_| row.get("terminal") == query.terminal.to_string());
+                    found.into_iter().for_each(|it| near.add(query.terminal_seq, it));
+                });
             }
         }
-        Ok(())
     }
 
-    /// The rows of one file that hold one of `needles` and that `keep` keeps; none if there is no such file.
-    fn rows(
+    /// Visits the rows of one file that hold one of `needles`; a file that is not there has none, one that cannot
+    /// be read is noted.
+    fn each(
         &self,
         place: Place<'_>,
         path: &str,
         needles: &[&[u8]],
-        keep: &dyn Fn(&FileRow) -> bool,
-    ) -> Result<Vec<FileRow>> {
+        notes: &mut Notes,
+        visit: &mut dyn FnMut(FileRow),
+    ) {
         let whole = self.root.join(path);
-        let failed = || format!("failed to read {}", whole.display());
-        let mut header: Option<Vec<String>> = None;
-        let mut rows = Vec::new();
-        let mut trouble = None;
-        let found = lines::with_any(&whole, needles, &|_| {}, &mut |line, text| {
-            if line == 1 || trouble.is_some() || rows.len() >= ROWS_MAX {
-                return;
-            }
-            let columns = match &header {
-                Some(columns) => Ok(columns.clone()),
-                None => read_header(&whole),
-            };
-            match columns {
-                Ok(columns) => {
-                    let row = FileRow {
-                        kind: place.kind,
-                        cycle: place.cycle.map(str::to_owned),
-                        path: path.to_owned(),
-                        line,
-                        row: columns.iter().cloned().zip(fields(text)).collect(),
-                    };
-                    header = Some(columns);
-                    if keep(&row) {
-                        rows.push(row);
-                    }
-                }
-                Err(error) => trouble = Some(error),
+        let mut columns: Option<io::Result<Vec<String>>> = None;
+        let found = lines::with_any(&whole, needles, &mut |line, text| {
+            let Ok(columns) = columns.get_or_insert_with(|| read_header(&whole)) else { return };
+            if line > 1 {
+                visit(FileRow {
+                    kind: place.kind,
+                    cycle: place.cycle.map(str::to_owned),
+                    path: path.to_owned(),
+                    line,
+                    row: columns.iter().cloned().zip(fields(text)).collect(),
+                });
             }
         });
-        match found {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error).with_context(failed),
-            Ok(()) => {}
+        match (found, columns) {
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {}
+            (Err(error), _) | (Ok(()), Some(Err(error))) => notes.cannot_read(&whole, &error.to_string()),
+            _ => {}
         }
-        match trouble {
-            Some(error) => Err(error).with_context(failed),
-            None => Ok(rows),
+    }
+}
+
+fn names_in(folder: &Path) -> io::Result<Vec<String>> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+fn read_rulebook(path: &Path) -> Result<Rulebook> {
+    if fs::metadata(path)?.len() > RULEBOOK_BYTES_MAX as u64 {
+        bail!("too long for a rulebook");
+    }
+    Ok(Rulebook::parse(&fs::read(path)?)?)
+}
+
+/// What could not be read: the first few, and how many there are.
+#[derive(Debug, Default)]
+pub struct Notes {
+    list: Vec<String>,
+    more: u64,
+}
+
+impl Notes {
+    fn cannot_read(&mut self, path: &Path, why: &str) {
+        if self.list.len() < NOTES_MAX {
+            self.list.push(format!("{} was passed over, it cannot be read: {why}", path.display()));
+        } else {
+            self.more += 1;
         }
+    }
+
+    /// Them, for people.
+    #[must_use]
+    pub fn list(&self) -> Vec<String> {
+        let more = (self.more > 0).then(|| format!("{} more files were passed over", self.more));
+        self.list.iter().cloned().chain(more).collect()
     }
 }
 
@@ -366,51 +347,5 @@ impl Unnamed {
         if self.first.len() < UNNAMED_MAX {
             self.first.push((city, file.to_owned(), line));
         }
-    }
-}
-
-/// Whether a row has the identity; a malformed issuer hides the scheme, so it may.
-fn is_meant(query: &Query, row: &FileRow) -> bool {
-    let scheme = City::parse(row.get("issuer").as_bytes()).map(City::scheme);
-    row.get("terminal") == query.terminal.to_string()
-        && row.get("terminal_seq") == query.terminal_seq.to_string()
-        && scheme.is_ok_and(|scheme| query.fits_scheme(scheme)) | scheme.is_err()
-}
-
-/// Whether nobody can say to which terminal and sequence a malformed row belongs.
-fn is_unnamed(row: &FileRow) -> bool {
-    let why = row.get("reason");
-    row.get("result") == "malformed"
-        && ["line:", "terminal:", "terminal_seq:"].iter().any(|column| why.starts_with(column))
-}
-
-/// The record of a line of `acquirer/<city>.csv`.
-fn near_of(city: City, line: &[u8]) -> Option<Near> {
-    let fields = fields(line);
-    let [file, number, _, seq, issuer, amount_fen, ..] = fields.as_slice() else { return None };
-    Some(Near {
-        terminal_seq: seq.parse().ok()?,
-        acquirer: city,
-        file: file.clone(),
-        line: number.parse().ok()?,
-        issuer: issuer.parse().ok()?,
-        amount_fen: amount_fen.parse().ok()?,
-        tapped_at: None,
-    })
-}
-
-fn read_header(path: &Path) -> io::Result<Vec<String>> {
-    let mut line = Vec::new();
-    BufReader::new(File::open(path)?).read_until(b'\n', &mut line)?;
-    Ok(fields(line.strip_suffix(b"\n").unwrap_or(&line)))
-}
-
-/// The fields of one line of CSV.
-fn fields(line: &[u8]) -> Vec<String> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line);
-    let mut record = csv::ByteRecord::new();
-    match reader.read_byte_record(&mut record) {
-        Ok(true) => record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect(),
-        _ => Vec::new(),
     }
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod dark;
 mod demo;
 mod demo_view;
+mod doctor;
 mod full_disk;
 mod golden;
 mod kafka;

@@ -1,8 +1,17 @@
 //! `trace` tells the whole life of a tap, and what it tells is what log, truth and published files say.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use cu_log::{embedded::EmbeddedLog, testing::Broker};
+use cityunion::trace::{Scan, on_log, query::Query, story};
+use cu_log::{Log, embedded::EmbeddedLog, testing::Broker, topics::Topics};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -15,8 +24,7 @@ const T: &str = "200000000001";
 
 /// What became of taps of every kind, over two days: cu-3000 is dark on the first.
 struct Town {
-    _folder: TempDir,
-    out: std::path::PathBuf,
+    out: PathBuf,
 }
 
 fn scheme(folder: &Path) -> Scheme {
@@ -49,12 +57,14 @@ fn scheme(folder: &Path) -> Scheme {
 fn town() -> &'static Town {
     static TOWN: OnceLock<Town> = OnceLock::new();
     TOWN.get_or_init(|| {
-        let folder = TempDir::new().unwrap();
-        let scheme = scheme(folder.path());
-        let out = folder.path().join("out");
+        // A folder of the build: nothing is left elsewhere when the process ends.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("trace");
+        drop(fs::remove_dir_all(&folder));
+        let scheme = scheme(&folder);
+        let out = folder.join("out");
         clear(&scheme.path, &out);
         clear(&scheme.path, &out);
-        Town { _folder: folder, out }
+        Town { out }
     })
 }
 
@@ -121,7 +131,7 @@ fn a_record_that_was_parked_is_told_through_both_cycles() {
     assert_eq!(again["results"][0]["result"], "duplicate");
     assert_eq!(again["stands"]["presentation"], 1);
     let kinds: Vec<_> = first["rows"].as_array().unwrap().iter().map(|row| &row["kind"]).collect();
-    assert_eq!(kinds, ["acquirer", "acquirer", "answer", "issuer", "position", "receipt"]);
+    assert_eq!(kinds, ["receipt", "acquirer", "acquirer", "issuer", "position", "answer"]);
     assert!(rows_stand(&town().out, &life) >= 8);
 }
 
@@ -161,7 +171,7 @@ fn every_kind_of_record_is_told() {
 }
 
 #[test]
-fn anothers_terminal_is_found_with_the_city_that_presented_it() {
+fn a_foreign_terminal_is_found_with_the_city_that_presented_it() {
     let life = traced("--terminal 300000000001 --seq 9");
     assert_eq!(life["owners"][0]["city"], "cu-3000");
     let record = &records(&life)[0];
@@ -187,8 +197,9 @@ fn a_person_reads_a_story_and_a_program_a_table() {
         "parked (issuer_unreachable), decided by the centre",
         "── cycle 2018-09-02-001",
         "late verdict",
-        "fee line bus-delta of rulebook version 1: interchange 0.01",
-        "cu-3000 owes cu-2000 for 1 purchases: 3.00 yuan; interchange 0.03",
+        "bus-delta of rulebook version 1: interchange 0.01",
+        "1 record of the pair under it, 3.00 yuan",
+        "cu-3000 owes cu-2000 for 1 purchase: 3.00 yuan; interchange 0.03",
         "2018-09-02-001/positions.csv, line 2",
         "2018-09-02-001/issuer/cu-3000.csv, line 2",
         "duplicate in 2018-09-02-001 of record 1",
@@ -264,6 +275,26 @@ fn without_the_log_the_published_files_tell_what_they_can() {
     assert!(missed.stdout.contains("sequence          5"), "{}", missed.stdout);
 }
 
+/// Files that are damaged are named; what the others tell is told.
+#[test]
+fn damaged_files_are_passed_over() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("out");
+    for (name, bytes) in tree(&town().out) {
+        let path = out.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    fs::write(out.join("2018-09-01-001/rulebook.toml"), "version = ").unwrap();
+    fs::write(out.join("results/cu-2000/2018-09-01.csv"), vec![b'x'; 3 << 20]).unwrap();
+    let ran = trace(&out, &format!("--terminal {T} --seq 1")).ok();
+    for words in
+        ["2018-09-01-001/rulebook.toml was passed over", "line 1 is too long", "duplicate in 2018-09-02-001"]
+    {
+        assert!(ran.stdout.contains(words), "`{words}` is missing in:\n{}", ran.stdout);
+    }
+}
+
 #[test]
 fn a_log_that_another_process_has_open_is_named() {
     let _turn = turn();
@@ -272,7 +303,20 @@ fn a_log_that_another_process_has_open_is_named() {
     let ran = trace(out, &format!("--terminal {T} --seq 1")).ok();
     assert!(ran.stdout.contains("in use by another process"), "{}", ran.stdout);
     assert!(ran.stdout.contains("2018-09-02-001/issuer/cu-3000.csv, line 2"), "{}", ran.stdout);
+
+    // That process itself can trace, on the log that it has open.
+    let log: Arc<dyn Log> = Arc::new(log);
+    let query = Query { terminal: T.parse().unwrap(), terminal_seq: 1, scheme: None };
+    let scans = AtomicU64::new(0);
+    let progress = |scan: Scan<'_>| {
+        assert!(scan.done <= scan.total, "{scan:?}");
+        scans.fetch_add(1, Ordering::Relaxed);
+    };
+    let life = on_log(&log, &Topics::default(), Some(out), query, &progress).unwrap();
     drop(log);
+    assert!(scans.into_inner() > 5);
+    let told = trace(out, &format!("--terminal {T} --seq 1")).ok().stdout;
+    assert_eq!(story::lines(&life).join("\n"), told.trim_end());
 }
 
 #[test]

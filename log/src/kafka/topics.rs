@@ -102,7 +102,7 @@ fn ask_for(config: &KafkaConfig, specs: &[&TopicSpec]) -> Result<(), LogError> {
 }
 
 /// Waits for the admin client's answer on this thread.
-fn wait<F: Future>(future: F) -> F::Output {
+pub(super) fn wait<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
