@@ -17,9 +17,13 @@ use crate::demo::{
     model::Model,
 };
 
-/// Columns that a board of this many cells has room for, besides those that are always there.
+/// A board of this many cells has room for taps/s, and for figures in full.
 const WITH_RATE: u16 = 56;
-const WITH_BARS: u16 = 82;
+const WITH_FULL_FIGURES: u16 = 90;
+/// Cells of everything but the counts and the bars: mark, name, taps/s, rejected, parked and the gaps.
+const OTHERS: u16 = 46;
+/// Cells of a sparkline: so few say nothing, more are not needed.
+const BARS: (u16, u16) = (8, 60);
 
 /// Which columns there is room for.
 #[derive(Clone, Copy)]
@@ -31,8 +35,9 @@ struct Columns {
 
 impl Columns {
     fn of(width: u16) -> Self {
-        let bars = if width >= WITH_BARS { (width - WITH_BARS + 12).min(60) } else { 0 };
-        Self { rate: width >= WITH_RATE, bars, figure: if width >= WITH_BARS { 10 } else { 7 } }
+        let figure = if width >= WITH_FULL_FIGURES { 10 } else { 7 };
+        let left = width.saturating_sub(2 + OTHERS + 2 * figure).min(BARS.1);
+        Self { rate: width >= WITH_RATE, bars: if left < BARS.0 { 0 } else { left }, figure }
     }
 
     fn widths(self) -> Vec<Constraint> {
@@ -74,7 +79,7 @@ fn header<'a>(columns: Columns, theme: &Theme) -> Row<'a> {
     }
     cells.extend(["taps", "cleared", "rej.", "parked"].map(right));
     if columns.bars > 0 {
-        cells.push(Cell::from("last minute"));
+        cells.push(Cell::from("by second"));
     }
     Row::new(cells).style(theme.faint)
 }

@@ -155,10 +155,13 @@ fn boards_are_straight_beside_chinese_names() {
 
 #[test]
 fn a_wide_terminal_has_a_sparkline_for_each_city() {
-    let wide = rows(&model(), 200, 50);
-    shows(&wide, &["last minute"]);
-    let shanghai = wide.iter().find(|row| row.contains("● 上海")).unwrap();
-    assert!(shanghai.contains("████████"), "{shanghai}");
+    for (width, height) in [(120, 40), (200, 50)] {
+        let wide = rows(&model(), width, height);
+        shows(&wide, &["by second", "○ 石家庄 Shijiazhuang "]);
+        let shanghai = wide.iter().find(|row| row.contains("● 上海")).unwrap();
+        assert!(shanghai.contains("████████"), "{shanghai}");
+    }
+    assert!(!rows(&model(), 80, 24).iter().any(|row| row.contains("by second")));
 }
 
 #[test]
