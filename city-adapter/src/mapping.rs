@@ -79,7 +79,7 @@ mod row;
 pub(crate) mod spec;
 pub(crate) mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod text;
 
 /// A checked mapping.
@@ -200,7 +200,7 @@ impl Mapping {
 }
 
 /// Reads a file in the mapping's folder or below it, and no other.
-fn beside(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
+pub(crate) fn beside(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
     let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     if !plain || name.is_empty() {
         let why = "its name must be that of a file in the mapping's folder or below";

@@ -40,6 +40,10 @@ pub enum Command {
     Demo(Demo),
     /// Measure the book, the whole way and memory; prints a table and writes bench.json
     Bench(Bench),
+    /// Describe a file of another layout: check a mapping on a sample, or guess one
+    Mapping(crate::mapping::Mapping),
+    /// Rewrite a file of another layout as cityunion-tap/1, or back
+    Convert(crate::convert::Convert),
     /// A city's edge as a service
     Adapter(Service),
     /// The switch as a service

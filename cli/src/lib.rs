@@ -3,9 +3,11 @@
 pub mod args;
 mod bench;
 mod clear;
+mod convert;
 mod demo;
 mod errors;
 mod house;
+mod mapping;
 mod output;
 mod progress;
 mod scheme_folder;
@@ -22,17 +24,16 @@ use domain::date::Date;
 /// Runs a command and says on standard error what went wrong, if something did.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    let quiet = matches!(
-        cli.command,
-        Command::Simulate(_) | Command::Verify(_) | Command::Bench(_) | Command::Clear(_) | Command::Demo(_)
-    );
-    runtime::logging::init(if quiet { "warn" } else { "info" });
+    let service = matches!(cli.command, Command::Adapter(_) | Command::Switch(_) | Command::ClearingNode(_));
+    runtime::logging::init(if service { "info" } else { "warn" });
     let done = match &cli.command {
         Command::Simulate(args) => simulate::run(args),
         Command::Clear(args) => clear::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Mapping(args) => mapping::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Adapter(service) => services::adapter(service),
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
