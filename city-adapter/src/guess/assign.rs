@@ -232,7 +232,7 @@ fn amount_fitness(column: &Profile, name: i32, money: bool, decimals: usize) -> 
     let fine = column.percent(|text| Money::of(text).is_some_and(|m| m.decimals.trim_end_matches('0').len() > 3));
     let filled_up = column.name.is_empty()
         && column.percent(|text| (5..=10).contains(&text.len()) && text.starts_with("00")) >= FITS_PERCENT
-        && column.texts.len() * 3 <= column.filled_len().max(9);
+        && column.texts.len() * 2 <= column.filled_len().max(9);
     match () {
         () if largest > 10_000_000 || fine > 20 => None,
         () if signed => Some(3),
