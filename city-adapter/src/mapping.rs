@@ -76,11 +76,13 @@ mod pairs;
 mod plan;
 mod reader;
 mod row;
+mod sequence;
 pub(crate) mod spec;
 pub(crate) mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod text;
+mod trips;
 
 /// A checked mapping.
 #[derive(Clone, Debug)]

@@ -142,6 +142,9 @@ pub struct Demo {
 /// Arguments of `bench`.
 #[derive(Args, Debug)]
 pub struct Bench {
+    /// Lines to read
+    #[arg(long, default_value_t = 1_000_000)]
+    pub lines: u64,
     /// Taps for the book alone
     #[arg(long, default_value_t = 10_000_000)]
     pub book_taps: u64,

@@ -18,6 +18,7 @@ use super::*;
 use crate::tapfile::HEADER;
 
 mod answers;
+mod controls;
 mod decisions;
 mod resuming;
 

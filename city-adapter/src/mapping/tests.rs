@@ -1,5 +1,13 @@
 use super::*;
 
+mod controls;
+mod encodings;
+mod examples;
+mod numbers;
+mod texts;
+mod times;
+mod trips;
+
 fn mapping(text: &str) -> Result<Mapping, MappingError> {
     Mapping::parse(&format!("layout = \"cityunion-mapping/1\"\n{text}"))
 }
@@ -14,6 +22,27 @@ fn rows(mapping: &Mapping, file: &str) -> (Vec<Result<MappedRow, String>>, u64) 
         });
     }
     (all, reader.dropped())
+}
+
+/// Every row of a file as text, and how its end is.
+fn texts_of(mapping: &Mapping, file: &[u8]) -> (Vec<String>, Result<Counts, String>) {
+    let mut reader = match mapping.reader(file) {
+        Ok(reader) => reader,
+        Err(error) => return (Vec::new(), Err(error.to_string())),
+    };
+    let mut all = Vec::new();
+    loop {
+        match reader.next_row() {
+            Ok(None) => return (all, Ok(reader.counts())),
+            Err(error) => return (all, Err(error.to_string())),
+            Ok(Some(Mapped::Bad(bad))) => all.push(bad.to_string()),
+            Ok(Some(Mapped::Row(row))) => {
+                let mut line = format!("{} ", row.line).into_bytes();
+                row.write_line(&mut line);
+                all.push(String::from_utf8(line).unwrap().trim_end().to_owned());
+            }
+        }
+    }
 }
 
 /// One column made from one field.

@@ -1,6 +1,7 @@
-//! `bench`: measures the book, the whole way and memory.
+//! `bench`: measures reading, the book, the whole way and memory.
 
 mod book;
+mod reading;
 mod whole;
 
 use std::{fs, process::ExitCode};
@@ -42,6 +43,7 @@ pub fn run(args: &Bench) -> Result<ExitCode> {
 
 fn measure(args: &Bench, scratch: &std::path::Path) -> Result<Map<String, Value>> {
     let mut figures = Map::new();
+    read(args, &mut figures)?;
     let folder = scratch.join("book");
     say(Format::Table, &format!("the book alone, {} taps, {} runs", args.book_taps, args.runs));
     let prepared = book::prepare(&folder, args.book_taps)?;
@@ -66,6 +68,21 @@ fn measure(args: &Bench, scratch: &std::path::Path) -> Result<Map<String, Value>
     let cpu_s: f64 = format!("{}.{:03}", cpu_ms / 1000, cpu_ms % 1000).parse()?;
     figures.insert("clear_cpu_s_per_million".to_owned(), json!(cpu_s));
     Ok(figures)
+}
+
+/// How fast lines are read, and how that compares with splitting them only.
+fn read(args: &Bench, figures: &mut Map<String, Value>) -> Result<()> {
+    say(Format::Table, &format!("reading alone, {} lines, {} runs", args.lines, args.runs));
+    let prepared = reading::prepare(args.lines);
+    let runs = (0..args.runs.max(1)).map(|_| reading::run(&prepared)).collect::<Result<Vec<_>>>()?;
+    let of = |figure: fn(&reading::Measured) -> u64| median(runs.iter().map(figure));
+    let (canonical, csv) = (of(|run| run.canonical), of(|run| run.csv));
+    let percent = u128::from(canonical) * 100 / u128::from(csv.max(1));
+    figures.insert("parse_lines_per_s".to_owned(), json!(canonical));
+    figures.insert("parse_percent_of_csv_crate".to_owned(), json!(u64::try_from(percent)?));
+    figures.insert("mapped_lines_per_s".to_owned(), json!(of(|run| run.mapped)));
+    figures.insert("mapped_fixed_gbk_lines_per_s".to_owned(), json!(of(|run| run.mapped_fixed)));
+    Ok(())
 }
 
 fn median(values: impl Iterator<Item = u64>) -> u64 {

@@ -2,7 +2,7 @@
 
 use domain::date::{Date, LocalTime};
 
-use super::{Format, Piece, Written, offset};
+use super::{Format, Piece, Written, parts::offset};
 use crate::mapping::spec::{RuleSpec, Unix};
 
 const DAY: i64 = 86_400;
