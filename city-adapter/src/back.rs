@@ -122,7 +122,9 @@ impl Back {
                         known.retain(|text| texts.contains(text));
                         if known.is_empty() {
                             let name = self.cells.name(cell);
-                            return Err(unfit(format!("needs another text in {name} than the columns before it")));
+                            return Err(unfit(format!(
+                                "needs another text in {name} than the columns before it"
+                            )));
                         }
                     }
                 }
@@ -203,7 +205,8 @@ fn check_told(rules: &[(Column, Turned)]) -> Result<(), BackError> {
             let Some(values) = values else { continue };
             if let Some(other) = seen.insert(values, text) {
                 return Err(wrong(format!(
-                    "the texts `{other}` and `{text}` both stand for it, so its value does not tell which stood there"
+                    "the texts `{other}` and `{text}` both stand for it, so its value does \
+                            not tell which stood there"
                 )));
             }
         }

@@ -75,7 +75,11 @@ impl Proposal {
             "{} rows of {} columns, {}",
             table.rows.len(),
             table.cutter.columns,
-            if table.all { "the whole file" } else { "from the beginning of the file and from places further in" }
+            if table.all {
+                "the whole file"
+            } else {
+                "from the beginning of the file and from places further in"
+            }
         )];
         if let Some((count, example)) = &table.odd {
             looked.push(format!(
@@ -100,7 +104,11 @@ impl Proposal {
         for target in Column::ALL {
             let Some(block) = rules::block(target, assigned, &dropped) else { continue };
             let active = block.lines.first().is_some_and(|line| !line.starts_with('#'));
-            if active { found.push(target.name()) } else { open.push(target.name()) }
+            if active {
+                found.push(target.name())
+            } else {
+                open.push(target.name())
+            }
             blocks.push(block);
         }
         blocks.extend(unused(assigned));
@@ -158,7 +166,11 @@ fn file(table: &Table, assigned: &Assigned, charset: &Charset) -> Block {
             };
             let block = block.line(format!("separator = {}", quoted(&word)));
             let plain = table.rows.iter().flatten().any(|field| field.contains('"'));
-            if *quotes || !plain { block } else { block.say("Quotes stand inside of fields.").line("quote = \"none\"") }
+            if *quotes || !plain {
+                block
+            } else {
+                block.say("Quotes stand inside of fields.").line("quote = \"none\"")
+            }
         }
         Cutting::Places { .. } => block.line("fixed = true"),
     };
@@ -201,8 +213,12 @@ fn date_and_clock(assigned: &Assigned) -> Option<Block> {
 
 /// Rows that say that somebody went in, if nothing is charged on them.
 fn entries(assigned: &Assigned) -> (Option<Block>, Vec<String>) {
-    let kinds = [Column::Sector, Column::Type, Column::Product].into_iter().filter_map(|target| assigned.source(target));
-    let Some(column) = kinds.into_iter().find(|column| column.texts.iter().any(|(text, _)| words::is_entry(text))) else {
+    let kinds = [Column::Sector, Column::Type, Column::Product]
+        .into_iter()
+        .filter_map(|target| assigned.source(target));
+    let Some(column) =
+        kinds.into_iter().find(|column| column.texts.iter().any(|(text, _)| words::is_entry(text)))
+    else {
         return (None, Vec::new());
     };
     let (texts, others): (Vec<_>, Vec<_>) = column.texts.iter().partition(|(text, _)| words::is_entry(text));
@@ -217,9 +233,13 @@ fn entries(assigned: &Assigned) -> (Option<Block>, Vec<String>) {
     let reference = column.reference.clone().unwrap_or_else(|| "\"?\"".to_owned());
     let values = texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ");
     let lines = ["[[drop]]".to_owned(), format!("column = {reference}"), format!("values = [{values}]")];
-    let said = Block::default().say(format!("Going in, by its words; {charged} of these rows carry an amount."));
+    let said =
+        Block::default().say(format!("Going in, by its words; {charged} of these rows carry an amount."));
     if charged == 0 && column.reference.is_some() {
-        let block = said.ask("a row of its own for going in is no payable tap and is left out; if the ride is paid only with both rows, see [pairing]");
+        let block = said.ask(
+            "a row of its own for going in is no payable tap and is left out; if the ride is \
+                paid only with both rows, see [pairing]",
+        );
         return (Some(lines.iter().fold(block, Block::line)), texts);
     }
     let block = said.ask("are these rows payable taps? If not, leave them out:");

@@ -196,6 +196,16 @@ impl Mapping {
             || self.pairing.as_ref().is_some_and(|pairing| pairing.rows == RowOrder::AnyOrder)
     }
 
+    /// A line of a file as text, as [`MappedReader::raw`] gives it; `None` if it has bytes that are not of the file's
+    /// encoding.
+    #[must_use]
+    pub fn text_of(&self, raw: &[u8]) -> Option<String> {
+        // Lines of UTF-16 are UTF-8 already.
+        let narrow = self.charset.encoding.is_ascii_compatible();
+        let encoding = if narrow { self.charset.encoding } else { encoding_rs::UTF_8 };
+        encoding.decode_without_bom_handling_and_without_replacement(raw).map(std::borrow::Cow::into_owned)
+    }
+
     pub(crate) fn sums_amounts(&self) -> bool {
         [&self.header, &self.trailer].into_iter().flatten().any(|control| control.amount.is_some())
     }

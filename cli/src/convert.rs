@@ -6,6 +6,10 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +22,8 @@ use crate::output::{Format, Sheet, print, say, thousands};
 mod back;
 mod forth;
 
+/// The exit code after a signal.
+const INTERRUPTED: u8 = 130;
 /// Bad lines that are named on standard error if they go nowhere else.
 const TOLD_MAX: u64 = 20;
 
@@ -74,8 +80,13 @@ pub fn run(args: &Convert) -> Result<ExitCode> {
     }
     let mut out = Out::new(&args.out)?;
     let mut bad = Quarantine::new(quarantine);
-    let done = if args.back { back::run(args, &mut out, &mut bad) } else { forth::run(args, &mut out, &mut bad) };
-    let mut done = match done {
+    let stop = Stop::new(args)?;
+    let convert = if args.back { back::run } else { forth::run };
+    let mut done = match convert(args, &stop, &mut out, &mut bad) {
+        Err(error) if error.is::<Interrupted>() => {
+            warn(&format!("{error}; nothing was written, run it again"));
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
         Err(error) if args.out == Path::new("-") && reader_gone(&error) => return Ok(ExitCode::SUCCESS),
         done => done?,
     };
@@ -86,6 +97,31 @@ pub fn run(args: &Convert) -> Result<ExitCode> {
         tell(args, done, kept.as_deref())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A signal has come.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+struct Interrupted;
+
+/// Ends a conversion of a file at a signal, so that nothing half done is left. Reading a pipe ends at once.
+struct Stop(Option<(tokio::runtime::Runtime, Arc<AtomicBool>)>);
+
+impl Stop {
+    fn new(args: &Convert) -> Result<Self> {
+        if args.input == Path::new("-") {
+            return Ok(Self(None));
+        }
+        let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let flag = crate::signals::stopped(&tokio)?;
+        Ok(Self(Some((tokio, flag))))
+    }
+
+    /// Fails once a signal has come.
+    fn check(&self) -> Result<(), Interrupted> {
+        let stopped = self.0.as_ref().is_some_and(|(_, flag)| flag.load(Ordering::Relaxed));
+        if stopped { Err(Interrupted) } else { Ok(()) }
+    }
 }
 
 /// Whether it failed because nobody reads standard output any more (`| head`).
@@ -114,7 +150,10 @@ fn tell(args: &Convert, done: Done, quarantine: Option<&Path>) -> Result<()> {
     say(args.output, &format!("\n{} lines in {}", thousands(&done.written.to_string()), args.out.display()));
     if let Some(path) = quarantine {
         let bad = thousands(&done.bad.to_string());
-        say(args.output, &format!("{bad} lines could not be converted: {} says why; correct them there", path.display()));
+        say(
+            args.output,
+            &format!("{bad} lines could not be converted: {} says why; correct them there", path.display()),
+        );
     }
     Ok(())
 }
@@ -178,8 +217,9 @@ fn beside(path: &Path) -> Result<NamedTempFile> {
 /// Gives a file its name, unless there is one of that name by now.
 fn publish(file: NamedTempFile, path: &Path) -> Result<()> {
     file.as_file().sync_all().with_context(|| format!("failed to write {}", path.display()))?;
-    file.persist_noclobber(path)
-        .with_context(|| format!("failed to write {}: it must not exist; name another file", path.display()))?;
+    file.persist_noclobber(path).with_context(|| {
+        format!("failed to write {}: it must not exist; name another file", path.display())
+    })?;
     Ok(())
 }
 
@@ -211,7 +251,7 @@ impl Quarantine {
         }
         if let Some(writer) = &mut self.writer {
             let line = bad.line.to_string();
-            let raw = raw_text(bad.raw);
+            let raw = escaped(bad.raw);
             writer.write_record([&line, bad.column, bad.reason, &raw]).with_context(failed)?;
         }
         Ok(())
@@ -221,7 +261,10 @@ impl Quarantine {
     fn keep(self) -> Result<Option<PathBuf>> {
         let (Some(path), Some(writer)) = (self.path, self.writer) else {
             if self.count > TOLD_MAX {
-                warn(&format!("{} more lines could not be converted; --quarantine FILE keeps them", self.count - TOLD_MAX));
+                warn(&format!(
+                    "{} more lines could not be converted; --quarantine FILE keeps them",
+                    self.count - TOLD_MAX
+                ));
             }
             return Ok(None);
         };
@@ -236,17 +279,25 @@ fn warn(text: &str) {
     eprintln!("cityunion: {text}");
 }
 
-/// The bytes of a line as text. What is not UTF-8 is written `\xE5`, and a backslash `\\` in such a line.
-pub fn raw_text(raw: &[u8]) -> String {
-    if let Ok(text) = std::str::from_utf8(raw) {
-        return text.to_owned();
-    }
+/// The bytes of a line as text: `\xE5` is a byte that is not UTF-8 or a carriage return, `\\` is a backslash.
+pub fn escaped(raw: &[u8]) -> String {
     let mut text = String::new();
     for chunk in raw.utf8_chunks() {
-        text.push_str(&chunk.valid().replace('\\', "\\\\"));
+        text.push_str(&chunk.valid().replace('\\', "\\\\").replace('\r', "\\x0D"));
         for byte in chunk.invalid() {
             text.push_str(&format!("\\x{byte:02X}"));
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_can_be_told_from_text() {
+        assert_eq!(escaped("深圳 \\xC8".as_bytes()), "深圳 \\\\xC8");
+        assert_eq!(escaped(b"a\xC8\xCB\rb"), "a\\xC8\\xCB\\x0Db");
+    }
 }

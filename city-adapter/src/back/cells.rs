@@ -174,7 +174,8 @@ impl Cells {
 
     /// The line with these texts.
     pub fn line(&self, texts: &BTreeMap<usize, Vec<String>>) -> Result<Vec<u8>, Unfit> {
-        let text = |cell: usize| texts.get(&cell).and_then(|texts| texts.first()).unwrap_or(&self.all[cell].filler);
+        let text =
+            |cell: usize| texts.get(&cell).and_then(|texts| texts.first()).unwrap_or(&self.all[cell].filler);
         if self.fixed {
             return self.fixed_line(text);
         }
@@ -200,7 +201,11 @@ impl Cells {
             let bytes = self.bytes(index, text(index))?;
             let slot = line.get_mut(start..start + len);
             let Some(slot) = slot.filter(|slot| bytes.len() <= slot.len()) else {
-                return Err(self.unfit(index, text(index), &format!("has {} bytes, there is room for {len}", bytes.len())));
+                return Err(self.unfit(
+                    index,
+                    text(index),
+                    &format!("has {} bytes, there is room for {len}", bytes.len()),
+                ));
             };
             let before = if cell.zeros && !bytes.is_empty() { len - bytes.len() } else { 0 };
             slot[..before].fill(b'0');

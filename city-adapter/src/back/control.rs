@@ -30,7 +30,9 @@ pub(super) fn check(mapping: &Mapping, spec: &Spec) -> Result<(), BackError> {
             let parts = figure.split.is_some() || figure.between.is_some() || figure.characters.is_some();
             let scaled = figure.multiply.is_some() || figure.divide.is_some() || figure.sign.is_some();
             if parts || scaled || matches!(figure.form, Some(Form::HexLe | Form::Bcd | Form::Digest)) {
-                return wrong("has a figure that is a part of a field, scaled, or in a form that is not written back");
+                return wrong(
+                    "has a figure that is a part of a field, scaled, or in a form that is not written back",
+                );
             }
         }
         if mapping.charset.encoding.encode(control.starts_with.as_deref().unwrap_or("")).2 {

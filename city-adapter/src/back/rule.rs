@@ -7,7 +7,7 @@ use super::{
 use crate::{
     mapping::{
         MappedRow,
-        spec::{Form, Ref, RuleSpec},
+        spec::{Form, Keep, Pad, Ref, RuleSpec, Sign},
         text::{Text, shortened},
     },
     tapfile::Column,
@@ -38,7 +38,12 @@ impl Turned {
     ///
     /// # Errors
     /// Why that cannot be done.
-    pub fn of(column: Column, rule: &RuleSpec, text: Option<&Text>, cells: &mut Cells) -> Result<Self, String> {
+    pub fn of(
+        column: Column,
+        rule: &RuleSpec,
+        text: Option<&Text>,
+        cells: &mut Cells,
+    ) -> Result<Self, String> {
         let mut rule = rule.clone();
         let target = target(&mut rule, cells)?;
         let mut table = None;
@@ -49,7 +54,9 @@ impl Turned {
                     let owned = pairs.into_iter().map(|(text, value)| (text.to_owned(), value.to_owned()));
                     table = Some(owned.collect());
                 }
-                None => open = Some("a table of beginnings or ranges does not tell the whole text".to_owned()),
+                None => {
+                    open = Some("a table of beginnings or ranges does not tell the whole text".to_owned())
+                }
             }
         }
         if rule.form == Some(Form::Digest) {
@@ -60,13 +67,19 @@ impl Turned {
         }
         let numeric = matches!(
             column,
-            Column::TerminalSeq | Column::CardCounter | Column::KeyVersion | Column::AmountFen | Column::FareFen
+            Column::TerminalSeq
+                | Column::CardCounter
+                | Column::KeyVersion
+                | Column::AmountFen
+                | Column::FareFen
         );
         if let Target::Cell(cell) = &target
-            && numeric
             && table.is_none()
             && open.is_none()
-            && rule.form.is_none_or(|form| form == Form::Decimal)
+            && (numeric
+                && rule.form.is_none_or(|form| form == Form::Decimal)
+                && rule.sign != Some(Sign::Minus)
+                || fills_up(column, &rule))
         {
             cells.cell_mut(*cell).zeros = true;
         }
@@ -107,7 +120,12 @@ impl Turned {
     ///
     /// # Errors
     /// Why the value has no text.
-    pub fn texts(&self, column: Column, row: &MappedRow, cells: &Cells) -> Result<Vec<(usize, Vec<String>)>, String> {
+    pub fn texts(
+        &self,
+        column: Column,
+        row: &MappedRow,
+        cells: &Cells,
+    ) -> Result<Vec<(usize, Vec<String>)>, String> {
         if self.open.is_some() || matches!(self.target, Target::Nowhere) {
             return Ok(Vec::new());
         }
@@ -125,13 +143,19 @@ impl Turned {
             return Ok(self.cells().iter().map(|cell| (*cell, texts.clone())).collect());
         };
         let text = texts.first().map_or("", String::as_str);
-        let pieces = pieces(text, parts, with, cells)
-            .ok_or_else(|| format!("`{}` does not fall into {} parts", shortened(text.as_bytes()), parts.len()))?;
+        let pieces = pieces(text, parts, with, cells).ok_or_else(|| {
+            format!("`{}` does not fall into {} parts", shortened(text.as_bytes()), parts.len())
+        })?;
         Ok(parts.iter().copied().zip(pieces.into_iter().map(|piece| vec![piece])).collect())
     }
 
     /// The texts that stand for the row's value. Spellings differ, so values are compared as the column reads them.
-    fn keys_of(&self, column: Column, row: &MappedRow, table: &[(String, String)]) -> Result<Vec<String>, String> {
+    fn keys_of(
+        &self,
+        column: Column,
+        row: &MappedRow,
+        table: &[(String, String)],
+    ) -> Result<Vec<String>, String> {
         let own = value::canonical(column, row);
         let read = |value: &str| value::read(column, &self.rule, value);
         let keys: Vec<String> = table
@@ -144,6 +168,21 @@ impl Turned {
         }
         Ok(keys)
     }
+}
+
+/// Whether a number of hex digits may have zeros in front in the room that it has.
+fn fills_up(column: Column, rule: &RuleSpec) -> bool {
+    let all = match column {
+        Column::Terminal => 12,
+        Column::Card => 16,
+        Column::Tac => 8,
+        _ => return false,
+    };
+    let digits = all - rule.prefix.as_deref().map_or(0, str::len);
+    let room = rule.length.is_some_and(|length| length <= digits);
+    let left = matches!(rule.pad, None | Some(Pad::Left)) && rule.pad_with.is_none();
+    let form = matches!(rule.form, None | Some(Form::Hex | Form::Bcd | Form::Decimal));
+    form && left && (room || rule.keep == Some(Keep::Last))
 }
 
 /// Where the text of a rule comes from, and so goes to.
@@ -180,7 +219,9 @@ fn target(rule: &mut RuleSpec, cells: &mut Cells) -> Result<Target, String> {
         ..RuleSpec::default()
     };
     if edits(&field) {
-        return Err(format!("the field `{name}` that it comes from is edited, and the text before is not known"));
+        return Err(format!(
+            "the field `{name}` that it comes from is edited, and the text before is not known"
+        ));
     }
     target(&mut plain.clone(), cells)
 }
@@ -212,7 +253,9 @@ fn joined(fields: &[Ref], with: &str, cells: &mut Cells) -> Result<Target, Strin
     }
     let lens = parts.iter().filter(|cell| cells.len_of(**cell).is_some()).count();
     if with.is_empty() && lens < parts.len() {
-        return Err("it joins columns with nothing between, so its text does not tell where each ends".to_owned());
+        return Err(
+            "it joins columns with nothing between, so its text does not tell where each ends".to_owned()
+        );
     }
     Ok(Target::Cells(parts, with.to_owned()))
 }
@@ -220,7 +263,7 @@ fn joined(fields: &[Ref], with: &str, cells: &mut Cells) -> Result<Target, Strin
 /// A text cut into the parts that it was joined from.
 fn pieces(text: &str, parts: &[usize], with: &str, cells: &Cells) -> Option<Vec<String>> {
     if !with.is_empty() {
-        let pieces: Vec<String> = text.split(with).map(str::to_owned).collect();
+        let pieces: Vec<String> = text.splitn(parts.len(), with).map(str::to_owned).collect();
         return (pieces.len() == parts.len()).then_some(pieces);
     }
     let mut rest = text;

@@ -29,7 +29,12 @@ pub(super) fn read(column: Column, rule: &RuleSpec, text: &str) -> Option<String
 ///
 /// # Errors
 /// Why there is none.
-pub(super) fn text(column: Column, rule: &RuleSpec, row: &MappedRow, len: Option<usize>) -> Result<String, String> {
+pub(super) fn text(
+    column: Column,
+    rule: &RuleSpec,
+    row: &MappedRow,
+    len: Option<usize>,
+) -> Result<String, String> {
     let text = match column {
         Column::Terminal | Column::Card | Column::Tac => hex(&canonical(column, row), rule, len)?,
         Column::AmountFen => amount(row.amount_fen.unwrap_or(0), rule, len)?,
@@ -52,7 +57,8 @@ fn hex(digits: &str, rule: &RuleSpec, len: Option<usize>) -> Result<String, Stri
         .ok_or_else(|| format!("`{digits}` does not begin with the mapping's prefix `{prefix}`"))?;
     let text = match rule.form.unwrap_or(Form::Hex) {
         Form::Decimal => {
-            let number = u64::from_str_radix(rest, 16).map_err(|_| format!("`{rest}` is too large a number"))?;
+            let number =
+                u64::from_str_radix(rest, 16).map_err(|_| format!("`{rest}` is too large a number"))?;
             number.to_string()
         }
         Form::HexLe => last_byte_first(rest),
@@ -123,5 +129,10 @@ fn time(row: &MappedRow, rule: &RuleSpec) -> Result<String, String> {
 fn issuer(city: &str, rule: &RuleSpec) -> Result<String, String> {
     let Some(scheme) = &rule.scheme else { return Ok(city.to_owned()) };
     let code = city.split_once('-').filter(|(own, _)| own == scheme).map(|(_, code)| code.to_owned());
-    code.ok_or_else(|| format!("`{}` is not of scheme {scheme}, the only one that the layout has", shortened(city.as_bytes())))
+    code.ok_or_else(|| {
+        format!(
+            "`{}` is not of scheme {scheme}, the only one that the layout has",
+            shortened(city.as_bytes())
+        )
+    })
 }

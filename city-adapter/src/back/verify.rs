@@ -18,7 +18,8 @@ pub struct Tried {
 }
 
 impl Back {
-    /// Reads lines through the mapping, as a file of their own. For each line that does not come back as its tap: why.
+    /// Reads lines through the mapping, as a file of their own. For each line that does not come back as its
+    /// tap: why.
     ///
     /// # Errors
     /// [`BackError::Mapping`] if not even the file as a whole can be read.
@@ -42,7 +43,10 @@ impl Back {
             match reader.next_row() {
                 Ok(Some(Mapped::Row(row))) => drop(came.insert(place(row.line), Ok(row.clone()))),
                 Ok(Some(Mapped::Bad(bad))) => {
-                    let unfit = Unfit { column: bad.column, why: format!("the written line does not read back: {}", bad.reason) };
+                    let unfit = Unfit {
+                        column: bad.column,
+                        why: format!("the written line does not read back: {}", bad.reason),
+                    };
                     came.insert(place(bad.line), Err(unfit));
                 }
                 Ok(None) => break,

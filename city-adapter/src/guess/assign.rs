@@ -34,7 +34,8 @@ impl Assigned {
     /// Assigns.
     pub fn of(columns: Vec<Profile>) -> Self {
         let moments: Vec<Option<Moment>> = columns.iter().map(Moment::of).collect();
-        let mut assigned = Self { columns, moments, sources: BTreeMap::new(), date_and_clock: None, clock: None };
+        let mut assigned =
+            Self { columns, moments, sources: BTreeMap::new(), date_and_clock: None, clock: None };
         assigned.when();
         assigned.by_score();
         assigned.amounts();
@@ -76,10 +77,12 @@ impl Assigned {
                 let column = &self.columns[at];
                 let name = words::weight(Column::TappedAt, &column.name);
                 // A clock that always stands at midnight is a date only.
-                let still = column.percent(|text| text.ends_with("00:00:00") || text.ends_with(" 00:00")) == 100;
+                let still =
+                    column.percent(|text| text.ends_with("00:00:00") || text.ends_with(" 00:00")) == 100;
                 let number = moment.is_plain_number() && name < SCORE_MIN && !column.name.is_empty();
                 let score = name - if still { 6 } else { 0 } - if number { 6 } else { 0 };
-                let counted = matches!(moment, Moment::Seconds | Moment::Millis) && name < SCORE_MIN
+                let counted = matches!(moment, Moment::Seconds | Moment::Millis)
+                    && name < SCORE_MIN
                     && !column.name.is_empty();
                 (score > -3 && !counted).then_some((score, at))
             });
@@ -89,7 +92,9 @@ impl Assigned {
         let clock = scored(&|moment| matches!(moment, Moment::Clock(written) if written.percent >= 95));
         let named = |at: usize| {
             let plain = self.moments[at].as_ref().is_some_and(Moment::is_plain_number);
-            !plain || self.columns[at].name.is_empty() || words::weight(Column::TappedAt, &self.columns[at].name) >= SCORE_MIN
+            !plain
+                || self.columns[at].name.is_empty()
+                || words::weight(Column::TappedAt, &self.columns[at].name) >= SCORE_MIN
         };
         let clock = clock.filter(|at| named(*at));
         let at = scored(&whole);
@@ -122,7 +127,8 @@ impl Assigned {
         scores.sort_by(|(a, _, i), (b, _, j)| b.cmp(a).then(i.cmp(j)));
         for (score, target, at) in scores {
             let taken = |other: Column| self.sources.get(&other) == Some(&at);
-            let free = Column::ALL.into_iter().all(|other| !taken(other) || is_kind(other) && is_kind(target));
+            let free =
+                Column::ALL.into_iter().all(|other| !taken(other) || is_kind(other) && is_kind(target));
             if score >= SCORE_MIN && free && !self.sources.contains_key(&target) {
                 self.sources.insert(target, at);
             }
@@ -131,13 +137,16 @@ impl Assigned {
 
     /// Of two amounts that are never apart the wrong way, the smaller was paid.
     fn amounts(&mut self) {
-        let pair = (self.sources.get(&Column::AmountFen).copied(), self.sources.get(&Column::FareFen).copied());
+        let pair =
+            (self.sources.get(&Column::AmountFen).copied(), self.sources.get(&Column::FareFen).copied());
         match pair {
             (None, Some(fare)) => {
                 self.sources.remove(&Column::FareFen);
                 self.sources.insert(Column::AmountFen, fare);
             }
-            (Some(paid), Some(full)) if self.is_less_or_equal(full, paid) && !self.is_less_or_equal(paid, full) => {
+            (Some(paid), Some(full))
+                if self.is_less_or_equal(full, paid) && !self.is_less_or_equal(paid, full) =>
+            {
                 self.sources.insert(Column::AmountFen, full);
                 self.sources.insert(Column::FareFen, paid);
             }
@@ -185,7 +194,8 @@ fn fitness(target: Column, column: &Profile, name: i32) -> Option<i32> {
     let distinct = column.texts.len();
     let various = rows < 50 || distinct * 20 >= rows;
     let money = most(|text| Money::of(text).is_some());
-    let decimals = column.percent(|text| Money::of(text).is_some_and(|m| m.decimals.bytes().any(|b| b != b'0')));
+    let decimals =
+        column.percent(|text| Money::of(text).is_some_and(|m| m.decimals.bytes().any(|b| b != b'0')));
     match target {
         Column::AmountFen | Column::FareFen => amount_fitness(column, name, money, decimals),
         Column::Terminal if decimals > 0 || distinct == rows && rows >= 200 => None,
@@ -199,10 +209,14 @@ fn fitness(target: Column, column: &Profile, name: i32) -> Option<i32> {
         Column::CardCounter => most(|text| whole(text).is_some_and(|n| n <= 65_535)).then_some(0),
         Column::Issuer if most(|text| text.parse::<domain::city::City>().is_ok()) => Some(6),
         Column::Issuer => (distinct <= 400 && decimals == 0).then_some(0),
-        Column::Type if most(|text| ["06", "09", "6", "9"].contains(&text)) => Some(if most(|t| t.len() == 2) { 5 } else { 1 }),
+        Column::Type if most(|text| ["06", "09", "6", "9"].contains(&text)) => {
+            Some(if most(|t| t.len() == 2) { 5 } else { 1 })
+        }
         Column::Type => (distinct <= KINDS_MAX && decimals == 0).then_some(0),
         Column::Medium | Column::Sector | Column::Product => kind_fitness(target, column, decimals),
-        Column::Operator | Column::Line | Column::Station => (decimals == 0 && column.len_max() <= 200).then_some(0),
+        Column::Operator | Column::Line | Column::Station => {
+            (decimals == 0 && column.len_max() <= 200).then_some(0)
+        }
         Column::KeyVersion => most(|text| whole(text).is_some_and(|n| n <= 255)).then_some(0),
         Column::Algorithm => most(|text| ["3des", "sm4"].contains(&text)).then_some(6),
         Column::Tac => {
@@ -225,11 +239,13 @@ fn amount_fitness(column: &Profile, name: i32, money: bool, decimals: usize) -> 
             () => None,
         };
     }
-    let largest = column.filled().filter_map(|text| Money::of(text)?.whole.parse::<u64>().ok()).max().unwrap_or(0);
+    let largest =
+        column.filled().filter_map(|text| Money::of(text)?.whole.parse::<u64>().ok()).max().unwrap_or(0);
     let two = column.percent(|text| Money::of(text).is_some_and(|m| m.decimals.len() == 2)) >= FITS_PERCENT;
     let signed = column.filled().any(|text| Money::of(text).is_some_and(|m| m.currency.is_some()));
     // Four and more decimals are a place on the map or a ratio.
-    let fine = column.percent(|text| Money::of(text).is_some_and(|m| m.decimals.trim_end_matches('0').len() > 3));
+    let fine =
+        column.percent(|text| Money::of(text).is_some_and(|m| m.decimals.trim_end_matches('0').len() > 3));
     let filled_up = column.name.is_empty()
         && column.percent(|text| (5..=10).contains(&text.len()) && text.starts_with("00")) >= FITS_PERCENT
         && column.texts.len() * 2 <= column.filled_len().max(9);

@@ -98,17 +98,29 @@ fn legacy(lines: &[&[u8]]) -> Charset {
     }
     let four = lines.iter().filter(|line| has_four_byte_character(line)).count();
     let (encoding, evidence) = if four > 0 {
-        (GB18030, format!("{chinese} % of {count} lines with other than ASCII characters are valid, {four} with a character of four bytes, which GBK does not have"))
+        (
+            GB18030,
+            format!(
+                "{chinese} % of {count} lines with other than ASCII characters are valid, \
+                        {four} with a character of four bytes, which GBK does not have"
+            ),
+        )
     } else {
-        (GBK, format!("{chinese} % of {count} lines with other than ASCII characters are valid GBK and no UTF-8"))
+        (
+            GBK,
+            format!(
+                "{chinese} % of {count} lines with other than ASCII characters are valid GBK and no UTF-8"
+            ),
+        )
     };
     Charset { encoding, evidence, doubt: None }
 }
 
 /// How many of a hundred lines are valid.
 fn share(lines: &[&[u8]], encoding: &'static Encoding) -> usize {
-    let valid =
-        lines.iter().filter(|line| encoding.decode_without_bom_handling_and_without_replacement(line).is_some());
+    let valid = lines
+        .iter()
+        .filter(|line| encoding.decode_without_bom_handling_and_without_replacement(line).is_some());
     valid.count() * 100 / lines.len().max(1)
 }
 

@@ -22,14 +22,20 @@ pub(super) fn names(block: Block, table: &Table) -> Block {
     let block = block.say(format!("Names: {}.", table.names_evidence));
     let block = if table.names.is_some() { block } else { block.line("names = false") };
     let Some(names) = &table.names else { return block };
-    let mut twice: Vec<String> =
-        names.iter().filter(|name| names.iter().filter(|other| other == name).count() > 1).map(|n| quoted(n)).collect();
+    let mut twice: Vec<String> = names
+        .iter()
+        .filter(|name| names.iter().filter(|other| other == name).count() > 1)
+        .map(|n| quoted(n))
+        .collect();
     twice.sort();
     twice.dedup();
     if twice.is_empty() {
         block
     } else {
-        block.say(format!("These names are not unique, so their columns are told by position: {}.", twice.join(", ")))
+        block.say(format!(
+            "These names are not unique, so their columns are told by position: {}.",
+            twice.join(", ")
+        ))
     }
 }
 
@@ -43,7 +49,8 @@ pub(super) fn control(name: &str, line: &Control, table: &Table, assigned: &Assi
     }
     let records = records(line, table);
     let amount = amount(line, table, assigned, records.as_ref().map(|(end, _)| *end));
-    let place = if line.fields.iter().all(|field| field.at.is_none()) { "column = 2" } else { "at = 2, length = 8" };
+    let place =
+        if line.fields.iter().all(|field| field.at.is_none()) { "column = 2" } else { "at = 2, length = 8" };
     block = match &records {
         Some((_, setting)) => block.say("A figure in it is the number of rows.").line(setting),
         None if table.all => {
@@ -89,7 +96,9 @@ fn amount(line: &Control, table: &Table, assigned: &Assigned, behind: Option<usi
         let figure = Money::of(text)?;
         let said: u64 = figure.whole.parse().ok()?;
         match () {
-            () if figure.sign.is_some() && figure.hundredths() == Some(hundredths) && fraction => Some("yuan"),
+            () if figure.sign.is_some() && figure.hundredths() == Some(hundredths) && fraction => {
+                Some("yuan")
+            }
             () if figure.sign.is_none() && said == hundredths && fraction => Some("fen"),
             () if figure.sign.is_none() && said == whole && !fraction && whole > 0 => Some("fen"),
             () => None,

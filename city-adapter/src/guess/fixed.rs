@@ -68,7 +68,9 @@ pub(super) fn cut(lines: &[Line]) -> Option<Cutter> {
         match if hex { Kind::Hex } else { places[start].kind } {
             // Texts are filled up with spaces behind.
             Kind::Space => {
-                if let Some(text) = cuts.last_mut().filter(|cut| cut.kind == Kind::Text && cut.at + cut.len == start) {
+                if let Some(text) =
+                    cuts.last_mut().filter(|cut| cut.kind == Kind::Text && cut.at + cut.len == start)
+                {
                     text.len = end - text.at;
                 }
             }
@@ -79,7 +81,11 @@ pub(super) fn cut(lines: &[Line]) -> Option<Cutter> {
     if cuts.is_empty() {
         return None;
     }
-    let evidence = format!("{} of {} lines are {line_len} bytes long, and no character separates", rows.len(), lines.len());
+    let evidence = format!(
+        "{} of {} lines are {line_len} bytes long, and no character separates",
+        rows.len(),
+        lines.len()
+    );
     let doubt = Some(
         "the places are where digits, letters and spaces change, dates begin, or numbers begin with zeros: \
          check them against the description of the file"

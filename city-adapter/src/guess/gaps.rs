@@ -26,46 +26,62 @@ pub(super) const fn words(target: Column) -> &'static str {
 
 /// A target column for which no column of the file was found.
 pub(super) fn without_source(target: Column, assigned: &Assigned) -> Block {
-    let name = target.name();
-    let block = |asks: &str| Block::default().ask(asks).gap(format!("[columns.{name}]"));
+    if target == Column::TappedAt {
+        return no_time(assigned);
+    }
+    let (asks, gaps) = question(target);
+    let words = words(target);
+    let asks = if words.is_empty() { asks.to_owned() } else { format!("{asks}; {words}") };
+    let block = Block::default().ask(asks).gap(format!("[columns.{}]", target.name()));
+    match assigned.source(Column::AmountFen).filter(|_| target == Column::FareFen) {
+        Some(paid) => {
+            let block = block.ask("if there are no discounts, it is the amount paid, with the same settings");
+            paid.source.lines().fold(block, Block::gap).gap("unit = \"fen\"")
+        }
+        None => gaps.iter().fold(block, Block::gap),
+    }
+}
+
+/// What to ask about a target column, and the settings to fill in.
+const fn question(target: Column) -> (&'static str, &'static [&'static str]) {
     match target {
-        Column::TappedAt => no_time(assigned),
-        Column::Terminal => block("no column looks like the number of a terminal (PSAM). It must be there").gap("column = \"?\""),
-        Column::TerminalSeq => block(
-            "no column looks like the terminal's own counter. Without one the numbers can be made from the time \
-             (`second`, at most one tap a second at each terminal) or by counting (`count`, the whole day of a terminal \
-             in one file)",
-        )
-        .gap("derive = \"second\""),
-        Column::Issuer => block(
-            "no column tells the card's home city. It can come from the beginnings of the card numbers by a \
-             table, or be the same for all rows",
-        )
-        .gap("column = \"?\"").gap("table = \"home\"").gap("[tables.home.prefixes]").gap("\"?\" = \"cu-0000\""),
-        Column::Card => block("no column looks like the card's application serial. It must be there").gap("column = \"?\""),
-        Column::CardCounter => block("no column looks like the card's transaction counter").gap("column = \"?\""),
-        Column::Type => block("no column tells purchases (06) from compound purchases (09); if all are the same:")
-            .gap("constant = \"06\""),
-        Column::AmountFen => block("no column looks like the amount that was paid. It must be there").gap("column = \"?\"").gap("unit = \"fen\""),
-        Column::FareFen => match assigned.source(Column::AmountFen) {
-            Some(paid) => {
-                let gap = block("no column looks like the fare before discount; if there are no discounts, it is the amount paid:");
-                let source = paid.source.lines().fold(gap, |gap, line| gap.gap(line));
-                source.gap("unit = \"fen\"").ask("write the same settings as for amount_fen")
-            }
-            None => block("no column looks like the fare before discount").gap("column = \"?\"").gap("unit = \"fen\""),
-        },
-        Column::Medium => block(&format!("no column tells what was held to the reader; {}", words(target))).gap("constant = \"cpu\""),
-        Column::Sector => block(&format!("no column tells the sector; if all rows are of one, {}", words(target))).gap("constant = \"?\""),
-        Column::Product => block(&format!("no column tells how the fare was made; {}", words(target))).gap("constant = \"?\""),
-        Column::KeyVersion => block("no column looks like the key version of the cryptogram").gap("column = \"?\""),
-        Column::Algorithm => block(&format!("no column tells the algorithm of the cryptogram; {}", words(target))).gap("constant = \"3des\""),
-        Column::Tac => block(
-            "no column looks like the card's cryptogram (TAC, 8 hex digits). Without it no home city pays: the \
-             terminals must deliver it",
-        )
-        .gap("column = \"?\""),
-        Column::Operator | Column::Line | Column::Station => Block::default(),
+        Column::Terminal => {
+            ("no column looks like the number of a terminal (PSAM). It must be there", &["column = \"?\""])
+        }
+        Column::TerminalSeq => (
+            "no column looks like the terminal's own counter. Without one the numbers can be made from \
+             the time (`second`, at most one tap a second at each terminal) or by counting (`count`, \
+             the whole day of a terminal in one file)",
+            &["derive = \"second\""],
+        ),
+        Column::Issuer => (
+            "no column tells the card's home city. It can come from the beginnings of the card numbers \
+             by a table, or be the same for all rows",
+            &["column = \"?\"", "table = \"home\"", "[tables.home.prefixes]", "\"?\" = \"cu-0000\""],
+        ),
+        Column::Card => {
+            ("no column looks like the card's application serial. It must be there", &["column = \"?\""])
+        }
+        Column::CardCounter => ("no column looks like the card's transaction counter", &["column = \"?\""]),
+        Column::Type => ("no column tells the transaction type; if all are the same", &["constant = \"06\""]),
+        Column::AmountFen => (
+            "no column looks like the amount that was paid. It must be there",
+            &["column = \"?\"", "unit = \"fen\""],
+        ),
+        Column::FareFen => {
+            ("no column looks like the fare before discount", &["column = \"?\"", "unit = \"fen\""])
+        }
+        Column::Medium => ("no column tells what was held to the reader", &["constant = \"cpu\""]),
+        Column::Sector => ("no column tells the sector; if all rows are of one", &["constant = \"?\""]),
+        Column::Product => ("no column tells how the fare was made", &["constant = \"?\""]),
+        Column::KeyVersion => ("no column looks like the key version of the cryptogram", &["column = \"?\""]),
+        Column::Algorithm => ("no column tells the algorithm of the cryptogram", &["constant = \"3des\""]),
+        Column::Tac => (
+            "no column looks like the card's cryptogram (TAC, 8 hex digits). Without it no home city \
+             pays: the terminals must deliver it",
+            &["column = \"?\""],
+        ),
+        Column::TappedAt | Column::Operator | Column::Line | Column::Station => ("", &[]),
     }
 }
 
@@ -76,7 +92,8 @@ fn no_time(assigned: &Assigned) -> Block {
             let reference = column.reference.clone().unwrap_or_else(|| "\"?\"".to_owned());
             Block::default()
                 .ask(format!(
-                    "{} has a clock (e.g. {}) but no column has a date: a mapping cannot take it from the file's name. \
+                    "{} has a clock (e.g. {}) but no column has a date: a mapping cannot take it from the file's \
+                     name. \
                      Add the date to the file, or join a column that has it:",
                     column.called(),
                     column.examples(2)
@@ -102,7 +119,8 @@ pub(super) fn no_digits(target: Column, column: &Profile) -> Block {
     let mut block = Block::default().say(format!("{}: e.g. {}", column.called(), column.examples(3)));
     block = block.ask(match target {
         Column::Terminal => {
-            "the texts have letters, terminal numbers are hex digits. Either a table translates them (a CSV file beside \
+            "the texts have letters, terminal numbers are hex digits. Either a table translates them (a CSV file \
+             beside \
              this mapping), or, for trials, their digest stands for them with `form = \"digest\"`"
         }
         Column::Card => {
@@ -114,7 +132,12 @@ pub(super) fn no_digits(target: Column, column: &Profile) -> Block {
     block = block.gap(format!("[columns.{name}]"));
     block = column.source.lines().fold(block, |block, line| block.gap(line));
     match target {
-        Column::Terminal => block.gap("table = \"terminals\"").gap("[tables.terminals]").gap("file = \"terminals.csv\"").gap("key = \"?\"").gap("value = \"?\""),
+        Column::Terminal => block
+            .gap("table = \"terminals\"")
+            .gap("[tables.terminals]")
+            .gap("file = \"terminals.csv\"")
+            .gap("key = \"?\"")
+            .gap("value = \"?\""),
         Column::Card => block.gap("form = \"digest\""),
         _ => block,
     }
@@ -128,5 +151,9 @@ pub(super) fn values(target: Column, column: &Profile, into: &str) -> Block {
         .gap(format!("[columns.{}]", target.name()));
     let block = column.source.lines().fold(block, |block, line| block.gap(line));
     let block = block.gap(format!("[columns.{}.values]", target.name()));
-    column.texts.iter().take(LISTED_MAX).fold(block, |block, (text, _)| block.gap(format!("{} = \"?\"", quoted(text))))
+    column
+        .texts
+        .iter()
+        .take(LISTED_MAX)
+        .fold(block, |block, (text, _)| block.gap(format!("{} = \"?\"", quoted(text))))
 }

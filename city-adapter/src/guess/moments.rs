@@ -14,16 +14,56 @@ const DAY: u32 = 24 * 3600;
 const PIVOT: u8 = 70;
 
 const DATES: [&str; 33] = [
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y",
-    "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%b %d %Y", "%d/%b/%Y", "%d%b%Y", "%a, %d %b %Y",
-    "%Y年%m月%d日", "%Y-%j", "%Y%j", "%y-%m-%d", "%y/%m/%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%b-%y",
-    "%d-%m-%y", "%m-%d-%y", "%y%m%d", "%d%m%y", "%m%d%y", "%d%m%Y", "%m%d%Y",
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%Y%m%d",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%m.%d.%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%b %d, %Y",
+    "%b %d %Y",
+    "%d/%b/%Y",
+    "%d%b%Y",
+    "%a, %d %b %Y",
+    "%Y年%m月%d日",
+    "%Y-%j",
+    "%Y%j",
+    "%y-%m-%d",
+    "%y/%m/%d",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d.%m.%y",
+    "%d-%b-%y",
+    "%d-%m-%y",
+    "%m-%d-%y",
+    "%y%m%d",
+    "%d%m%y",
+    "%m%d%y",
+    "%d%m%Y",
+    "%m%d%Y",
 ];
 const BETWEEN: [&str; 4] = [" ", "T", "_", ":"];
 /// Clocks with signs, which are told from other numbers.
 const CLOCKS: [&str; 13] = [
-    "%H:%M:%S", "%H:%M:%S.%f", "%H:%M:%S,%f", "%H:%M", "%H.%M.%S", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p",
-    "%H时%M分%S秒", "%Hh%M", "%H%M%S", "%H%M",
+    "%H:%M:%S",
+    "%H:%M:%S.%f",
+    "%H:%M:%S,%f",
+    "%H:%M",
+    "%H.%M.%S",
+    "%I:%M:%S %p",
+    "%I:%M %p",
+    "%I:%M:%S%p",
+    "%I:%M%p",
+    "%H时%M分%S秒",
+    "%Hh%M",
+    "%H%M%S",
+    "%H%M",
 ];
 /// Dates and clocks in digits alone.
 const COMPACT: [&str; 5] = ["%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H%M%S%f", "%y%m%d%H%M%S", "%d%m%Y%H%M%S"];
@@ -84,7 +124,8 @@ impl Moment {
         if let Some(written) = best(&texts, DATES.iter().map(|date| (*date).to_owned()), "", "") {
             return Some(Self::Date(written));
         }
-        best(&texts, CLOCKS.iter().map(|clock| (*clock).to_owned()), "%Y-%m-%d ", "2018-09-01 ").map(Self::Clock)
+        best(&texts, CLOCKS.iter().map(|clock| (*clock).to_owned()), "%Y-%m-%d ", "2018-09-01 ")
+            .map(Self::Clock)
     }
 
     /// Whether its digits stand without anything between, so that they might be any number.
@@ -188,8 +229,12 @@ fn unpadded(format: &str) -> Option<String> {
 /// The format with day and month changed over.
 fn swapped(format: &str) -> String {
     format
-        .replace("%d", "%?").replace("%m", "%d").replace("%?", "%m")
-        .replace("%-d", "%?").replace("%-m", "%-d").replace("%?", "%-m")
+        .replace("%d", "%?")
+        .replace("%m", "%d")
+        .replace("%?", "%m")
+        .replace("%-d", "%?")
+        .replace("%-m", "%-d")
+        .replace("%?", "%-m")
 }
 
 #[cfg(test)]

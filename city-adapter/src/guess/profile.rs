@@ -58,7 +58,9 @@ impl Profile {
         let reference = if name.is_empty() || !once { (at + 1).to_string() } else { quoted(&name) };
         let (source, reference) = match &table.cutter.cutting {
             Cutting::Separator { .. } => (format!("column = {reference}"), Some(reference)),
-            Cutting::Places { cuts, .. } => (format!("at = {}\nlength = {}", cuts[at].at + 1, cuts[at].len), None),
+            Cutting::Places { cuts, .. } => {
+                (format!("at = {}\nlength = {}", cuts[at].at + 1, cuts[at].len), None)
+            }
         };
         let mut nothing = Vec::new();
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -75,7 +77,8 @@ impl Profile {
             }
             values.push(text.to_owned());
         }
-        let mut texts: Vec<(String, usize)> = counts.into_iter().map(|(text, n)| (text.to_owned(), n)).collect();
+        let mut texts: Vec<(String, usize)> =
+            counts.into_iter().map(|(text, n)| (text.to_owned(), n)).collect();
         texts.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
         Self { name, source, reference, values, texts, nothing }
     }
@@ -92,7 +95,9 @@ impl Profile {
 
     /// How many of a hundred rows are so, of those in which something stands; 0 without any.
     pub fn percent(&self, is: impl Fn(&str) -> bool) -> usize {
-        let count = |(all, so): (usize, usize), (text, n): &(String, usize)| (all + n, so + if is(text) { *n } else { 0 });
+        let count = |(all, so): (usize, usize), (text, n): &(String, usize)| {
+            (all + n, so + if is(text) { *n } else { 0 })
+        };
         let (all, so) = self.texts.iter().fold((0, 0), count);
         if all == 0 { 0 } else { so * 100 / all }
     }
@@ -161,7 +166,8 @@ impl Money {
                 let sign = rest[at..].chars().next()?;
                 let (whole, decimals) = (&rest[..at], &rest[at + 1..]);
                 // 1,234 is a thousand, 1,23 and 0,234 are not.
-                let group = decimals.len() == 3 && !whole.is_empty() && !whole.starts_with('0') && sign == ',';
+                let group =
+                    decimals.len() == 3 && !whole.is_empty() && !whole.starts_with('0') && sign == ',';
                 if group { (rest, None, "") } else { (whole, Some(sign), decimals) }
             }
         };
@@ -176,7 +182,11 @@ impl Money {
             money.groups = whole.chars().find(|c| [',', '.'].contains(c));
             all.push_str(group);
         }
-        if !digits(&all) || !digits(decimals) || all.is_empty() && decimals.is_empty() || money.groups == sign && sign.is_some() {
+        if !digits(&all)
+            || !digits(decimals)
+            || all.is_empty() && decimals.is_empty()
+            || money.groups == sign && sign.is_some()
+        {
             return None;
         }
         (money.whole, money.decimals, money.sign) = (all, decimals.to_owned(), sign);

@@ -117,7 +117,8 @@ impl SampleLines {
 
 /// The lines of a stretch that are whole in it.
 fn whole_lines(bytes: &[u8], from_the_start: bool, to_the_end: bool) -> impl Iterator<Item = &[u8]> {
-    let start = if from_the_start { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1) };
+    let start =
+        if from_the_start { 0 } else { memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1) };
     let end = if to_the_end { bytes.len() } else { memchr::memrchr(b'\n', bytes).map_or(start, |at| at + 1) };
     let inside = bytes.get(start..end).unwrap_or_default();
     let inside = inside.strip_suffix(b"\n").unwrap_or(inside);

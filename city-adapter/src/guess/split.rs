@@ -8,7 +8,8 @@ use super::{
 };
 
 /// Characters that are made for separating, the more usual ones first.
-const SEPARATORS: [char; 14] = [',', '\t', ';', '|', '\u{1}', '\u{1F}', '^', '~', '!', '#', '$', '&', '*', '@'];
+const SEPARATORS: [char; 14] =
+    [',', '\t', ';', '|', '\u{1}', '\u{1F}', '^', '~', '!', '#', '$', '&', '*', '@'];
 /// Characters that stand inside of values too; only if nothing else separates.
 const SEPARATORS_LAST: [char; 1] = [' '];
 /// Of a hundred lines so many must have the same number of columns.
@@ -78,7 +79,8 @@ impl Cutter {
             }
         }
         let rest = fits(&SEPARATORS).filter(|fit| fit.percent(looked.len()) >= SAME_PERCENT / 2);
-        let rest = rest.or_else(|| fits(&SEPARATORS_LAST).filter(|fit| fit.percent(looked.len()) >= SAME_PERCENT));
+        let rest =
+            rest.or_else(|| fits(&SEPARATORS_LAST).filter(|fit| fit.percent(looked.len()) >= SAME_PERCENT));
         rest.map_or_else(one_column, |fit| fit.cutter(looked.len()))
     }
 
@@ -122,7 +124,8 @@ impl Fit {
         for line in lines {
             *counts.entry(count(line)).or_default() += 1;
         }
-        let (columns, same) = counts.into_iter().filter(|(columns, _)| *columns > 1).max_by_key(|(_, n)| *n)?;
+        let (columns, same) =
+            counts.into_iter().filter(|(columns, _)| *columns > 1).max_by_key(|(_, n)| *n)?;
         let first = lines.first().is_some_and(|line| count(line) == columns);
         Some(Self { separator, quoted, columns, same, first })
     }

@@ -101,14 +101,19 @@ impl Table {
             all: lines.all,
         };
         let text = |at: usize| lines.lines[at].text.as_str();
-        table.before((0..first).map(text).collect(), lines.lines.get(first.saturating_sub(1)).map_or(0, |l| l.number));
+        table.before(
+            (0..first).map(text).collect(),
+            lines.lines.get(first.saturating_sub(1)).map_or(0, |l| l.number),
+        );
         table.behind((end..lines.lines.len()).map(text).collect());
         Some(table)
     }
 
     fn before(&mut self, head: Vec<&str>, last_number: usize) {
         let Some(last) = head.last() else { return };
-        if let Some(comment) = ["#", "//"].into_iter().find(|sign| head.iter().all(|line| line.starts_with(sign))) {
+        if let Some(comment) =
+            ["#", "//"].into_iter().find(|sign| head.iter().all(|line| line.starts_with(sign)))
+        {
             self.comment = Some(comment.to_owned());
         } else if head.len() == 1 && last.bytes().any(|b| b.is_ascii_digit()) && self.mark(last).is_some() {
             self.header = Some(self.control(last));

@@ -78,7 +78,8 @@ fn a_proposal_is_a_mapping_and_a_whole_one_once_its_gaps_are_filled() {
         let name = example.name;
         let toml = proposal(&example.bytes).to_toml();
         let mapping = Mapping::parse(&toml).unwrap_or_else(|error| panic!("{name}: {error:?}\n{toml}"));
-        let mut reader = mapping.reader(&*example.bytes).unwrap_or_else(|error| panic!("{name}: {error:?}\n{toml}"));
+        let mut reader =
+            mapping.reader(&*example.bytes).unwrap_or_else(|error| panic!("{name}: {error:?}\n{toml}"));
         let (mut rows, mut bad) = (0, Vec::new());
         while let Some(row) = reader.next_row().unwrap_or_else(|error| panic!("{name}: {error:?}\n{toml}")) {
             match row {
@@ -101,14 +102,20 @@ fn the_real_file_is_told() {
     std::io::Read::read_to_end(&mut file, &mut bytes).unwrap();
     let proposal = proposal(&bytes);
     let settings = settings(&proposal.to_toml());
-    assert_eq!(table(&settings, "columns.tapped_at"), "column = \"deal_date\"; formats = [\"%Y-%m-%d %H:%M:%S\"]");
+    assert_eq!(
+        table(&settings, "columns.tapped_at"),
+        "column = \"deal_date\"; formats = [\"%Y-%m-%d %H:%M:%S\"]"
+    );
     assert_eq!(table(&settings, "columns.amount_fen"), "column = \"deal_money\"; unit = \"fen\"");
     assert_eq!(table(&settings, "columns.fare_fen"), "column = \"deal_value\"; unit = \"fen\"");
     assert_eq!(table(&settings, "columns.terminal"), "column = \"equ_no\"; form = \"bcd\"");
     assert_eq!(table(&settings, "columns.operator"), "column = \"company_name\"");
     assert_eq!(table(&settings, "columns.station"), "column = \"station\"");
     assert!(settings.contains("[[drop]]\ncolumn = \"deal_type\"\nvalues = [\"地铁入站\"]\n"), "{settings}");
-    assert!(settings.contains("\"地铁出站\" = \"metro\"\n\"巴士\" = \"bus\"\n") || settings.contains("\"巴士\" = \"bus\"\n\"地铁出站\" = \"metro\"\n"));
+    assert!(
+        settings.contains("\"地铁出站\" = \"metro\"\n\"巴士\" = \"bus\"\n")
+            || settings.contains("\"巴士\" = \"bus\"\n\"地铁出站\" = \"metro\"\n")
+    );
     assert!(proposal.open().contains(&"tac") && proposal.open().contains(&"issuer"));
 }
 
@@ -126,7 +133,10 @@ fn stretches_further_in_are_looked_at() {
     let Guess::Proposal(proposal) = guess(&Sample { parts, to_the_end: false }) else { panic!() };
     let toml = proposal.to_toml();
     assert!(toml.contains("`sector`: `bus` 50 %, `ferry` 50 %"), "{toml}");
-    assert!(toml.contains("100 rows of 3 columns, from the beginning of the file and from places further in"), "{toml}");
+    assert!(
+        toml.contains("100 rows of 3 columns, from the beginning of the file and from places further in"),
+        "{toml}"
+    );
 }
 
 #[test]
@@ -145,7 +155,8 @@ fn bytes_that_are_no_file_do_no_harm() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         u8::try_from(state >> 56).unwrap_or(0)
     };
-    let alphabets: [&[u8]; 4] = [b"\"\",;\n\r\t |0123456789", b"\xB5\xD8\xCC\xFA,\n\x81\x30", b"\0\n\xFF\xFE,1", b"0 :-/.T\nA\xE5"];
+    let alphabets: [&[u8]; 4] =
+        [b"\"\",;\n\r\t |0123456789", b"\xB5\xD8\xCC\xFA,\n\x81\x30", b"\0\n\xFF\xFE,1", b"0 :-/.T\nA\xE5"];
     for alphabet in alphabets {
         for len in [1, 2, 3, 10, 100, 3000] {
             let bytes: Vec<u8> = (0..len).map(|_| alphabet[usize::from(next()) % alphabet.len()]).collect();

@@ -12,7 +12,7 @@ use city_adapter::{
 };
 use domain::city::{City, Scheme};
 
-use super::{Bad, Convert, Done, Out, Quarantine};
+use super::{Bad, Convert, Done, Out, Quarantine, Stop};
 use crate::{mapping::open, progress::Progress};
 
 /// Lines that are read again together.
@@ -32,7 +32,7 @@ type Sink<'a> = Option<(&'a mut Out, &'a mut Quarantine)>;
 ///
 /// # Errors
 /// What failed, with what to do next.
-pub fn run(args: &Convert, out: &mut Out, bad: &mut Quarantine) -> Result<Done> {
+pub fn run(args: &Convert, stop: &Stop, out: &mut Out, bad: &mut Quarantine) -> Result<Done> {
     let back = Back::load(&args.mapping)
         .with_context(|| format!("failed to turn {} round", args.mapping.display()))?;
     let mut totals = Totals::default();
@@ -40,11 +40,11 @@ pub fn run(args: &Convert, out: &mut Out, bad: &mut Quarantine) -> Result<Done> 
         if args.input == Path::new("-") {
             bail!("the header of this layout says how many lines follow, so IN is read twice: name a file");
         }
-        totals = totals_of(pass(args, &back, None)?);
+        totals = totals_of(pass(args, &back, stop, None)?);
     }
     let writing = || format!("failed to write {}", args.out.display());
     out.write_all(&back.encoded(back.head(totals))).with_context(writing)?;
-    let done = pass(args, &back, Some((&mut *out, bad)))?;
+    let done = pass(args, &back, stop, Some((&mut *out, bad)))?;
     if back.counts_first() && totals_of(done) != totals {
         bail!("{} changed while it was read; nothing was written, run it again", args.input.display());
     }
@@ -57,7 +57,7 @@ const fn totals_of(done: Done) -> Totals {
 }
 
 /// Goes through the file once.
-fn pass(args: &Convert, back: &Back, mut sink: Sink<'_>) -> Result<Done> {
+fn pass(args: &Convert, back: &Back, stop: &Stop, mut sink: Sink<'_>) -> Result<Done> {
     let input: Box<dyn Read> = open(&args.input)?;
     let failed = || format!("failed to convert {}; nothing was written", args.input.display());
     // Whose card it is does not matter here.
@@ -81,6 +81,7 @@ fn pass(args: &Convert, back: &Back, mut sink: Sink<'_>) -> Result<Done> {
         batch.push(Pending { line, raw: file.raw().to_vec(), tried });
         if batch.len() == BATCH_LINES {
             settle(args, back, &mut batch, &mut sink, &mut done)?;
+            stop.check()?;
             progress.add(u64::try_from(BATCH_LINES).unwrap_or(0));
         }
     }
@@ -90,7 +91,13 @@ fn pass(args: &Convert, back: &Back, mut sink: Sink<'_>) -> Result<Done> {
 }
 
 /// Reads the lines of a batch again and writes those that come back as they were.
-fn settle(args: &Convert, back: &Back, batch: &mut Vec<Pending>, sink: &mut Sink<'_>, done: &mut Done) -> Result<()> {
+fn settle(
+    args: &Convert,
+    back: &Back,
+    batch: &mut Vec<Pending>,
+    sink: &mut Sink<'_>,
+    done: &mut Done,
+) -> Result<()> {
     let lines: Vec<Tried> = batch.iter().filter_map(|pending| pending.tried.as_ref().ok().cloned()).collect();
     let verdicts = if lines.is_empty() { Vec::new() } else { back.verify(&lines)? };
     let mut verdicts = verdicts.into_iter();
@@ -102,7 +109,8 @@ fn settle(args: &Convert, back: &Back, batch: &mut Vec<Pending>, sink: &mut Sink
                 Some(unfit) => unfit,
                 None => {
                     done.written += 1;
-                    done.amount_fen = done.amount_fen.saturating_add(tried.row.amount_fen.unwrap_or(0).into());
+                    done.amount_fen =
+                        done.amount_fen.saturating_add(tried.row.amount_fen.unwrap_or(0).into());
                     bytes.extend_from_slice(&tried.line);
                     bytes.push(b'\n');
                     continue;
@@ -110,11 +118,17 @@ fn settle(args: &Convert, back: &Back, batch: &mut Vec<Pending>, sink: &mut Sink
             },
         };
         if let Some((_, bad)) = sink {
-            bad.put(&Bad { line: pending.line, column: unfit.column, reason: &unfit.why, raw: &pending.raw })?;
+            bad.put(&Bad {
+                line: pending.line,
+                column: unfit.column,
+                reason: &unfit.why,
+                raw: &pending.raw,
+            })?;
         }
     }
     if let Some((out, _)) = sink {
-        out.write_all(&back.encoded(bytes)).with_context(|| format!("failed to write {}", args.out.display()))?;
+        out.write_all(&back.encoded(bytes))
+            .with_context(|| format!("failed to write {}", args.out.display()))?;
     }
     Ok(())
 }

@@ -8,18 +8,20 @@ use city_adapter::{
     tapfile::HEADER,
 };
 
-use super::{Bad, Convert, Done, Out, Quarantine};
+use super::{Bad, Convert, Done, Out, Quarantine, Stop};
 use crate::{mapping::open, progress::Progress};
 
 /// Converts a file.
 ///
 /// # Errors
 /// What failed, with what to do next.
-pub fn run(args: &Convert, out: &mut Out, bad: &mut Quarantine) -> Result<Done> {
-    let mapping = Mapping::load(&args.mapping)
-        .with_context(|| format!("failed to read {}; docs/mappings.md describes every key", args.mapping.display()))?;
+pub fn run(args: &Convert, stop: &Stop, out: &mut Out, bad: &mut Quarantine) -> Result<Done> {
+    let mapping = Mapping::load(&args.mapping).with_context(|| {
+        format!("failed to read {}; docs/mappings.md describes every key", args.mapping.display())
+    })?;
     mapping.check_complete().with_context(|| {
-        let check = format!("cityunion mapping check {} --sample {}", args.mapping.display(), args.input.display());
+        let check =
+            format!("cityunion mapping check {} --sample {}", args.mapping.display(), args.input.display());
         format!("no whole tap can be made; `{check}` lists what is missing")
     })?;
     let input = open(&args.input)?;
@@ -46,6 +48,7 @@ pub fn run(args: &Convert, out: &mut Out, bad: &mut Quarantine) -> Result<Done> 
             }
         }
         progress.add(1);
+        stop.check()?;
     }
     progress.finish();
     done.dropped = reader.dropped();

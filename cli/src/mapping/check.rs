@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Check, advice, open};
 use crate::{
+    convert::escaped,
     output::{Sheet, print, say, thousands},
     progress::Progress,
 };
@@ -44,8 +45,9 @@ struct Found {
 /// # Errors
 /// If mapping or sample cannot be read, or are not for each other.
 pub fn run(args: &Check) -> Result<ExitCode> {
-    let mapping = Mapping::load(&args.mapping)
-        .with_context(|| format!("failed to read {}; docs/mappings.md describes every key", args.mapping.display()))?;
+    let mapping = Mapping::load(&args.mapping).with_context(|| {
+        format!("failed to read {}; docs/mappings.md describes every key", args.mapping.display())
+    })?;
     let input = open(&args.sample)?;
     let found = look(args, &mapping, input)
         .with_context(|| format!("{} is no file of this mapping", args.sample.display()))?;
@@ -108,7 +110,7 @@ fn look(args: &Check, mapping: &Mapping, input: Box<dyn std::io::Read>) -> Resul
                 found.bad += 1;
                 found.by_column.entry(bad.column).or_insert_with(|| (0, bad.clone())).0 += 1;
                 if found.shown.len() < BAD_SHOWN_MAX {
-                    found.shown.push((bad, raw_text(reader.raw())));
+                    found.shown.push((bad, shown(mapping, reader.raw())));
                 }
             }
             Err(error @ (MappingError::Control(_) | MappingError::TooManyOpen(_))) => {
@@ -126,8 +128,8 @@ fn look(args: &Check, mapping: &Mapping, input: Box<dyn std::io::Read>) -> Resul
 }
 
 /// A line for people, as far as it can be shown.
-fn raw_text(raw: &[u8]) -> String {
-    let text = super::super::convert::raw_text(raw);
+fn shown(mapping: &Mapping, raw: &[u8]) -> String {
+    let text = mapping.text_of(raw).unwrap_or_else(|| escaped(raw));
     match text.char_indices().nth(RAW_SHOWN_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

@@ -49,7 +49,13 @@ pub fn run(args: &Guess) -> Result<ExitCode> {
         .with_context(|| format!("failed to write {}", out.display()))?;
     say(Format::Table, &format!("found: {}", listed(proposal.found())));
     say(Format::Table, &format!("to fill in: {}", listed(proposal.open())));
-    say(Format::Table, &format!("\nnext: read and edit {0}, then\n  cityunion mapping check {0} --sample {name}", out.display()));
+    say(
+        Format::Table,
+        &format!(
+            "\nnext: read and edit {0}, then\n  cityunion mapping check {0} --sample {name}",
+            out.display()
+        ),
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod convert;
 mod dark;
 mod demo;
 mod full_disk;
@@ -9,6 +10,7 @@ mod golden;
 mod kafka;
 mod kills;
 mod malformed;
+mod mapping;
 mod real_file;
 mod scheme;
 mod services;

@@ -62,16 +62,27 @@ pub fn all() -> Vec<Example> {
 }
 
 fn chinese_spreadsheet() -> Example {
-    let text = lines("卡号\t交易时间\t终端编号\t终端流水号\t交易金额\t应收金额\t发卡城市\t卡类型\t线路\t站点\r\n", |n| {
-        let (h, m, _) = clock(n);
-        let fen = 100 + mix(n) % 30 * 50;
-        let terminal = mix(n) % 3;
-        format!(
-            "{}\t2018/9/{} {h}:{m:02}\t20000000{terminal:04}\t{}\t{}.{:02}\t{}.{:02}\t{}\t{}\t{}\t人民广场\r",
-            card(n), 1 + n / 50, 900 + n, fen / 100, fen % 100, fen / 80, fen % 100,
-            pick(n, &["天津", "上海"]), pick(n, &["普通卡", "银联卡", "手机NFC"]), pick(n, &["1号线", "49路"]),
-        )
-    });
+    let text = lines(
+        "卡号\t交易时间\t终端编号\t终端流水号\t交易金额\t应收金额\t发卡城市\t卡类型\t线路\t站点\r\n",
+        |n| {
+            let (h, m, _) = clock(n);
+            let fen = 100 + mix(n) % 30 * 50;
+            let terminal = mix(n) % 3;
+            format!(
+                "{}\t2018/9/{} {h}:{m:02}\t20000000{terminal:04}\t{}\t{}.{:02}\t{}.{:02}\t{}\t{}\t{}\t人民广场\r",
+                card(n),
+                1 + n / 50,
+                900 + n,
+                fen / 100,
+                fen % 100,
+                fen / 80,
+                fen % 100,
+                pick(n, &["天津", "上海"]),
+                pick(n, &["普通卡", "银联卡", "手机NFC"]),
+                pick(n, &["1号线", "49路"]),
+            )
+        },
+    );
     Example {
         name: "a spreadsheet's UTF-16 with tabs",
         bytes: format!("\u{FEFF}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect(),
@@ -93,13 +104,17 @@ fn chinese_spreadsheet() -> Example {
 }
 
 fn london() -> Example {
-    let head = "downo,daytype,SubSystem,StartStn,EndStation,EntTimeHHMM,EXTimeHHMM,FFare,DFare,FinalProduct\n";
+    let head =
+        "downo,daytype,SubSystem,StartStn,EndStation,EntTimeHHMM,EXTimeHHMM,FFare,DFare,FinalProduct\n";
     let text = lines(head, |n| {
         let (h, m, _) = clock(n);
         let full = 100 + mix(n) % 4 * 60;
         format!(
             "3,Tue,{},Richmond,{},{h:02}:{m:02},{:02}:{m:02},{full},{},{}",
-            pick(n, &["LUL", "LTB", "DLR"]), pick(n, &["Romford", "Sudbury Hill"]), h + 1, full - full / 3,
+            pick(n, &["LUL", "LTB", "DLR"]),
+            pick(n, &["Romford", "Sudbury Hill"]),
+            h + 1,
+            full - full / 3,
             pick(n, &["PAYG", "LUL Travelcard-7 day"]),
         )
     });
@@ -125,8 +140,16 @@ fn chicago() -> Example {
         let fen = 325 + mix(n) % 200_000;
         format!(
             "{:08x}{:08x},09/{:02}/2018 {:02}:{m:02}:{s:02} {half},\"${},{:03}.{:02}\",{}.{:02},Flash Cab,41.{:09}",
-            mix(n), mix(n + 1), 1 + n % 28, (h + 11) % 12 + 1, 1 + fen / 100_000, fen / 100 % 1000, fen % 100,
-            mix(n) % 9, mix(n) % 100, mix(n) % 1_000_000_000,
+            mix(n),
+            mix(n + 1),
+            1 + n % 28,
+            (h + 11) % 12 + 1,
+            1 + fen / 100_000,
+            fen / 100 % 1000,
+            fen % 100,
+            mix(n) % 9,
+            mix(n) % 100,
+            mix(n) % 1_000_000_000,
         )
     });
     Example {
@@ -144,14 +167,21 @@ fn chicago() -> Example {
 }
 
 fn seoul() -> Example {
-    let text = lines("카드번호,승차일시,교통수단,노선명,승차정류장명,단말기번호,요금\n", |n| {
-        let (h, m, s) = clock(n);
-        format!(
-            "{},20180901{h:02}{m:02}{s:02},{},{},{},{},{}",
-            card(n), pick(n, &["지하철", "버스"]), pick(n, &["2호선", "370번"]), pick(n, &["강남", "서울역"]),
-            102_030_400 + mix(n) % 5, pick(n, &["1250", "720", "1300"]),
-        )
-    });
+    let text = lines(
+        "카드번호,승차일시,교통수단,노선명,승차정류장명,단말기번호,요금\n",
+        |n| {
+            let (h, m, s) = clock(n);
+            format!(
+                "{},20180901{h:02}{m:02}{s:02},{},{},{},{},{}",
+                card(n),
+                pick(n, &["지하철", "버스"]),
+                pick(n, &["2호선", "370번"]),
+                pick(n, &["강남", "서울역"]),
+                102_030_400 + mix(n) % 5,
+                pick(n, &["1250", "720", "1300"]),
+            )
+        },
+    );
     Example {
         name: "Korean",
         bytes: encoded(&text, "euc-kr"),
@@ -175,8 +205,15 @@ fn madrid() -> Example {
         let (h, m, s) = clock(n);
         format!(
             "{:02}/09/2018;{h:02}:{m:02}:{s:02};{};{};{};L{};{};{},{:02};{},10",
-            1 + n % 28, 1_000_000_000 + mix(n) % 3_000_000_000, 4000 + mix(n) % 3, 100 + n, mix(n) % 9,
-            pick(n, &["Plaza Mayor", "Estación Sur", "Ñuñoa"]), 1 + mix(n) % 9, mix(n) % 4 * 25, mix(n) % 80,
+            1 + n % 28,
+            1_000_000_000 + mix(n) % 3_000_000_000,
+            4000 + mix(n) % 3,
+            100 + n,
+            mix(n) % 9,
+            pick(n, &["Plaza Mayor", "Estación Sur", "Ñuñoa"]),
+            1 + mix(n) % 9,
+            mix(n) % 4 * 25,
+            mix(n) % 80,
         )
     });
     Example {
@@ -205,7 +242,13 @@ fn gbk_places() -> Example {
         let fen = 100 + mix(n) % 30 * 50;
         sum += fen;
         let operator = encoded(pick(n, &["公交一公司", "轨道交通", "公交二公司"]), "gbk");
-        let row = format!("D5180{:08X}{:09}{:08X}{:08X}20180901{h:02}{m:02}{s:02}{fen:08}", mix(n % 20), 900 + n, mix(n), mix(n + 9));
+        let row = format!(
+            "D5180{:08X}{:09}{:08X}{:08X}20180901{h:02}{m:02}{s:02}{fen:08}",
+            mix(n % 20),
+            900 + n,
+            mix(n),
+            mix(n + 9)
+        );
         bytes.extend_from_slice(row.as_bytes());
         bytes.extend_from_slice(&operator);
         bytes.extend(std::iter::repeat_n(b' ', 16 - operator.len()));
@@ -220,7 +263,10 @@ fn gbk_places() -> Example {
         tables: &[
             ("file", "encoding = \"gbk\"; fixed = true"),
             ("header", "starts_with = \"H\"; records = { at = 10, length = 8 }"),
-            ("trailer", "starts_with = \"T\"; records = { at = 2, length = 8 }; amount = { at = 10, length = 12, unit = \"fen\" }"),
+            (
+                "trailer",
+                "starts_with = \"T\"; records = { at = 2, length = 8 }; amount = { at = 10, length = 12, unit = \"fen\" }",
+            ),
             ("columns.terminal", "at = 2; length = 12"),
             ("columns.terminal_seq", "at = 14; length = 9"),
             ("columns.card", "at = 23; length = 16"),
@@ -245,19 +291,30 @@ fn pipes_with_control_lines() -> Example {
             let h = if h == 22 { 25 } else { h };
             format!(
                 "D|20180901|{h:02}{m:02}{s:02}|31200000{:04}|{}|{card:016X}|{}.{:02}|{}|NULL\n",
-                mix(n) % 4, 100 + n, fen / 100, fen % 100, pick(n, &["BUS", "METRO"]),
+                mix(n) % 4,
+                100 + n,
+                fen / 100,
+                fen % 100,
+                pick(n, &["BUS", "METRO"]),
             )
         })
         .collect();
     Example {
         name: "pipes, no names, service day, control lines that count themselves",
-        bytes: format!("HDR|20180901|{}\n{rows}TRL|{}|{}.{:02}\n", ROWS + 2, ROWS + 2, sum / 100, sum % 100).into_bytes(),
+        bytes: format!("HDR|20180901|{}\n{rows}TRL|{}|{}.{:02}\n", ROWS + 2, ROWS + 2, sum / 100, sum % 100)
+            .into_bytes(),
         tables: &[
             ("file", "encoding = \"utf-8\"; separator = \"|\"; names = false; empty = [\"NULL\"]"),
             ("header", "starts_with = \"HDR\"; records = { column = 3, subtract = 2 }"),
-            ("trailer", "starts_with = \"TRL\"; records = { column = 2, subtract = 2 }; amount = { column = 3, unit = \"yuan\" }"),
+            (
+                "trailer",
+                "starts_with = \"TRL\"; records = { column = 2, subtract = 2 }; amount = { column = 3, unit = \"yuan\" }",
+            ),
             ("fields.\"date and clock\"", "join = [2, 3]; with = \" \""),
-            ("columns.tapped_at", "column = \"date and clock\"; formats = [\"%Y%m%d %H%M%S\"]; service_day_until = \"30:00\""),
+            (
+                "columns.tapped_at",
+                "column = \"date and clock\"; formats = [\"%Y%m%d %H%M%S\"]; service_day_until = \"30:00\"",
+            ),
             ("columns.terminal", "column = 4; form = \"bcd\""),
             ("columns.terminal_seq", "column = 5"),
             ("columns.card", "column = 6"),
@@ -276,8 +333,14 @@ fn device_events() -> Example {
         let (h, m, s) = clock(n);
         format!(
             "{n},2018-09-01T{h:02}:{m:02}:{s:02}-05:00,VAL{:04},{:08x}{:08x}{:08x},{},{},USD,MTA,R{},S{}",
-            mix(n) % 9, mix(n), mix(n + 1), mix(n + 2), pick(n, &["adult_single", "day_pass"]),
-            pick(n, &["2.75", "1.35"]), mix(n) % 5, mix(n) % 20,
+            mix(n) % 9,
+            mix(n),
+            mix(n + 1),
+            mix(n + 2),
+            pick(n, &["adult_single", "day_pass"]),
+            pick(n, &["2.75", "1.35"]),
+            mix(n) % 5,
+            mix(n) % 20,
         )
     });
     Example {
@@ -302,7 +365,14 @@ fn no_names() -> Example {
     let text = lines("", |n| {
         let amount = pick(n, &["000000C8", "0000012C", "00000640"]);
         let seconds = 1_535_760_000_u64 + u64::from(mix(n) % 60_000);
-        format!("{}000,{:08X}{:08X},5180{:08X},{amount},{:08X}", seconds, mix(n), mix(n + 1), mix(n % 9), mix(n + 3))
+        format!(
+            "{}000,{:08X}{:08X},5180{:08X},{amount},{:08X}",
+            seconds,
+            mix(n),
+            mix(n + 1),
+            mix(n % 9),
+            mix(n + 3)
+        )
     });
     Example {
         name: "no names, milliseconds, hex amounts",
@@ -343,7 +413,12 @@ fn titles_above() -> Example {
 fn gb18030_tabs() -> Example {
     let text = lines("卡号\t时间\t站点\t金额\n", |n| {
         let (h, m, s) = clock(n);
-        format!("{}\t2018-09-01 {h:02}:{m:02}:{s:02}\t{}\t{}", card(n), pick(n, &["㐀街", "人民广场", "南京西路"]), 200 + mix(n) % 5 * 100)
+        format!(
+            "{}\t2018-09-01 {h:02}:{m:02}:{s:02}\t{}\t{}",
+            card(n),
+            pick(n, &["㐀街", "人民广场", "南京西路"]),
+            200 + mix(n) % 5 * 100
+        )
     });
     Example {
         name: "GB 18030 with characters of four bytes",
@@ -363,7 +438,12 @@ fn gb18030_tabs() -> Example {
 fn floats() -> Example {
     let text = lines("card_id,tap_time,device,amount,amount\n", |n| {
         let (h, m, s) = clock(n);
-        format!("{}.0,2018-09-01T{h:02}:{m:02}:{s:02}Z,{}.0,{}.0,0", 37_000_000 + mix(n) % 900_000, 7000 + mix(n) % 4, 200 + mix(n) % 4 * 100)
+        format!(
+            "{}.0,2018-09-01T{h:02}:{m:02}:{s:02}Z,{}.0,{}.0,0",
+            37_000_000 + mix(n) % 900_000,
+            7000 + mix(n) % 4,
+            200 + mix(n) % 4 * 100
+        )
     });
     Example {
         name: "numbers written as floats, two columns of one name",
