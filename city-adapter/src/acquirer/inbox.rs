@@ -61,14 +61,6 @@ impl<R: Read> Inbox<R> {
         })
     }
 
-    /// The bytes of the last line without its line end; empty if it was too long.
-    pub fn raw(&self) -> &[u8] {
-        match self {
-            Self::TapFile(file) => file.raw(),
-            Self::Mapped(file) => file.raw(),
-        }
-    }
-
     /// The input, for what was found out while it was read.
     pub fn into_input(self) -> R {
         match self {

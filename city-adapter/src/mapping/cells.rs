@@ -114,7 +114,7 @@ impl Cells {
                 }
                 self.fields.split_text(text, *dialect).map_err(|unreadable| unreadable.text().to_owned())?;
                 let found = self.fields.len();
-                let fits = match (columns, length) {
+                let fits = match (&mut *columns, length) {
                     (_, Length::Any) => true,
                     (Some(columns), Length::Exact) => found == *columns,
                     (Some(columns), Length::Longer) => found >= *columns,
@@ -123,7 +123,9 @@ impl Cells {
                         true
                     }
                 };
-                if fits { Ok(()) } else { Err("wrong number of columns".to_owned()) }
+                let expected = columns.unwrap_or(found);
+                let wrong = || format!("wrong number of columns: {found} instead of {expected}");
+                fits.then_some(()).ok_or_else(wrong)
             }
         }
     }
@@ -159,11 +161,6 @@ impl Cells {
                 None => Ok(&[]),
             },
         }
-    }
-
-    /// The whole text of the last line, as UTF-8.
-    pub fn charset(&self) -> &Charset {
-        &self.charset
     }
 }
 

@@ -112,11 +112,6 @@ impl Format {
         Ok(Self(pieces))
     }
 
-    /// Its pieces.
-    pub fn pieces(&self) -> &[Piece] {
-        &self.0
-    }
-
     /// Whether it has a piece.
     pub fn has(&self, piece: Piece) -> bool {
         self.0.contains(&piece)

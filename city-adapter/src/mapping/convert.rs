@@ -1,6 +1,9 @@
 //! How the text of a column becomes its value.
 
-use domain::tap::{Algorithm, Medium, Product, Sector};
+use domain::{
+    date::LocalTime,
+    tap::{Algorithm, Medium, Product, Sector},
+};
 
 use super::{
     clock::Clock,
@@ -129,7 +132,14 @@ impl Convert {
     fn expected(&self, target: Column) -> String {
         match self {
             Self::Amount(amount) => amount.expected(),
-            Self::Time(_) => "no time of the mapping's formats".to_owned(),
+            Self::Time(clock) => {
+                let mut such = Vec::new();
+                let known = LocalTime::parse(b"2018-09-01T07:30:00")
+                    .ok()
+                    .and_then(|time| clock.write(time, &mut such));
+                let such = known.map_or_else(String::new, |()| format!(", such as `{}`", shortened(&such)));
+                format!("no time of the mapping's formats{such}")
+            }
             Self::Number(Form::Hex | Form::HexLe) => format!("{}, in hex digits", target.expected()),
             Self::Number(_) => {
                 let float = " (if the file writes 1.0 for 1, let the mapping say `float = true`)";

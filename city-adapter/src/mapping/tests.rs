@@ -1,6 +1,7 @@
 use super::*;
 
 mod controls;
+mod damage;
 mod encodings;
 mod examples;
 mod numbers;
@@ -150,7 +151,7 @@ fn a_bad_row_is_named_and_the_rest_goes_on() {
     let want = [
         "2",
         "line 3: sector: `b` is not in the mapping's value table",
-        "line 4: line: wrong number of columns",
+        "line 4: line: wrong number of columns: 1 instead of 2",
         "line 6: line: bad quoting",
         "7",
     ];

@@ -197,6 +197,13 @@ impl Text {
                 }
                 (None, None) => None,
             };
+        let pairs =
+            table.iter().filter(|_| spec.values.is_some()).filter_map(|table| table.pairs()).flatten();
+        for (key, _) in pairs {
+            if key.trim() != key {
+                return Err(format!("has `{key}` in `values`, but spaces around a field are not part of it"));
+            }
+        }
         if matches!(source, Source::Constant(_)) && (table.is_some() || spec.default.is_some()) {
             return Err("has a constant, which needs no `values`, no `table` and no `default`".to_owned());
         }

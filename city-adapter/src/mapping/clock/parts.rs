@@ -87,7 +87,8 @@ impl Parts {
             None => Date::from_ymd(year, self.month, self.day).ok()?,
             Some(day) => {
                 let date = Date::from_ymd(year, 1, 1).ok()?.plus_days(i32::from(day) - 1);
-                if day == 0 || date.ymd().0 != year {
+                let (found, month, day) = date.ymd();
+                if found != year || Date::from_ymd(year, month, day) != Ok(date) {
                     return None;
                 }
                 date

@@ -124,6 +124,7 @@ fn one_field_has_one_source() {
         ("[columns.tac]\ncolumn = \"x\"\njoin = [\"y\"]", "[columns.tac] has two sources"),
         ("[columns.tac]\ncolumn = \"x\"\n[columns.tac]\ncolumn = \"y\"", "duplicate key"),
         ("[columns.tac]\ncolumn = \"x\"\ncolumn = \"y\"", "duplicate key"),
+        ("[columns.line]\ncolumn = \"x\"\nvalues = { \"a \" = \"b\" }", "has `a ` in `values`, but spaces"),
         ("[columns.tac]\nat = 1\nlength = 8", "need `fixed = true`"),
         ("[columns.tac]\ncolumn = 0", "the first is column 1"),
         ("[columns.tac]\ncolumn = [\"x\"]", "expected a column's name in quotes or its position"),
@@ -153,9 +154,9 @@ fn rows_without_names_are_read_by_position() {
         rows.into_iter().map(|row| row.replace(",,,,,,,,,,,,,", "").replace(",,,", "")).collect::<Vec<_>>()
     };
     let file = "title|of|it|all\n# x\na|b|\"c\na|b\n\na|b|c|d\n\x1A";
-    let wrong = |line| format!("line {line}: line: wrong number of columns");
-    assert_eq!(read("exact", file), ["3 \"\"\"c\",a".to_owned(), wrong(4), wrong(6)]);
-    assert_eq!(read("longer", file), ["3 \"\"\"c\",a".to_owned(), wrong(4), "6 c,a".to_owned()]);
+    let wrong = |line, found| format!("line {line}: line: wrong number of columns: {found} instead of 3");
+    assert_eq!(read("exact", file), ["3 \"\"\"c\",a".to_owned(), wrong(4, 2), wrong(6, 4)]);
+    assert_eq!(read("longer", file), ["3 \"\"\"c\",a".to_owned(), wrong(4, 2), "6 c,a".to_owned()]);
     assert_eq!(read("any", file)[1..], ["4 ,a".to_owned(), "6 c,a".to_owned()]);
     let quoted = mapping("[file]\nquote = \"'\"\n[columns.station]\ncolumn = \"s\"").unwrap();
     let (rows, _) = rows(&quoted, "s\n'a,''b'''\n\"x\n");

@@ -88,7 +88,7 @@ fn an_exit_stands_later_in_the_order_of_stations() {
 fn what_is_wrong_with_half_a_trip_is_named_with_both_lines() {
     let (got, _) = trips("rows = \"in_order\"", "1,in,0,A,\n1,out,60,B,x\n2,in,soon,A,\n,in,0,A,\n");
     let amount = "line 3: amount_fen: `x`: expected an amount in fen, a whole number (the entry is line 2)";
-    let time = "line 4: tapped_at: `soon`: no time of the mapping's formats";
+    let time = "line 4: tapped_at: `soon`: no time of the mapping's formats, such as `1535787000`";
     assert_eq!(got, [amount, time, "line 5: line: the card of the trip is empty"]);
 }
 
