@@ -2,6 +2,8 @@
 //! result of each of its records goes back to the line.
 
 pub mod acquirer;
+pub mod back;
+pub mod guess;
 pub mod inbox;
 pub mod ingest;
 pub mod issuer;

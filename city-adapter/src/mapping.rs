@@ -80,7 +80,7 @@ mod sequence;
 pub(crate) mod spec;
 pub(crate) mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod text;
 mod trips;
 
@@ -196,13 +196,23 @@ impl Mapping {
             || self.pairing.as_ref().is_some_and(|pairing| pairing.rows == RowOrder::AnyOrder)
     }
 
+    /// A line of a file as text, as [`MappedReader::raw`] gives it; `None` if it has bytes that are not of the file's
+    /// encoding.
+    #[must_use]
+    pub fn text_of(&self, raw: &[u8]) -> Option<String> {
+        // Lines of UTF-16 are UTF-8 already.
+        let narrow = self.charset.encoding.is_ascii_compatible();
+        let encoding = if narrow { self.charset.encoding } else { encoding_rs::UTF_8 };
+        encoding.decode_without_bom_handling_and_without_replacement(raw).map(std::borrow::Cow::into_owned)
+    }
+
     pub(crate) fn sums_amounts(&self) -> bool {
         [&self.header, &self.trailer].into_iter().flatten().any(|control| control.amount.is_some())
     }
 }
 
 /// Reads a file in the mapping's folder or below it, and no other.
-fn beside(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
+pub(crate) fn beside(folder: &Path, name: &str) -> io::Result<Vec<u8>> {
     let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     if !plain || name.is_empty() {
         let why = "its name must be that of a file in the mapping's folder or below";

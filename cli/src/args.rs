@@ -48,6 +48,10 @@ pub enum Command {
     Doctor(crate::doctor::Doctor),
     /// Print what a shell needs to complete commands and options
     Completions(crate::completions::Completions),
+    /// Describe a file of another layout: check a mapping on a sample, or guess one
+    Mapping(crate::mapping::Mapping),
+    /// Rewrite a file of another layout as cityunion-tap/1, or back
+    Convert(crate::convert::Convert),
     /// A city's edge as a service
     Adapter(crate::services::AdapterArgs),
     /// The switch as a service

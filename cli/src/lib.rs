@@ -4,12 +4,14 @@ pub mod args;
 mod bench;
 mod clear;
 pub mod completions;
+mod convert;
 mod cycle;
 mod demo;
 pub mod doctor;
 mod errors;
 mod feed;
 mod house;
+mod mapping;
 mod output;
 mod progress;
 pub mod report;
@@ -44,6 +46,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Adapter(args) => services::adapter(args),
+        Command::Mapping(args) => mapping::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Cycle(args) => cycle::run(args),

@@ -188,7 +188,7 @@ fn a_wrong_mapping_names_what_is_wrong() {
 }
 
 /// The real file, where it is at hand.
-fn shared(name: &str) -> Option<std::fs::File> {
+pub(crate) fn shared(name: &str) -> Option<std::fs::File> {
     let folder = std::env::var_os("CU_SHARED").map_or_else(
         || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
         std::path::PathBuf::from,

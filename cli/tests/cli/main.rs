@@ -3,6 +3,7 @@
 
 mod admin;
 mod bad_input;
+mod convert;
 mod dark;
 mod demo;
 mod demo_view;
@@ -17,6 +18,7 @@ mod kafka;
 mod kills;
 mod local;
 mod malformed;
+mod mapping;
 mod real_file;
 mod report;
 mod scheme;
