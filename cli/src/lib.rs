@@ -30,7 +30,11 @@ use domain::date::Date;
 /// Runs a command and says on standard error what went wrong, if something did.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
-    let service = matches!(cli.command, Command::Adapter(_) | Command::Switch(_) | Command::ClearingNode(_));
+    let service = match &cli.command {
+        Command::Adapter(args) => args.is_service(),
+        Command::Switch(_) | Command::ClearingNode(_) => true,
+        _ => false,
+    };
     if matches!(cli.command, Command::Demo(_)) {
         demo::init_logging();
     }

@@ -1,6 +1,6 @@
 //! Progress on a terminal; silent elsewhere.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt::Write, sync::Arc, time::Duration};
 
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
@@ -29,7 +29,7 @@ impl Progress {
         Self::styled(ProgressBar::no_length(), what, template)
     }
 
-    fn styled(bar: ProgressBar, what: &'static str, template: &str) -> Self {
+    fn styled(bar: ProgressBar, what: impl Into<Cow<'static, str>>, template: &str) -> Self {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━━ ").with_key("rate", rate));
         }
@@ -41,11 +41,7 @@ impl Progress {
     /// A bar whose end [`Progress::at`] tells.
     #[must_use]
     pub fn bar() -> Self {
-        let bar = ProgressBar::new(0);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3}% {msg}") {
-            bar.set_style(style);
-        }
-        Self(bar)
+        Self::styled(ProgressBar::new(0), "", "{bar:32} {percent:>3}% {msg}")
     }
 
     /// Shows how much of `total` is done.
@@ -88,25 +84,7 @@ impl Progress {
     /// A line that says what is waited for.
     #[must_use]
     pub fn waiting(what: String) -> Self {
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}, {elapsed}") {
-            bar.set_style(style);
-        }
-        bar.set_message(what);
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
-    }
-
-    /// A bar that ends at a known number of lines.
-    #[must_use]
-    pub fn of(lines: u64, what: &'static str) -> Self {
-        let bar = ProgressBar::new(lines);
-        let template = "{bar:30} {human_pos}/{human_len} {msg}, {rate}, {eta} left";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.with_key("rate", rate));
-        }
-        bar.set_message(what);
-        Self(bar)
+        Self::styled(ProgressBar::new_spinner(), what, "{spinner} {msg}, {elapsed}")
     }
 
     /// Says something else.

@@ -73,7 +73,7 @@ fn measure(args: &Bench, scratch: &std::path::Path) -> Result<Map<String, Value>
 
 /// How fast lines are read, and how that compares with splitting them only.
 fn read(args: &Bench, figures: &mut Map<String, Value>) -> Result<()> {
-    say(Format::Table, &format!("reading alone, {} lines, {} runs", args.lines, args.runs));
+    say(args.output, &format!("reading alone, {} lines, {} runs", args.lines, args.runs));
     let prepared = reading::prepare(args.lines);
     let runs = (0..args.runs.max(1)).map(|_| reading::run(&prepared)).collect::<Result<Vec<_>>>()?;
     let of = |figure: fn(&reading::Measured) -> u64| median(runs.iter().map(figure));

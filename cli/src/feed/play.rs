@@ -103,7 +103,7 @@ impl Play<'_> {
     ) -> Result<bool> {
         let loads: Vec<Load> = new.iter().map(|piece| piece.load()).collect();
         let schedule = pace::schedule(&loads, self.args.pace(), self.args.bursts);
-        let progress = Progress::of(loads.iter().map(|load| load.taps).sum(), "taps handed in");
+        let progress = Progress::of("taps handed in", loads.iter().map(|load| load.taps).sum());
         let started = Instant::now();
         for (due, at) in schedule {
             if !sleep_until(started + due, stop) {

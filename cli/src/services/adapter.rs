@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use city_adapter::{
     acquirer::AcquirerHost,
-    inbox::{InboxConfig, InboxService, Link, StateLock, status::Status},
+    inbox::{InboxConfig, InboxService, Link, StateLock},
     ingest::IngestConfig,
     issuer::IssuerService,
     mapping::Mapping,
@@ -70,6 +70,12 @@ enum AdapterAction {
 }
 
 impl AdapterArgs {
+    /// Whether the service itself is meant, which tells what it does on standard error.
+    #[must_use]
+    pub const fn is_service(&self) -> bool {
+        matches!(self.action, AdapterAction::Run(_) | AdapterAction::CheckConfig(_))
+    }
+
     pub(super) fn act(&self) -> Result<ExitCode> {
         let service = |action| act(&Service { action }, run);
         match &self.action {
@@ -254,7 +260,7 @@ fn run(config: Config) -> Result<()> {
     };
     let service = InboxService::start(config.inbox(), lock, host, link)?;
     tracing::info!("{}: taking tap files from {}", config.city, config.inbox_dir.display());
-    let (mut looked, mut missing): (Option<Instant>, _) = (None, Vec::new());
+    let (mut looked, mut missing): (Option<Instant>, Vec<Missing>) = (None, Vec::new());
     frame.run(|| {
         if let Some(why) = service.failed() {
             bail!("{why}");
@@ -266,7 +272,8 @@ fn run(config: Config) -> Result<()> {
         if looked.is_none_or(|looked| looked.elapsed() >= SHOW_EVERY) {
             looked = Some(Instant::now());
             metrics.show(service.host(), config.city, &config.state_dir);
-            missing = lacks(&service.status());
+            let why = service.status().not_ready();
+            missing = why.into_iter().map(|why| Missing::new("inbox", why)).collect();
             if let Some(condition) = streams.as_ref().map(ingest::Streams::condition) {
                 metrics.show_ingest(&condition);
                 missing.extend(condition.trouble.map(|why| Missing::new("ingest", why)));
@@ -274,21 +281,6 @@ fn run(config: Config) -> Result<()> {
         }
         Ok(missing.clone())
     })
-}
-
-/// What keeps the adapter from all of its work.
-fn lacks(status: &Status) -> Vec<Missing> {
-    let mut missing = Vec::new();
-    if let Some(since) = &status.log_away_since {
-        missing.push(Missing::new("log", format!("has not answered since {since}")));
-    } else if status.business_date.is_none() {
-        missing.push(Missing::new("cycle", "none is open: files are accepted and wait"));
-    }
-    if !status.ready && missing.is_empty() {
-        let troubles = status.troubles.iter().map(|trouble| format!("{}: {}", trouble.what, trouble.why));
-        missing.push(Missing::new("inbox", troubles.collect::<Vec<_>>().join("; ")));
-    }
-    missing
 }
 
 fn serve(
