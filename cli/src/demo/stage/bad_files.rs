@@ -90,8 +90,11 @@ pub fn quarantined(results: &Path, file: &[u8]) -> Result<Vec<BadLine>> {
     Ok(lines)
 }
 
-/// What stands in a column of a line, if the line has such a column.
+/// What stands in a column of a line, if the line has such a column. `line` is about the line as such.
 fn found(lines: &[&[u8]], line: u64, column: &str) -> Option<String> {
+    if column == "line" {
+        return None;
+    }
     let header = String::from_utf8_lossy(lines.first()?);
     let column = header.split(',').position(|name| name == column)?;
     let line = lines.get(usize::try_from(line).ok()?.checked_sub(1)?)?;
@@ -113,6 +116,14 @@ mod tests {
         assert_eq!(lines.len(), before.len());
         let changed = lines.iter().zip(&before).filter(|(now, then)| now != then).count();
         assert_eq!(changed, DAMAGES.len(), "each way is there once");
+    }
+
+    #[test]
+    fn what_stands_in_a_column_is_found_but_nothing_for_a_line_as_such() {
+        let lines: [&[u8]; 2] = [b"terminal,amount_fen,line", "1,2.50,20号线".as_bytes()];
+        assert_eq!(found(&lines, 2, "amount_fen").as_deref(), Some("2.50"));
+        assert_eq!(found(&lines, 2, "line"), None);
+        assert_eq!(found(&lines, 3, "amount_fen"), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use ratatui::{
 
 use super::{
     Theme,
-    text::{board, wrap},
+    text::{board, padded, wrap},
 };
 use crate::demo::{
     facts::{BadFiles, TapName},
@@ -95,7 +95,7 @@ fn messages(model: &Model, theme: &Theme) -> Vec<Line<'static>> {
 }
 
 fn bad_files(city: City, became: &BadFiles, wide: bool, theme: &Theme) -> Vec<Line<'static>> {
-    let found = |text: &str| if wide { format!("{:<FOUND_WIDTH$}", text) } else { String::new() };
+    let found = |text: &str| if wide { padded(text, FOUND_WIDTH) } else { String::new() };
     let mut lines = vec![
         Line::styled(became.broken.clone(), theme.strong),
         Line::from(became.broken_receipt.clone()),

@@ -79,6 +79,14 @@ pub fn cut(text: &str, width: usize) -> String {
     text.chars().take_while(fits).collect()
 }
 
+/// A text cut or filled up to `width` cells, the last of them empty.
+pub fn padded(text: &str, width: usize) -> String {
+    let mut padded = cut(text, width.saturating_sub(1));
+    let cells = Span::raw(padded.as_str()).width();
+    padded.push_str(&" ".repeat(width.saturating_sub(cells)));
+    padded
+}
+
 /// A line with something at each end.
 pub fn spread<'a>(left: Vec<Span<'a>>, right: Vec<Span<'a>>, width: u16) -> Line<'a> {
     let taken: usize = left.iter().chain(&right).map(Span::width).sum();
@@ -170,6 +178,12 @@ mod tests {
         assert_eq!(fitting_yuan(-123_456_789, 12), "-1,234,567");
         assert_eq!(fitting_yuan(-123_456_789, 7), "-1,234k");
         assert_eq!(fitting_yuan(i64::MAX.into(), 4), "92,233,720,368M");
+    }
+
+    #[test]
+    fn columns_are_counted_in_cells() {
+        assert_eq!(padded("20号线", 9), "20号线   ");
+        assert_eq!(padded("上海的地铁", 6), "上海  ");
     }
 
     #[test]
