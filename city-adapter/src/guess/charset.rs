@@ -141,7 +141,7 @@ fn common_hanzi(lines: &[&[u8]]) -> usize {
             common += usize::from((0xB0..=0xD7).contains(lead) && *trail >= 0xA1);
         }
     }
-    if pairs == 0 { 0 } else { common * 100 / pairs }
+    (common * 100).checked_div(pairs).unwrap_or(0)
 }
 
 fn has_four_byte_character(line: &[u8]) -> bool {

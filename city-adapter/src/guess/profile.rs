@@ -99,7 +99,7 @@ impl Profile {
             (all + n, so + if is(text) { *n } else { 0 })
         };
         let (all, so) = self.texts.iter().fold((0, 0), count);
-        if all == 0 { 0 } else { so * 100 / all }
+        (so * 100).checked_div(all).unwrap_or(0)
     }
 
     /// Some texts, as evidence.

@@ -210,7 +210,7 @@ fn madrid() -> Example {
             4000 + mix(n) % 3,
             100 + n,
             mix(n) % 9,
-            pick(n, &["Plaza Mayor", "Estación Sur", "Ñuñoa"]),
+            pick(n, &["Plaza Mayor", "Estación Norte", "Ñuñoa"]),
             1 + mix(n) % 9,
             mix(n) % 4 * 25,
             mix(n) % 80,

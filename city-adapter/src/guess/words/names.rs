@@ -7,7 +7,7 @@ pub(super) const OTHER_TIMES: Words = &[
     (1, &["exit", "end", "出站"]),
     (-1, &["entry", "enter", "ent", "start", "进站", "上车"]),
     (-2, &["creat", "minutes"]),
-    (-3, &["upload", "updat", "import", "process", "business", "上传"]),
+    (-3, &["upload", "update", "import", "process", "business", "上传"]),
     (-4, &["close", "settle", "clearing", "清算", "结算", "入库", "type", "name", "period"]),
     (-5, &["valid", "expir", "birth", "有效"]),
     (-6, &["duration", "timezone", "zone"]),
@@ -94,19 +94,7 @@ pub(super) const TERMINALS: Words = &[
     (6, &["psam"]),
     (
         5,
-        &[
-            "terminal",
-            "device",
-            "validator",
-            "turnstile",
-            "终端",
-            "设备",
-            "机具",
-            "단말",
-            "端末",
-            "validador",
-            "valideur",
-        ],
+        &["terminal", "device", "validator", "turnstile", "终端", "设备", "机具", "단말", "端末", "valideur"],
     ),
     (4, &["sam", "equ", "machine", "reader", "pos", "scp", "lector", "gerät", "automat"]),
     (3, &["gate", "unit"]),
@@ -203,7 +191,7 @@ pub(super) const PRODUCTS: Words = &[
 
 pub(super) const OPERATORS: Words = &[
     (6, &["operator", "agency", "运营", "사업자", "betreiber", "opérateur", "operateur", "operador"]),
-    (5, &["company", "公司", "운영", "empresa", "transporteur"]),
+    (5, &["company", "公司", "운영", "empresa"]),
     (4, &["商户", "merchant"]),
     (3, &["division"]),
 ];
