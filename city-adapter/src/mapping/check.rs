@@ -87,6 +87,7 @@ fn dialect(file: &FileSpec, charset: &Charset) -> Result<Dialect, MappingError> 
     let dialect = Dialect {
         separator: file.separator.as_deref().and_then(separator).unwrap_or(b','),
         quote: file.quote.as_deref().map_or(Some(b'"'), one),
+        spaces: true,
     };
     let wrong = |why: &str| Err(MappingError::Rule { table: "file".to_owned(), why: why.to_owned() });
     if dialect.quote == Some(dialect.separator) {
