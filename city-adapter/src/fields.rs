@@ -7,11 +7,18 @@ pub struct Dialect {
     pub separator: u8,
     /// The byte around fields that may stand in quotes; `None` if quotes are plain characters.
     pub quote: Option<u8>,
+    /// Whether spaces may stand around quotes.
+    pub spaces: bool,
 }
 
 impl Dialect {
     /// Commas and double quotes.
-    pub const CSV: Self = Self { separator: b',', quote: Some(b'"') };
+    pub const CSV: Self = Self { separator: b',', quote: Some(b'"'), spaces: false };
+
+    fn behind_spaces(self, text: &[u8]) -> &[u8] {
+        let spaces = text.iter().take_while(|byte| self.spaces && **byte == b' ' && self.separator != b' ');
+        &text[spaces.count()..]
+    }
 }
 
 /// Splits lines and keeps the fields of the last one.
@@ -58,7 +65,7 @@ impl Fields {
     /// Splits a line that is known to be UTF-8.
     pub fn split_text(&mut self, line: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
         self.ends.clear();
-        let Dialect { separator, quote } = dialect;
+        let Dialect { separator, quote, .. } = dialect;
         let special = match quote {
             Some(quote) => memchr::memchr2(quote, b'\r', line),
             None => memchr::memchr(b'\r', line),
@@ -73,17 +80,20 @@ impl Fields {
             (Some(_), Some(quote)) if memchr::memchr(b'\r', line).is_none() => {
                 self.quoted = true;
                 self.decoded.clear();
-                self.split_quoted(line, separator, quote)
+                self.split_quoted(line, dialect, quote)
             }
             (Some(_), _) => Err(Unreadable::CarriageReturn),
         }
     }
 
-    fn split_quoted(&mut self, line: &[u8], separator: u8, quote: u8) -> Result<(), Unreadable> {
+    fn split_quoted(&mut self, line: &[u8], dialect: Dialect, quote: u8) -> Result<(), Unreadable> {
+        let separator = dialect.separator;
         let mut rest = line;
         loop {
-            rest = match rest.split_first() {
-                Some((first, inside)) if *first == quote => self.quoted_field(inside, quote)?,
+            rest = match dialect.behind_spaces(rest).split_first() {
+                Some((first, inside)) if *first == quote => {
+                    dialect.behind_spaces(self.quoted_field(inside, quote)?)
+                }
                 _ => {
                     let end = memchr::memchr(separator, rest).unwrap_or(rest.len());
                     let (field, rest) = rest.split_at(end);

@@ -1,8 +1,8 @@
 //! Mappings: how a tap file of another layout becomes records, told in a TOML text.
 //!
-//! A row of the file goes this way: its bytes become fields ([`cells`]), further fields are derived from them, filters
+//! A row of the file goes this way: its bytes become fields (`cells`), further fields are derived from them, filters
 //! leave rows out, entries and exits are paired, and each column of a tap is made by a rule: a source, a part of it, an
-//! edit, a translation ([`text`]), a conversion ([`convert`]). Where fields stand is found once a file ([`bind`]).
+//! edit, a translation (`text`), a conversion (`convert`). Where fields stand is found once a file (`bind`).
 //!
 //! ```toml
 //! layout = "cityunion-mapping/1"

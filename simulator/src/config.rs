@@ -132,7 +132,7 @@ pub enum SimulateError {
         source: io::Error,
     },
     /// The mapping, or the base file read through it, is no use.
-    #[error("{}: {source}", path.display())]
+    #[error("{} cannot be used", path.display())]
     Mapping {
         /// The mapping or the base file.
         path: PathBuf,

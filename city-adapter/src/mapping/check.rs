@@ -87,6 +87,7 @@ fn dialect(file: &FileSpec, charset: &Charset) -> Result<Dialect, MappingError> 
     let dialect = Dialect {
         separator: file.separator.as_deref().and_then(separator).unwrap_or(b','),
         quote: file.quote.as_deref().map_or(Some(b'"'), one),
+        spaces: true,
     };
     let wrong = |why: &str| Err(MappingError::Rule { table: "file".to_owned(), why: why.to_owned() });
     if dialect.quote == Some(dialect.separator) {
@@ -256,6 +257,16 @@ impl Check<'_> {
         }
         if spec.entry.iter().any(|text| spec.exit.contains(text)) {
             return Err(wrong("has the same text as `entry` and as `exit`"));
+        }
+        let controls = [&self.spec.header, &self.spec.trailer];
+        let sums = controls.into_iter().flatten().any(|control| control.amount.is_some());
+        let amount = self.spec.columns.get(Column::AmountFen.name());
+        let fields = amount.into_iter().flat_map(|spec| spec.column.iter().chain(spec.join.iter().flatten()));
+        let of_entry = |field: &Ref| matches!(field, Ref::Name(name) if name.starts_with("entry."));
+        if sums && fields.into_iter().any(of_entry) {
+            return Err(wrong(
+                "makes amounts of two rows, so that no control line can say the sum of a row's own",
+            ));
         }
         if !self.spec.columns.contains_key(Column::TappedAt.name()) {
             return Err(wrong("pairs rows by time, which needs [columns.tapped_at]"));

@@ -91,7 +91,7 @@ impl Format {
                     Some(b'{') => {
                         since_midnight(&bytes.by_ref().take_while(|b| *b != b'}').collect::<Vec<_>>())
                     }
-                    letter => number(letter, Digits::Two).or_else(|| Some(other(letter?)?)),
+                    letter => number(letter, Digits::Two).or_else(|| other(letter?)),
                 },
                 b' ' if pieces.last() == Some(&Piece::Space) => continue,
                 b' ' => Some(Piece::Space),

@@ -79,8 +79,8 @@ impl Control {
         if starts_with.as_ref().is_some_and(Vec::is_empty) {
             return Err("has an empty `starts_with`".to_owned());
         }
-        let records = spec.records.as_ref().map(|spec| Figure::count(spec)).transpose();
-        let amount = spec.amount.as_ref().map(|spec| Figure::fen(spec)).transpose();
+        let records = spec.records.as_ref().map(Figure::count).transpose();
+        let amount = spec.amount.as_ref().map(Figure::fen).transpose();
         let wrong = |key: &str, why: String| format!("has `{key}`, which {why}");
         Ok(Self {
             name,

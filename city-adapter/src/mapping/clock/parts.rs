@@ -127,7 +127,7 @@ fn name<'a>(text: &'a [u8], names: &[&str]) -> Option<(usize, &'a [u8])> {
         let name = name.as_bytes();
         word.eq_ignore_ascii_case(name) || word.eq_ignore_ascii_case(&name[..3])
     };
-    names.iter().position(|name| fits(&name)).map(|place| (place, rest))
+    names.iter().position(fits).map(|place| (place, rest))
 }
 
 /// Whether it is afternoon.

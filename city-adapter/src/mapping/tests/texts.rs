@@ -159,7 +159,28 @@ fn rows_without_names_are_read_by_position() {
     assert_eq!(read("longer", file), ["3 \"\"\"c\",a".to_owned(), wrong(4, 2), "6 c,a".to_owned()]);
     assert_eq!(read("any", file)[1..], ["4 ,a".to_owned(), "6 c,a".to_owned()]);
     let quoted = mapping("[file]\nquote = \"'\"\n[columns.station]\ncolumn = \"s\"").unwrap();
-    let (rows, _) = rows(&quoted, "s\n'a,''b'''\n\"x\n");
-    let stations: Vec<_> = rows.into_iter().map(|row| row.unwrap().station.unwrap()).collect();
+    let (read, _) = rows(&quoted, "s\n'a,''b'''\n\"x\n");
+    let stations: Vec<_> = read.into_iter().map(|row| row.unwrap().station.unwrap()).collect();
     assert_eq!(stations, ["a,'b'", "\"x"]);
+    let spaced = mapping("[columns.station]\ncolumn = \"s\"").unwrap();
+    let (read, _) = rows(&spaced, "n,  \"s\" ,z\n1, \"a, b\"  , c\n1, \"a\" b,c\n");
+    assert_eq!(read[0].as_ref().unwrap().station.as_deref(), Some("a, b"));
+    assert_eq!(read[1], Err("line 3: line: bad quoting".to_owned()));
+}
+
+#[test]
+fn the_reference_shows_mappings_that_can_be_read() {
+    let text = include_str!("../../../../docs/mappings.md");
+    let blocks: Vec<&str> = text.split("```").skip(1).step_by(2).collect();
+    let tomls: Vec<&str> = blocks.iter().filter_map(|block| block.strip_prefix("toml\n")).collect();
+    assert!(tomls.len() > 8, "{}", tomls.len());
+    for block in &tomls {
+        let read = toml::from_str::<toml::Table>(block);
+        assert!(read.is_ok(), "{block}: {read:?}");
+    }
+    // The first is whole, and stands behind its file.
+    let (rows, dropped) = rows(&Mapping::parse(tomls[0]).unwrap(), blocks[0].trim_start());
+    let first = rows[0].as_ref().unwrap();
+    assert_eq!((rows.len(), dropped, first.amount_fen), (1, 1, Some(380)));
+    assert_eq!(first.terminal, Some([0x51, 0x80, 0x0F, 0xAD, 0x98, 0xE8]));
 }

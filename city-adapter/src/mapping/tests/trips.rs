@@ -122,6 +122,12 @@ fn a_pairing_contradicts_itself_nowhere() {
             format!("[pairing]\n{base}missing_exit = \"max_fare\"\n{time}"),
             "needs [pairing.max_fare.amount_fen]",
         ),
+        (
+            format!(
+                "[trailer]\namount = {{ column = 1 }}\n[pairing]\n{base}\n{time}\n[columns.amount_fen]\ncolumn = \"entry.f\""
+            ),
+            "makes amounts of two rows",
+        ),
         (format!("[pairing]\n{base}minutes_max = 0\n{time}"), "minutes_max"),
         (format!("[pairing]\n{}\n{time}", base.replace("rows = \"in_order\"\n", "")), "missing field `rows`"),
     ] {
