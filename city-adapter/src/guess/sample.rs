@@ -5,8 +5,8 @@ use encoding_rs::{UTF_16BE, UTF_16LE};
 use super::charset::Charset;
 use crate::lines::LINE_LEN_MAX;
 
-/// More lines than these are not looked at.
-const LINES_MAX: usize = 40_000;
+/// Lines of the beginning, and of each stretch further in, that are looked at.
+const LINES_MAX: (usize, usize) = (20_000, 4_000);
 
 /// A stretch of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub(super) struct SampleLines {
     pub all: bool,
     /// Lines with characters that could not be decoded.
     pub undecoded: usize,
+    /// How many more lines of a stretch are taken.
+    room: usize,
 }
 
 impl Sample {
@@ -84,6 +86,7 @@ impl Sample {
         for (index, part) in self.parts.iter().enumerate() {
             let bytes = if index == 0 { charset.without_mark(&part.bytes) } else { &part.bytes };
             let ends = (index == 0, index == last && self.to_the_end);
+            got.room = if index == 0 { LINES_MAX.0 } else { LINES_MAX.1 };
             if wide {
                 let (text, _) = charset.encoding.decode_without_bom_handling(bytes);
                 for (number, line) in (1..).zip(whole_lines(text.as_bytes(), ends.0, ends.1)) {
@@ -105,10 +108,12 @@ impl SampleLines {
         if text.is_empty() || text.len() > LINE_LEN_MAX {
             return;
         }
-        if self.lines.len() >= LINES_MAX {
+        if self.room == 0 {
             // The last line of the file tells more than one in the middle.
             self.all = false;
             self.lines.pop();
+        } else {
+            self.room -= 1;
         }
         self.undecoded += usize::from(text.contains('\u{FFFD}'));
         self.lines.push(Line { text, raw, number });

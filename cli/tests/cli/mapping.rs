@@ -297,5 +297,5 @@ fn a_guess_looks_further_in_than_the_beginning() {
     text.extend((60_000..200_000).map(|n| line(n, "ferry")));
     fs::write(&data, text).unwrap();
     let toml = cityunion("mapping guess {}", &[&data]).ok().stdout;
-    assert!(toml.contains("places further in") && toml.contains("`ferry`"), "{toml}");
+    assert!(toml.contains("places further in") && toml.contains("`ferry` 54 %"), "{toml}");
 }
