@@ -69,6 +69,7 @@ impl Shared {
                 }
                 Err(Stays::NoRoom(why)) => {
                     refused_bytes += found.stamp.len;
+                    let why = format!("{}: {why}", found.path.display());
                     full.entry("journal".to_owned()).or_insert(why);
                 }
                 Err(Stays::Other(why)) => {

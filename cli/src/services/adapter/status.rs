@@ -10,7 +10,7 @@ use city_adapter::inbox::{
 use serde_json::{Map, Value, json};
 
 use super::load;
-use crate::output::{Format, Sheet, print, say};
+use crate::output::{Format, Sheet, print, say, thousands};
 
 /// Arguments of `adapter status`.
 #[derive(clap::Args, Debug)]
@@ -58,11 +58,11 @@ fn headlines(status: &Status) -> Vec<String> {
     if let Some(since) = &status.log_away_since {
         lines.push(format!("the log has been away since {since}"));
     }
-    let (mib, max) = (status.journal_bytes.div_ceil(super::MIB), status.journal_bytes_max / super::MIB);
-    lines.push(format!("journal: {mib} of {max} MiB wait for the log"));
+    let bytes = |bytes: u64| thousands(&bytes.to_string());
+    let (waiting, max) = (bytes(status.journal_bytes), bytes(status.journal_bytes_max));
+    lines.push(format!("journal: {waiting} of at most {max} bytes wait for the log"));
     if status.refused_bytes > 0 {
-        let mib = status.refused_bytes.div_ceil(super::MIB);
-        lines.push(format!("no room for {mib} MiB more: they stay in the inbox"));
+        lines.push(format!("no room for {} bytes more: they stay in the inbox", bytes(status.refused_bytes)));
     }
     let (accepted, archived) = (status.files_accepted, status.files_archived);
     lines.push(format!("files: {accepted} accepted, {archived} of them archived"));
