@@ -201,8 +201,7 @@ impl Config {
     fn mapping(&self) -> Result<Option<Mapping>> {
         let read = |path: &PathBuf| {
             let shown = path.display();
-            let text = fs::read_to_string(path).with_context(|| format!("mapping: read {shown}"))?;
-            let mapping = Mapping::parse(&text).with_context(|| format!("mapping: use {shown}"))?;
+            let mapping = Mapping::load(path).with_context(|| format!("mapping: use {shown}"))?;
             mapping.check_complete().with_context(|| format!("mapping: use {shown}"))?;
             Ok(mapping)
         };
