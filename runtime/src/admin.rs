@@ -7,15 +7,19 @@
 //! | `/metrics` | all instruments, in the text format that Prometheus reads |
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, State},
-    http::{StatusCode, header::CONTENT_TYPE},
+    extract::{DefaultBodyLimit, Request, State},
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, HOST, ORIGIN},
+    },
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -212,7 +216,11 @@ pub fn serve(
 ) -> std::io::Result<()> {
     let _inside = tokio.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let routes = routes(board.clone()).merge(more).layer(DefaultBodyLimit::max(BODY_LEN_MAX));
+    let loopback = listener.local_addr()?.ip().is_loopback();
+    let routes = routes(board.clone())
+        .merge(more)
+        .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
+        .layer(from_fn_with_state(loopback, no_pages));
     tokio.spawn(accept(listener, routes));
     Ok(())
 }
@@ -257,6 +265,24 @@ fn routes(board: Board) -> Router {
         .with_state(board)
 }
 
+/// A page in somebody's browser must not speak for him: what a page sends bears an `Origin`, and a page that found
+/// a port of this machine through a name of its own (DNS rebinding) bears that name as `Host`.
+async fn no_pages(State(loopback): State<bool>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if headers.contains_key(ORIGIN) || (loopback && !is_this_machine(host)) {
+        let why = "a page in a browser cannot use the admin port; ask 127.0.0.1 with a tool such as curl\n";
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
+    next.run(request).await
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address = host.parse().map(|address: SocketAddr| address.ip()).or_else(|_| host.parse::<IpAddr>());
+    let name = host.split(':').next().unwrap_or_default();
+    address.map_or_else(|_| name.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
+}
+
 async fn metrics(State(board): State<Board>) -> Response {
     ([(CONTENT_TYPE, METRICS_TYPE)], board.metrics()).into_response()
 }
@@ -268,8 +294,12 @@ mod tests {
     use super::*;
 
     fn ask(address: SocketAddr, path: &str) -> String {
+        ask_as(address, path, &format!("Host: {address}"))
+    }
+
+    fn ask_as(address: SocketAddr, path: &str, headers: &str) -> String {
         let mut stream = std::net::TcpStream::connect(address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -318,6 +348,20 @@ mod tests {
         assert!(answer.contains("application/openmetrics-text"), "{answer}");
         assert!(answer.contains("cityunion_ready 1\n") && answer.ends_with("# EOF\n"), "{answer}");
         assert!(answer.contains("service=\"switch\""), "{answer}");
+    }
+
+    #[test]
+    fn pages_in_browsers_are_not_answered() {
+        let board = Board::new("switch");
+        let (_tokio, address) = served(&board);
+        for host in ["Host: localhost:7400", "Host: 127.0.0.1", "Host: [::1]:7400"] {
+            assert!(ask_as(address, "/healthz", host).starts_with("HTTP/1.1 200"), "{host}");
+        }
+        for page in
+            ["Host: evil.example", "Host: evil.example:7400", "Host: localhost\r\nOrigin: http://localhost"]
+        {
+            assert!(ask_as(address, "/healthz", page).starts_with("HTTP/1.1 403"), "{page}");
+        }
     }
 
     #[test]

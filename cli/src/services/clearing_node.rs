@@ -185,7 +185,7 @@ impl Cycles {
             return;
         }
         if let Some(asked) = self.desk.take() {
-            match self.clock.by_hand(&asked.cut_off, &status) {
+            match self.clock.by_hand(&asked.cut_off, &status, crate::today()) {
                 Err(why) => asked.answer(Err(why)),
                 Ok((cycle, request)) => {
                     tracing::info!("cut-off of {} by hand", asked.cut_off.cycle);

@@ -24,7 +24,9 @@ use super::{
 use crate::{LogError, OnDurable, Partition, Writer};
 
 /// How long the last user of a producer waits for what it has queued.
-const CLOSE_WAIT_MAX: Duration = Duration::from_secs(30);
+///
+/// Shorter than a service has to end; whoever was not told that a message is durable sends it again.
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 const QUEUED_KBYTES_MAX: &str = "65536";
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(1);
 

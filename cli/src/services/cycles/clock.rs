@@ -99,11 +99,19 @@ impl Clock {
         time.then_some((last.cycle, Request::CutOff { opens: Some((next, version)) }))
     }
 
-    /// What the coordinator is to be asked when somebody wants a cycle ended.
+    /// What the coordinator is to be asked when somebody wants a cycle ended on the day `today` in UTC+8.
+    ///
+    /// A business date never goes back, so one that was far ahead by mistake would make all taps late for ever:
+    /// none may lie beyond tomorrow.
     ///
     /// # Errors
     /// Why that cannot be.
-    pub fn by_hand(&self, asked: &CutOff, status: &CycleStatus) -> Result<(u32, Request), String> {
+    pub fn by_hand(
+        &self,
+        asked: &CutOff,
+        status: &CycleStatus,
+        today: Date,
+    ) -> Result<(u32, Request), String> {
         let wanted = &asked.cycle;
         let Some(open) = status.open_cycle().filter(|_| status.caught_up) else {
             return Err(format!("{wanted} cannot be cut off: no cycle is open"));
@@ -123,6 +131,13 @@ impl Clock {
         if next < date {
             return Err(format!(
                 "the next business date {next} lies before {date}: a business date never goes back"
+            ));
+        }
+        let tomorrow = today.plus_days(1);
+        if next > tomorrow {
+            return Err(format!(
+                "the next business date would be {next}, which lies beyond tomorrow, {tomorrow}; \
+                 another cycle of {date} opens with --next-date {date}"
             ));
         }
         Ok((open.cycle, Request::CutOff { opens: Some((next, self.version)) }))
@@ -203,7 +218,7 @@ mod tests {
         let clock = Clock::new(CutOffs::ByHand, None, 2);
         let ask = |cycle: &str, next: Option<&str>| {
             let asked = CutOff { cycle: cycle.to_owned(), next_business_date: next.map(date) };
-            clock.by_hand(&asked, &status(2))
+            clock.by_hand(&asked, &status(2), date("2018-09-02"))
         };
         let cut = |next| Ok((2, Request::CutOff { opens: Some((date(next), 2)) }));
         assert_eq!(ask("2018-09-02-001", None), cut("2018-09-03"));
@@ -211,8 +226,11 @@ mod tests {
         assert!(ask("2018-09-03-001", None).unwrap_err().contains("the open cycle is 2018-09-02-001"));
         assert!(ask("2018-09-01-001", None).unwrap_err().contains("being closed already"));
         assert!(ask("2018-09-02-001", Some("2018-09-01")).unwrap_err().contains("never goes back"));
+        assert!(ask("2018-09-02-001", Some("2018-09-04")).unwrap_err().contains("beyond tomorrow"));
         let asked = CutOff { cycle: "2018-09-01-001".to_owned(), next_business_date: None };
-        assert!(clock.by_hand(&asked, &status(0)).unwrap_err().contains("no cycle is open"));
+        assert!(
+            clock.by_hand(&asked, &status(0), date("2018-09-02")).unwrap_err().contains("no cycle is open")
+        );
     }
 
     #[test]
