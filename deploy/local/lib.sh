@@ -22,7 +22,7 @@ fail() {
 process_of() {
     local pid command
     pid=$(cat "$dir/run/$1.pid" 2>/dev/null) || return 0
-    command=$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) || return 0
+    command=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") || return 0
     [[ $command != *"$dir/"* ]] || echo "$pid"
 }
 

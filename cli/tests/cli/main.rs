@@ -3,6 +3,7 @@
 
 mod admin;
 mod bad_input;
+mod connect;
 mod convert;
 mod dark;
 mod demo;
