@@ -10,6 +10,7 @@ program=${PROGRAM:-$root/target/debug/cityunion}
 source "$here/ports.env"
 read -r -a cities <<<"$CITIES"
 read -r -a issuer_ports <<<"$ISSUER_PORTS"
+read -r -a ingest_ports <<<"$INGEST_PORTS"
 read -r -a adapter_admin_ports <<<"$ADAPTER_ADMIN_PORTS"
 
 fail() {

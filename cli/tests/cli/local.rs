@@ -31,7 +31,7 @@ struct Local {
 impl Local {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let ports = free_ports(10);
+        let ports = free_ports(13);
         let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" ");
         let environment = BTreeMap::from([
             ("LOCAL_DIR", folder.path().join("local").display().to_string()),
@@ -43,7 +43,8 @@ impl Local {
             ("CLEARING_NODE_ADMIN_PORT", ports[2].to_string()),
             ("SWITCH_ADMIN_PORT", ports[3].to_string()),
             ("ISSUER_PORTS", list(&ports[4..7])),
-            ("ADAPTER_ADMIN_PORTS", list(&ports[7..])),
+            ("ADAPTER_ADMIN_PORTS", list(&ports[7..10])),
+            ("INGEST_PORTS", list(&ports[10..])),
         ]);
         let mut admin =
             BTreeMap::from([("clearing-node".to_owned(), ports[2]), ("switch".to_owned(), ports[3])]);
