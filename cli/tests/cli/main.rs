@@ -21,6 +21,7 @@ mod malformed;
 mod mapping;
 mod real_file;
 mod report;
+mod requeue;
 mod scheme;
 mod services;
 mod support;
