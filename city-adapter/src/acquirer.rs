@@ -24,7 +24,6 @@ use take::Flight;
 pub use inbox::InboxError;
 pub use judge::{Bad, Judged, judge};
 pub use progress::{Progress, Snapshot, Stage};
-pub use quarantine::{HEADER_COLUMN, QUARANTINE_HEADER, raw_bytes};
 pub(crate) use source::{digest_of, hex};
 pub use take::{Outcome, Patience, TakeSummary, TakenUpload, Upload};
 

@@ -15,6 +15,24 @@ impl Dialect {
     /// Commas and double quotes.
     pub const CSV: Self = Self { separator: b',', quote: Some(b'"'), spaces: false };
 
+    /// A field as it stands in a line, in quotes where it needs them; `None` if it cannot stand there.
+    pub fn quoted(self, field: &[u8]) -> Option<Vec<u8>> {
+        let special = |byte: &u8| *byte == self.separator || Some(*byte) == self.quote;
+        if !field.iter().any(special) {
+            return Some(field.to_vec());
+        }
+        let quote = self.quote?;
+        let mut quoted = vec![quote];
+        for byte in field {
+            if *byte == quote {
+                quoted.push(quote);
+            }
+            quoted.push(*byte);
+        }
+        quoted.push(quote);
+        Some(quoted)
+    }
+
     fn behind_spaces(self, text: &[u8]) -> &[u8] {
         let spaces = text.iter().take_while(|byte| self.spaces && **byte == b' ' && self.separator != b' ');
         &text[spaces.count()..]

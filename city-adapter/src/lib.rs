@@ -10,6 +10,7 @@ pub mod issuer;
 pub mod journal;
 pub mod mapping;
 pub mod metrics;
+pub mod quarantine;
 pub mod tapfile;
 
 mod cut;

@@ -8,6 +8,15 @@ pub const LINE_LEN_MAX: usize = 64 * 1024;
 const BUFFER_LEN: usize = 4 * LINE_LEN_MAX;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// A line that is kept while others are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptLine {
+    /// Physical line, 1-based.
+    pub number: u32,
+    /// Its bytes without the line end.
+    pub bytes: Vec<u8>,
+}
+
 /// Reads lines that end in LF or CRLF. A byte order mark before the first is skipped.
 pub struct Lines<R> {
     input: R,

@@ -51,13 +51,13 @@ pub use file::MappedFile;
 pub use reader::{BadRow, Counts, Mapped, MappedReader};
 pub use row::MappedRow;
 
-use crate::{fields::Dialect, tapfile::Column};
+use crate::{fields::Dialect, quarantine::Script, tapfile::Column};
 use charset::Charset;
 use control::Control;
 use convert::Convert;
 use filter::Filter;
-use spec::{Length, MissingEntry, MissingExit, Ref, RowOrder, Spec};
-use text::Text;
+use spec::{Derive, Length, MissingEntry, MissingExit, Ref, RowOrder, Spec};
+use text::{Source, Text};
 
 pub(crate) mod bind;
 pub(crate) mod cells;
@@ -75,6 +75,7 @@ pub(crate) mod number;
 mod pairs;
 mod plan;
 mod reader;
+mod refigure;
 mod row;
 mod sequence;
 pub(crate) mod spec;
@@ -92,7 +93,7 @@ pub struct Mapping {
     pub(crate) fixed: bool,
     pub(crate) width: Option<usize>,
     pub(crate) names: bool,
-    pub(crate) skip: u64,
+    pub(crate) skip: u32,
     pub(crate) comment: Option<Vec<u8>>,
     pub(crate) length: Length,
     pub(crate) empty: Vec<String>,
@@ -194,6 +195,19 @@ impl Mapping {
         self.trailer.is_some()
             || self.header.as_ref().is_some_and(Control::has_figures)
             || self.pairing.as_ref().is_some_and(|pairing| pairing.rows == RowOrder::AnyOrder)
+    }
+
+    /// How its files' lines are text.
+    #[must_use]
+    pub const fn script(&self) -> Script {
+        Script::new(self.charset.encoding, self.charset.by_mark)
+    }
+
+    /// Whether a row's sequence depends on the rows before it, so that rows cannot be sent without them.
+    #[must_use]
+    pub fn counts_rows(&self) -> bool {
+        let rule = self.rules.get(&Column::TerminalSeq);
+        rule.is_some_and(|rule| matches!(rule.text.source, Source::Derived(Derive::Count)))
     }
 
     /// A line of a file as text, as [`MappedReader::raw`] gives it; `None` if it has bytes that are not of the file's

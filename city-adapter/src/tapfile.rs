@@ -13,7 +13,7 @@ pub use columns::{Column, HEADER, TEXT_LEN_MAX};
 
 use crate::{
     fields::{Dialect, Fields, Unreadable},
-    lines::Lines,
+    lines::{KeptLine, Lines},
 };
 
 mod columns;
@@ -46,6 +46,7 @@ pub struct TapFile<R> {
     fields: Fields,
     reader: columns::ColumnReader,
     last: Option<(usize, usize)>,
+    head: [KeptLine; 1],
 }
 
 /// What a data line of a tap file is.
@@ -166,8 +167,9 @@ impl<R: Read> TapFile<R> {
             _ => return Err(TapFileError::Header),
         }
         fields.split(header, Dialect::CSV).map_err(|_| TapFileError::Header)?;
+        let head = [KeptLine { number: 1, bytes: header.to_vec() }];
         let reader = columns::ColumnReader::default();
-        Ok(Self { columns: fields.len(), lines, acquirer, fields, reader, last: None })
+        Ok(Self { columns: fields.len(), lines, acquirer, fields, reader, last: None, head })
     }
 
     /// The next data line; `None` at the end of the file. Blank lines are skipped.
@@ -194,6 +196,11 @@ impl<R: Read> TapFile<R> {
     /// [`LINE_LEN_MAX`].
     pub fn raw(&self) -> &[u8] {
         self.last.map_or(&[], |range| self.lines.bytes(range))
+    }
+
+    /// The lines before the data: the header.
+    pub fn head(&self) -> &[KeptLine] {
+        &self.head
     }
 
     /// The input, for what was found out while it was read.

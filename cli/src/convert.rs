@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use city_adapter::quarantine::{ENTRY_COLUMN, KeptLine, QuarantineRows, Script, TRAILER_COLUMN};
 use clap::Args;
 use serde_json::{Map, json};
 use tempfile::NamedTempFile;
@@ -65,6 +66,8 @@ struct Bad<'a> {
     column: &'a str,
     reason: &'a str,
     raw: &'a [u8],
+    /// The entry of the trip that it ends.
+    entry: Option<&'a KeptLine>,
 }
 
 /// Runs the command.
@@ -150,10 +153,7 @@ fn tell(args: &Convert, done: Done, quarantine: Option<&Path>) -> Result<()> {
     say(args.output, &format!("\n{} lines in {}", thousands(&done.written.to_string()), args.out.display()));
     if let Some(path) = quarantine {
         let bad = thousands(&done.bad.to_string());
-        say(
-            args.output,
-            &format!("{bad} lines could not be converted: {} says why; correct them there", path.display()),
-        );
+        say(args.output, &format!("{bad} lines could not be converted: {} says why", path.display()));
     }
     Ok(())
 }
@@ -226,13 +226,22 @@ fn publish(file: NamedTempFile, path: &Path) -> Result<()> {
 /// Where bad lines go: a file that is made for the first one, or standard error.
 struct Quarantine {
     path: Option<PathBuf>,
-    writer: Option<csv::Writer<NamedTempFile>>,
+    /// How the lines of the file that is read are text, and those before its data.
+    script: Script,
+    head: Vec<KeptLine>,
+    rows: Option<QuarantineRows<BufWriter<NamedTempFile>>>,
     count: u64,
 }
 
 impl Quarantine {
     fn new(path: Option<PathBuf>) -> Self {
-        Self { path, writer: None, count: 0 }
+        Self { path, script: Script::UTF_8, head: Vec::new(), rows: None, count: 0 }
+    }
+
+    /// Says what the file that is read is like.
+    fn is_of(&mut self, script: Script, head: &[KeptLine]) {
+        self.script = script;
+        self.head = head.to_vec();
     }
 
     fn put(&mut self, bad: &Bad<'_>) -> Result<()> {
@@ -244,22 +253,30 @@ impl Quarantine {
             return Ok(());
         };
         let failed = || format!("failed to write {}", path.display());
-        if self.writer.is_none() {
-            let mut writer = csv::Writer::from_writer(beside(path)?);
-            writer.write_record(["line", "column", "reason", "raw"]).with_context(failed)?;
-            self.writer = Some(writer);
+        let rows = match &mut self.rows {
+            Some(rows) => rows,
+            None => {
+                let to = BufWriter::new(beside(path)?);
+                let rows = QuarantineRows::begin(to, self.script, &self.head).with_context(failed)?;
+                self.rows.insert(rows)
+            }
+        };
+        if let Some(entry) = bad.entry {
+            rows.put(entry.number, ENTRY_COLUMN, "", &entry.bytes).with_context(failed)?;
         }
-        if let Some(writer) = &mut self.writer {
-            let line = bad.line.to_string();
-            let raw = escaped(bad.raw);
-            writer.write_record([&line, bad.column, bad.reason, &raw]).with_context(failed)?;
-        }
-        Ok(())
+        rows.put(bad.line, bad.column, bad.reason, bad.raw).with_context(failed)
+    }
+
+    /// Ends the file with the control line behind the data.
+    fn end(&mut self, tail: Option<KeptLine>) -> Result<()> {
+        let (Some(path), Some(rows), Some(tail)) = (&self.path, &mut self.rows, tail) else { return Ok(()) };
+        rows.put(tail.number, TRAILER_COLUMN, "", &tail.bytes)
+            .with_context(|| format!("failed to write {}", path.display()))
     }
 
     /// Keeps the file, if there is one.
     fn keep(self) -> Result<Option<PathBuf>> {
-        let (Some(path), Some(writer)) = (self.path, self.writer) else {
+        let (Some(path), Some(rows)) = (self.path, self.rows) else {
             if self.count > TOLD_MAX {
                 warn(&format!(
                     "{} more lines could not be converted; --quarantine FILE keeps them",
@@ -268,7 +285,7 @@ impl Quarantine {
             }
             return Ok(None);
         };
-        let file = writer.into_inner().map_err(csv::IntoInnerError::into_error);
+        let file = rows.into_inner().into_inner().map_err(io::IntoInnerError::into_error);
         publish(file.with_context(|| format!("failed to write {}", path.display()))?, &path)?;
         Ok(Some(path))
     }
@@ -277,27 +294,4 @@ impl Quarantine {
 #[expect(clippy::print_stderr, reason = "lines that go nowhere else are named")]
 fn warn(text: &str) {
     eprintln!("cityunion: {text}");
-}
-
-/// The bytes of a line as text: `\xE5` is a byte that is not UTF-8 or a carriage return, `\\` is a backslash.
-pub fn escaped(raw: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in raw.utf8_chunks() {
-        text.push_str(&chunk.valid().replace('\\', "\\\\").replace('\r', "\\x0D"));
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02X}"));
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_that_are_no_text_can_be_told_from_text() {
-        assert_eq!(escaped("深圳 \\xC8".as_bytes()), "深圳 \\\\xC8");
-        assert_eq!(escaped(b"a\xC8\xCB\rb"), "a\\xC8\\xCB\\x0Db");
-    }
 }

@@ -5,7 +5,8 @@ use std::io::Read;
 use domain::city::City;
 
 use crate::{
-    mapping::{MappedFile, Mapping, MappingError},
+    lines::KeptLine,
+    mapping::{Counts, MappedFile, Mapping, MappingError},
     tapfile::{Line, TapFile, TapFileError},
 };
 
@@ -59,6 +60,46 @@ impl<R: Read> Inbox<R> {
             Self::TapFile(file) => file.next_line()?,
             Self::Mapped(file) => file.next_line()?,
         })
+    }
+
+    /// The bytes of the last line without its line end, of UTF-16 as UTF-8; empty if it was too long.
+    pub fn raw(&self) -> &[u8] {
+        match self {
+            Self::TapFile(file) => file.raw(),
+            Self::Mapped(file) => file.raw(),
+        }
+    }
+
+    /// The lines before the data.
+    pub fn head(&self) -> &[KeptLine] {
+        match self {
+            Self::TapFile(file) => file.head(),
+            Self::Mapped(file) => file.head(),
+        }
+    }
+
+    /// The entry of the trip that the last line ends, if that line is malformed.
+    pub fn entry(&self) -> Option<&KeptLine> {
+        match self {
+            Self::TapFile(_) => None,
+            Self::Mapped(file) => file.entry(),
+        }
+    }
+
+    /// The control line at the end, once the file is read to its end.
+    pub fn tail(&self) -> Option<KeptLine> {
+        match self {
+            Self::TapFile(_) => None,
+            Self::Mapped(file) => file.tail(),
+        }
+    }
+
+    /// What became so far of rows that are no lines by themselves.
+    pub fn counts(&self) -> Counts {
+        match self {
+            Self::TapFile(_) => Counts::default(),
+            Self::Mapped(file) => file.counts(),
+        }
     }
 
     /// The input, for what was found out while it was read.

@@ -3,7 +3,10 @@
 use domain::city::City;
 
 use super::inbox::{Inbox, InboxError};
-use crate::{mapping::Mapping, tapfile::Line};
+use crate::{
+    mapping::{Counts, Mapping},
+    tapfile::Line,
+};
 
 /// What an upload would be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +15,8 @@ pub struct Judged {
     pub lines: u64,
     /// Lines that would be quarantined.
     pub malformed: Vec<Bad>,
+    /// What would become of rows that are no lines by themselves.
+    pub counts: Counts,
 }
 
 /// A line that would be quarantined.
@@ -39,5 +44,6 @@ pub fn judge(upload: &[u8], city: City, mapping: Option<&Mapping>) -> Result<Jud
             judged.malformed.push(Bad { line: bad.line, column, reason });
         }
     }
+    judged.counts = file.counts();
     Ok(judged)
 }

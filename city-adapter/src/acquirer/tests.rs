@@ -20,6 +20,7 @@ use crate::tapfile::HEADER;
 mod answers;
 mod controls;
 mod decisions;
+mod quarantine;
 mod resuming;
 
 const WAIT: Duration = Duration::from_secs(30);

@@ -167,7 +167,7 @@ impl Cells {
             };
             // Names that the encoding does not have are found when the lines are read again.
             let (bytes, _, _) = self.charset.encoding.encode(&name);
-            to.extend_from_slice(&quoted(&bytes, self.dialect).unwrap_or_default());
+            to.extend_from_slice(&self.dialect.quoted(&bytes).unwrap_or_default());
         }
         to.push(b'\n');
     }
@@ -186,7 +186,7 @@ impl Cells {
             }
             let Some(cell) = *cell else { continue };
             let bytes = self.bytes(cell, text(cell))?;
-            let field = quoted(&bytes, self.dialect).ok_or_else(|| {
+            let field = self.dialect.quoted(&bytes).ok_or_else(|| {
                 self.unfit(cell, text(cell), "has the separator in it, and the layout has no quotes")
             })?;
             line.extend_from_slice(&field);
@@ -226,22 +226,4 @@ impl Cells {
     fn unfit(&self, cell: usize, text: &str, why: &str) -> Unfit {
         Unfit { column: "line", why: format!("{}: `{}` {why}", self.name(cell), shortened(text.as_bytes())) }
     }
-}
-
-/// A field as it stands in a line, in quotes where it needs them; `None` if it cannot stand there.
-pub(super) fn quoted(field: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
-    let special = |byte: &u8| *byte == dialect.separator || Some(*byte) == dialect.quote;
-    if !field.iter().any(special) {
-        return Some(field.to_vec());
-    }
-    let quote = dialect.quote?;
-    let mut quoted = vec![quote];
-    for byte in field {
-        if *byte == quote {
-            quoted.push(quote);
-        }
-        quoted.push(*byte);
-    }
-    quoted.push(quote);
-    Some(quoted)
 }

@@ -1,9 +1,6 @@
 //! Header and trailer lines of the other layout.
 
-use super::{
-    BackError,
-    cells::{Cells, quoted},
-};
+use super::{BackError, cells::Cells};
 use crate::mapping::{
     Mapping,
     spec::{ControlSpec, Form, Ref, RuleSpec, Spec, Unit},
@@ -73,7 +70,7 @@ pub(super) fn line(control: &ControlSpec, cells: &Cells, totals: Totals, to: &mu
             if index > 0 {
                 to.push(dialect.separator);
             }
-            to.extend_from_slice(&quoted(field, dialect).unwrap_or_default());
+            to.extend_from_slice(&dialect.quoted(field).unwrap_or_default());
         }
     }
     to.push(b'\n');

@@ -14,7 +14,7 @@ pub struct Charset {
     /// What the mapping calls it.
     pub label: String,
     /// Whether the file's own mark says which byte comes first.
-    by_mark: bool,
+    pub by_mark: bool,
 }
 
 impl Charset {

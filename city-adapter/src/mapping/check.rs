@@ -26,6 +26,8 @@ const SEPARATORS: [(&str, u8); 5] =
     [("tab", b'\t'), ("comma", b','), ("semicolon", b';'), ("pipe", b'|'), ("space", b' ')];
 const MINUTES_MOST: u32 = 7 * 24 * 60;
 const OPEN_MOST: usize = 50_000_000;
+/// Lines that may be passed over.
+const SKIP_MAX: u32 = 10_000;
 
 /// Checks a document.
 ///
@@ -39,6 +41,8 @@ pub fn mapping(spec: &Spec, files: Files<'_>) -> Result<Mapping, MappingError> {
     setting("file.encoding", label, |v| Charset::of(Some(v)).is_some(), known)?;
     let charset = Charset::of(label).ok_or(MappingError::Header { line: 0, why: String::new() })?;
     let table = |name: &str, why: String| MappingError::Rule { table: name.to_owned(), why };
+    let skip = (file.skip > SKIP_MAX).then(|| file.skip.to_string());
+    setting("file.skip", skip.as_deref(), |_| false, "expected at most 10000 lines")?;
     let dialect = dialect(file, &charset)?;
     let control = |name, spec: &Option<_>| {
         let control = spec.as_ref().map(|spec| Control::of(name, spec, &charset)).transpose();

@@ -19,7 +19,8 @@ pub struct Control {
     pub starts_with: Option<Vec<u8>>,
     /// What it begins with, as text.
     pub start_text: String,
-    records: Option<Figure>,
+    /// The number of lines.
+    pub records: Option<Figure>,
     /// The sum of amounts.
     pub amount: Option<Figure>,
     /// Which lines it is about.
@@ -29,21 +30,28 @@ pub struct Control {
 /// A figure of a control line.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    text: Text,
-    kind: Kind,
-    subtract: u64,
+    /// Where it stands and how it is cut out.
+    pub text: Text,
+    /// How it is written.
+    pub kind: Kind,
+    /// What it says too much.
+    pub subtract: u64,
 }
 
+/// What a figure is.
 #[derive(Clone, Debug)]
-enum Kind {
+pub enum Kind {
+    /// A number of lines.
     Count(Form),
+    /// A sum of amounts.
     Fen(Amount),
 }
 
 /// The figures of one control line.
 #[derive(Clone, Debug)]
 pub struct Figures {
-    line: u32,
+    /// Physical line, 1-based.
+    pub line: u32,
     records: Option<u64>,
     fen: Option<u64>,
 }
@@ -92,6 +100,14 @@ impl Control {
         })
     }
 
+    /// What its figures should be.
+    pub const fn sum(&self, ledger: &Ledger) -> Sum {
+        match self.counted {
+            Counted::All => ledger.all,
+            Counted::Kept => ledger.kept,
+        }
+    }
+
     /// Whether there is anything to compare.
     pub fn has_figures(&self) -> bool {
         self.records.is_some() || self.amount.is_some()
@@ -125,9 +141,10 @@ impl Control {
     /// # Errors
     /// Which of them disagree.
     pub fn check(&self, figures: &Figures, ledger: &Ledger) -> Result<(), String> {
-        let (found, lines) = match self.counted {
-            Counted::All => (ledger.all, "data lines"),
-            Counted::Kept => (ledger.kept, "data lines that the mapping's filters keep"),
+        let found = self.sum(ledger);
+        let lines = match self.counted {
+            Counted::All => "data lines",
+            Counted::Kept => "data lines that the mapping's filters keep",
         };
         let Figures { line, records, fen } = *figures;
         let name = self.name;
@@ -175,7 +192,11 @@ impl Figure {
         }
     }
 
-    fn read(&self, line: &[u8], dialect: Dialect, charset: &Charset) -> Result<u64, String> {
+    /// Its number in a line.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn read(&self, line: &[u8], dialect: Dialect, charset: &Charset) -> Result<u64, String> {
         let place = match &self.text.source {
             Source::Bytes(start, length) => ControlPlace::Bytes { at: start + 1, length: *length },
             Source::Field(Ref::Position(position)) => ControlPlace::Position(*position),

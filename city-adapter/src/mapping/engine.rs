@@ -17,6 +17,7 @@ use super::{
     spec::RowOrder,
     trips::Open,
 };
+use crate::lines::KeptLine;
 
 /// Makes records of lines.
 pub struct Engine {
@@ -36,6 +37,8 @@ pub struct Engine {
     pub row: MappedRow,
     /// The last row that could not be read.
     pub bad: BadRow,
+    /// The entry of the last trip that could not be read.
+    pub entry: Option<KeptLine>,
     /// The line of the last trip that waited.
     pub raw: Box<[u8]>,
 }
@@ -74,6 +77,7 @@ impl Engine {
             counts: Counts::default(),
             row: MappedRow::default(),
             bad: BadRow { line: 0, column: "line", reason: String::new() },
+            entry: None,
             raw: Box::default(),
         }
     }
@@ -197,17 +201,18 @@ impl Engine {
                     .map(|sequence| self.row.terminal_seq = Some(sequence)),
             };
             if let Err(why) = made {
-                return self.fault(number, (step.target.name(), why), entry.map(|entry| entry.line));
+                return self.fault(number, (step.target.name(), why), entry);
             }
         }
         Verdict::Row
     }
 
-    pub(super) fn fault(&mut self, line: u32, (column, reason): Fault, entry: Option<u32>) -> Verdict {
+    pub(super) fn fault(&mut self, line: u32, (column, reason): Fault, entry: Option<&Waiting>) -> Verdict {
         let reason = match entry {
-            Some(entry) => format!("{reason} (the entry is line {entry})"),
+            Some(entry) => format!("{reason} (the entry is line {})", entry.line),
             None => reason,
         };
+        self.entry = entry.map(|entry| KeptLine { number: entry.line, bytes: entry.raw.to_vec() });
         self.bad = BadRow { line, column, reason };
         Verdict::Bad
     }

@@ -3,7 +3,7 @@
 use std::{io::Read, mem};
 
 use super::{MappingError, charset::Input};
-use crate::lines::Lines;
+use crate::lines::{KeptLine, LINE_LEN_MAX, Lines};
 
 /// What MS-DOS wrote at the end of a text.
 const END_OF_TEXT: &[u8] = b"\x1A";
@@ -38,14 +38,24 @@ pub struct FeedLine {
 }
 
 impl<R: Read> Feed<R> {
-    /// Reads from a file, after passing over its first `skip` lines.
+    /// Reads from a file, after passing over its first `skip` lines, which go to `head` as far as they are short.
     ///
     /// # Errors
     /// [`MappingError::Io`].
-    pub fn new(input: Input<R>, skip: u64, comment: Option<Vec<u8>>) -> Result<Self, MappingError> {
+    pub fn new(
+        input: Input<R>,
+        skip: u32,
+        comment: Option<Vec<u8>>,
+        head: &mut Vec<KeptLine>,
+    ) -> Result<Self, MappingError> {
         let mut lines = Lines::new(input);
-        for _ in 0..skip {
-            lines.next_line()?;
+        let mut room = LINE_LEN_MAX;
+        for number in 1..=skip {
+            let Some(line) = lines.next_line()? else { break };
+            let bytes = line.range.map_or(&[][..], |range| lines.bytes(range));
+            let bytes = if bytes.len() > room { Vec::new() } else { bytes.to_vec() };
+            room -= bytes.len();
+            head.push(KeptLine { number, bytes });
         }
         let (ahead, copy) = (Vec::new(), Vec::new());
         Ok(Self { lines, comment, keep_last: false, now: Now::Nowhere, next: None, ahead, copy })

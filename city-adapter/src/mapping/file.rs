@@ -4,8 +4,11 @@ use std::io::Read;
 
 use domain::{city::City, tap::Tap};
 
-use super::{Mapped, MappedReader, MappedRow, Mapping, MappingError};
-use crate::tapfile::{Column, Line, Malformed, RawTexts, Reason, TapLine};
+use super::{Counts, Mapped, MappedReader, MappedRow, Mapping, MappingError};
+use crate::{
+    lines::KeptLine,
+    tapfile::{Column, Line, Malformed, RawTexts, Reason, TapLine},
+};
 
 /// A tap file of another layout. Rows that the mapping drops are no lines of it.
 pub struct MappedFile<R> {
@@ -74,6 +77,26 @@ impl<R: Read> MappedFile<R> {
     /// As [`MappedReader::raw`].
     pub fn raw(&self) -> &[u8] {
         self.reader.raw()
+    }
+
+    /// As [`MappedReader::head`].
+    pub fn head(&self) -> &[KeptLine] {
+        self.reader.head()
+    }
+
+    /// As [`MappedReader::entry`].
+    pub fn entry(&self) -> Option<&KeptLine> {
+        self.reader.entry()
+    }
+
+    /// As [`MappedReader::tail`].
+    pub fn tail(&self) -> Option<KeptLine> {
+        self.reader.tail()
+    }
+
+    /// As [`MappedReader::counts`].
+    pub fn counts(&self) -> Counts {
+        self.reader.counts()
     }
 
     /// The input, for what was found out while it was read.

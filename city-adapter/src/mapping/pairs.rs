@@ -40,7 +40,7 @@ pub struct Waiting {
     pub stop: Option<u64>,
     /// What the other half wants to know of it.
     pub values: Values,
-    /// The line itself, if it may become a record.
+    /// The line itself, if it may be wanted again.
     pub raw: Box<[u8]>,
 }
 

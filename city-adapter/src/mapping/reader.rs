@@ -7,13 +7,14 @@ use super::{
     bind::Binder,
     cells::{Cells, Shape},
     charset::Input,
-    control::Figures,
+    control::{Figures, Ledger},
     engine::{Engine, Verdict},
     feed::Feed,
     plan::Plan,
     row::MappedRow,
     spec::Length,
 };
+use crate::lines::KeptLine;
 
 /// A file that is read through a mapping.
 pub struct MappedReader<R> {
@@ -21,8 +22,9 @@ pub struct MappedReader<R> {
     feed: Feed<R>,
     engine: Engine,
     names: Option<Vec<String>>,
+    head: Vec<KeptLine>,
     header: Option<Figures>,
-    trailer: Option<(u32, Figures)>,
+    trailer: Option<(KeptLine, Figures)>,
     ended: bool,
     checked: bool,
     /// Whether the last row is one that has waited.
@@ -73,7 +75,8 @@ enum Next {
 impl<R: Read> MappedReader<R> {
     pub(super) fn new(mapping: &Mapping, input: R) -> Result<Self, MappingError> {
         let input = Input::open(input, &mapping.charset)?;
-        let mut feed = Feed::new(input, mapping.skip, mapping.comment.clone())?;
+        let mut head = Vec::new();
+        let mut feed = Feed::new(input, mapping.skip, mapping.comment.clone(), &mut head)?;
         let mut header = None;
         let mut header_line = None;
         if let Some(control) = &mapping.header {
@@ -90,8 +93,9 @@ impl<R: Read> MappedReader<R> {
             let figures = control.read(line.number, bytes, mapping.dialect, &mapping.charset);
             header = Some(figures.map_err(MappingError::Control)?);
             header_line = Some(bytes.to_vec());
+            head.push(KeptLine { number: line.number, bytes: bytes.to_vec() });
         }
-        let names = if mapping.names { Some(names(mapping, &mut feed)?) } else { None };
+        let names = if mapping.names { Some(names(mapping, &mut feed, &mut head)?) } else { None };
         let plan = Plan::new(mapping, Binder::new(mapping, names.clone(), header_line))?;
         if mapping.trailer.as_ref().is_some_and(|trailer| trailer.starts_with.is_none()) {
             feed.keep_last();
@@ -99,7 +103,7 @@ impl<R: Read> MappedReader<R> {
         let engine = Engine::new(plan, mapping.charset.clone());
         let mapping = mapping.clone();
         let (trailer, ended, checked, waited) = (None, false, false, false);
-        Ok(Self { mapping, feed, engine, names, header, trailer, ended, checked, waited })
+        Ok(Self { mapping, feed, engine, names, head, header, trailer, ended, checked, waited })
     }
 
     /// The next row that is not dropped; `None` at the end of the file.
@@ -142,6 +146,7 @@ impl<R: Read> MappedReader<R> {
         };
         let number = line.number;
         if let Some((trailer, _)) = &self.trailer {
+            let trailer = trailer.number;
             let why = format!("line {number} stands behind the trailer on line {trailer}");
             return Err(MappingError::Control(why));
         }
@@ -153,7 +158,8 @@ impl<R: Read> MappedReader<R> {
             && control.starts_with.as_ref().is_some_and(|start| bytes.starts_with(start))
         {
             let figures = control.read(number, bytes, self.mapping.dialect, &self.mapping.charset);
-            self.trailer = Some((number, figures.map_err(MappingError::Control)?));
+            let line = KeptLine { number, bytes: bytes.to_vec() };
+            self.trailer = Some((line, figures.map_err(MappingError::Control)?));
             return Ok(Verdict::Nothing);
         }
         self.engine.take(bytes, number)
@@ -203,6 +209,34 @@ impl<R: Read> MappedReader<R> {
         if self.waited { &self.engine.raw } else { self.feed.bytes() }
     }
 
+    /// The lines before the data, as [`MappedReader::raw`] gives lines: those that are passed over (empty if they are
+    /// long), the header, the names.
+    pub fn head(&self) -> &[KeptLine] {
+        &self.head
+    }
+
+    /// The entry of the trip that the last bad row ends.
+    pub fn entry(&self) -> Option<&KeptLine> {
+        self.engine.entry.as_ref()
+    }
+
+    /// The trailer, once the file is read to its end.
+    pub fn tail(&self) -> Option<KeptLine> {
+        let last = || self.feed.last_line().map(|(line, bytes)| (line.number, bytes.to_vec()));
+        let last = || last().map(|(number, bytes)| KeptLine { number, bytes });
+        self.trailer.as_ref().map(|(line, _)| line.clone()).or_else(last)
+    }
+
+    /// What the rows come to and which line the header is, without comparing control lines.
+    ///
+    /// # Errors
+    /// As [`MappedReader::next_row`].
+    pub(super) fn come_to(&mut self) -> Result<(Ledger, Option<u32>), MappingError> {
+        self.checked = true;
+        while self.next_row()?.is_some() {}
+        Ok((self.engine.ledger, self.header.as_ref().map(|figures| figures.line)))
+    }
+
     /// The names of the file's columns, if it has names.
     pub fn columns(&self) -> Option<&[String]> {
         self.names.as_deref()
@@ -224,7 +258,11 @@ impl<R: Read> MappedReader<R> {
 }
 
 /// The names line.
-fn names<R: Read>(mapping: &Mapping, feed: &mut Feed<R>) -> Result<Vec<String>, MappingError> {
+fn names<R: Read>(
+    mapping: &Mapping,
+    feed: &mut Feed<R>,
+    head: &mut Vec<KeptLine>,
+) -> Result<Vec<String>, MappingError> {
     let line = feed
         .next_line()?
         .ok_or_else(|| MappingError::Header { line: 1, why: "the file has no line".to_owned() })?;
@@ -232,6 +270,7 @@ fn names<R: Read>(mapping: &Mapping, feed: &mut Feed<R>) -> Result<Vec<String>, 
     if line.too_long {
         return Err(wrong("longer than 64 KiB".to_owned()));
     }
+    head.push(KeptLine { number: line.number, bytes: feed.bytes().to_vec() });
     let shape = Shape::Separated { dialect: mapping.dialect, columns: None, length: Length::Any };
     let mut cells = Cells::new(shape, mapping.charset.clone());
     cells.split(feed.bytes()).map_err(wrong)?;

@@ -56,7 +56,7 @@ pub struct FileSpec {
     /// Whether a line of column names stands before the rows.
     pub names: Option<bool>,
     /// Physical lines to pass over at the start.
-    pub skip: u64,
+    pub skip: u32,
     /// Lines that begin so are passed over.
     pub comment: Option<String>,
     /// How many columns a row has.

@@ -205,7 +205,8 @@ impl Engine {
                 texts.push(view.get(*place).map_err(|why| ("line", why))?);
             }
         }
-        if any_order || half == Half::Entry && pairing.missing_exit == MissingExit::MaxFare {
+        // An entry may become a record, or has to be told with its exit.
+        if any_order || half == Half::Entry {
             raw = line.into();
         }
         let values = Values::of(texts.into_iter());

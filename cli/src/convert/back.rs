@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use city_adapter::{
     back::{Back, Totals, Tried, Unfit, row_of},
+    quarantine::Script,
     tapfile::{Line, TapFile},
 };
 use domain::city::{City, Scheme};
@@ -63,6 +64,9 @@ fn pass(args: &Convert, back: &Back, stop: &Stop, mut sink: Sink<'_>) -> Result<
     // Whose card it is does not matter here.
     let nobody = City::new(Scheme::CityUnion, *b"0000")?;
     let mut file = TapFile::open(input, nobody).with_context(failed)?;
+    if let Some((_, bad)) = &mut sink {
+        bad.is_of(Script::UTF_8, file.head());
+    }
     let progress = Progress::lines(if sink.is_some() { "lines converted" } else { "lines counted" });
     let mut done = Done::default();
     let mut batch: Vec<Pending> = Vec::with_capacity(BATCH_LINES);
@@ -123,6 +127,7 @@ fn settle(
                 column: unfit.column,
                 reason: &unfit.why,
                 raw: &pending.raw,
+                entry: None,
             })?;
         }
     }

@@ -28,6 +28,7 @@ pub fn run(args: &Convert, stop: &Stop, out: &mut Out, bad: &mut Quarantine) -> 
     let failed = || format!("failed to convert {}; nothing was written", args.input.display());
     let writing = || format!("failed to write {}", args.out.display());
     let mut reader = mapping.reader(input).with_context(failed)?;
+    bad.is_of(mapping.script(), reader.head());
     let mut done = Done::default();
     let mut line = format!("{HEADER}\n").into_bytes();
     out.write_all(&line).with_context(writing)?;
@@ -43,13 +44,14 @@ pub fn run(args: &Convert, stop: &Stop, out: &mut Out, bad: &mut Quarantine) -> 
             }
             Mapped::Bad(row) => {
                 let row = row.clone();
-                let raw = reader.raw();
-                bad.put(&Bad { line: row.line, column: row.column, reason: &row.reason, raw })?;
+                let (raw, entry) = (reader.raw(), reader.entry());
+                bad.put(&Bad { line: row.line, column: row.column, reason: &row.reason, raw, entry })?;
             }
         }
         progress.add(1);
         stop.check()?;
     }
+    bad.end(reader.tail())?;
     progress.finish();
     done.dropped = reader.dropped();
     Ok(done)

@@ -11,7 +11,6 @@ use serde_json::{Map, Value, json};
 
 use super::{Check, advice, open};
 use crate::{
-    convert::escaped,
     output::{Sheet, print, say, thousands},
     progress::Progress,
 };
@@ -129,7 +128,7 @@ fn look(args: &Check, mapping: &Mapping, input: Box<dyn std::io::Read>) -> Resul
 
 /// A line for people, as far as it can be shown.
 fn shown(mapping: &Mapping, raw: &[u8]) -> String {
-    let text = mapping.text_of(raw).unwrap_or_else(|| escaped(raw));
+    let text = mapping.text_of(raw).unwrap_or_else(|| mapping.script().shown(raw));
     match text.char_indices().nth(RAW_SHOWN_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

@@ -15,7 +15,7 @@ use crate::{
     support::{arguments, cityunion, columns, command},
 };
 
-const MAPPING: &str = r#"layout = "cityunion-mapping/1"
+pub const MAPPING: &str = r#"layout = "cityunion-mapping/1"
 [file]
 fixed = true
 encoding = "gbk"
@@ -127,7 +127,7 @@ fn lines_that_cannot_be_written_are_named_and_the_rest_goes_on() {
     let quarantine = folder.path("foreign.dat.quarantine.csv");
     assert_eq!(
         columns(&quarantine, &["line", "column"]),
-        ["3 sector", "4 line", "5 line", "6 line", "7 algorithm"]
+        ["1 header", "3 sector", "4 line", "5 line", "6 line", "7 algorithm"]
     );
     let reasons = columns(&quarantine, &["reason", "raw"]).join("\n");
     for word in
@@ -161,8 +161,12 @@ fn rows_that_cannot_be_read_go_to_the_quarantine_with_their_text() {
     let words = "convert --mapping {} {} --out {} --quarantine {} -o json";
     let ran = cityunion(words, &[&folder.mapping, &foreign, &out, &quarantine]).ok();
     assert!(ran.stdout.contains("\"malformed\": 2"), "{}", ran.stdout);
-    assert_eq!(columns(&quarantine, &["line", "column"]), ["3 terminal_seq", "4 tapped_at"]);
-    assert!(columns(&quarantine, &["raw"])[0].contains("00000000xcu-3000"));
+    assert_eq!(
+        columns(&quarantine, &["line", "column"]),
+        ["1 header", "3 terminal_seq", "4 tapped_at", "5 trailer"]
+    );
+    let raw = &columns(&quarantine, &["raw"])[1];
+    assert!(raw.contains("00000000xcu-3000") && raw.contains("人民广场"), "{raw}");
     assert_eq!(fs::read_to_string(&out).unwrap(), format!("{HEADER}\n{}", tap(1, 7, "bus", "人民广场")));
 }
 

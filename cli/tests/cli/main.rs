@@ -22,6 +22,7 @@ mod malformed;
 mod mapping;
 mod real_file;
 mod report;
+mod requeue;
 mod scheme;
 mod services;
 mod support;

@@ -10,6 +10,8 @@ use crate::{
     acquirer::{AcquirerError, Desk, inbox::Inbox, quarantine::Quarantine},
     cut::Cutter,
     journal::{CutBatch, Effect, Input, Journal, Summary},
+    mapping::Mapping,
+    quarantine::Script,
     tapfile::Line,
 };
 
@@ -66,7 +68,8 @@ impl Taker<'_> {
         let draft_path = draft::path(&self.shared.drafts, self.city, &upload.name);
         let on_draft = AcquirerError::file(&draft_path);
         let mut draft = draft::Draft::create(&draft_path).map_err(on_draft)?;
-        let mut quarantine = Quarantine::begin(self.shared.quarantine(), &upload.name);
+        let script = self.mapping_for(&upload.name).map_or(Script::UTF_8, Mapping::script);
+        let mut quarantine = Quarantine::new(self.shared.quarantine(), &upload.name, script);
         let (mut cutter, mut summary, mut told) = (Cutter::default(), Summary::default(), 0);
         while let Some(line) = file.next_line().map_err(bad)? {
             summary.records += 1;
@@ -86,11 +89,12 @@ impl Taker<'_> {
                 }
                 Line::Malformed(malformed) => {
                     summary.malformed += 1;
-                    quarantine.add(malformed)?;
+                    quarantine.note(malformed);
                     draft.malformed(malformed)
                 }
             };
             written.map_err(AcquirerError::file(&draft_path))?;
+            quarantine.keep(&file)?;
             if summary.records - told >= PROGRESS_LINES {
                 (self.progress)(summary.records - told);
                 told = summary.records;
@@ -101,12 +105,13 @@ impl Taker<'_> {
         }
         self.send(&mut group)?;
         (self.progress)(summary.records - told);
+        quarantine.end(&file)?;
         summary.sha256 = file.into_input().digest();
         if expected.is_some_and(|expected| expected != summary.sha256) {
             return Err(AcquirerError::Changing { path: upload.path.clone() });
         }
         draft.finish().map_err(AcquirerError::file(&draft_path))?;
-        quarantine.finish(&upload.path)?;
+        quarantine.finish()?;
         self.end(upload, summary)?;
         Ok(summary)
     }
