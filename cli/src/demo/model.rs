@@ -267,16 +267,28 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Order> {
             _ => Vec::new(),
         };
     }
-    if model.panel != Panel::None && matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
-        open(model, Panel::None);
-        return Vec::new();
+    if model.panel == Panel::None { press_on_picture(model, key.code) } else { press_in_panel(model, key.code) }
+}
+
+/// A panel takes the keys that the footer shows under it, and no others: they would act unseen.
+fn press_in_panel(model: &mut Model, code: KeyCode) -> Vec<Order> {
+    match (code, &model.panel) {
+        (KeyCode::Char('q' | 'Q'), _) => return end(model),
+        (KeyCode::Esc | KeyCode::Enter, _)
+        | (KeyCode::Char('?' | 'h'), Panel::Help)
+        | (KeyCode::Char('m'), Panel::Messages) => open(model, Panel::None),
+        _ => turn(model, code),
     }
-    match key.code {
+    Vec::new()
+}
+
+fn press_on_picture(model: &mut Model, code: KeyCode) -> Vec<Order> {
+    match code {
         KeyCode::Char('q' | 'Q') | KeyCode::Esc => end(model),
-        KeyCode::Char('?' | 'h') => toggle(model, Panel::Help),
+        KeyCode::Char('?' | 'h') => show(model, Panel::Help),
         KeyCode::Char('m') => {
             model.unread = 0;
-            toggle(model, Panel::Messages)
+            show(model, Panel::Messages)
         }
         KeyCode::Char('c') => vec![Order::CutOff],
         KeyCode::Char('d') => {
@@ -297,8 +309,7 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Order> {
     }
 }
 
-fn toggle(model: &mut Model, panel: Panel) -> Vec<Order> {
-    let panel = if model.panel == panel { Panel::None } else { panel };
+fn show(model: &mut Model, panel: Panel) -> Vec<Order> {
     open(model, panel);
     Vec::new()
 }

@@ -88,6 +88,37 @@ fn what_became_of_bad_files_is_shown_until_it_is_closed() {
 }
 
 #[test]
+fn a_window_takes_no_keys_but_its_own() {
+    let tap = TapName { terminal: "200000900001".to_owned(), sequence: 7 };
+    let windows = [
+        Panel::BadFiles(city("cu-2000"), BadFiles::default()),
+        Panel::Trace(tap, None),
+        Panel::Help,
+        Panel::Messages,
+    ];
+    for window in windows {
+        let mut model = model();
+        model.panel = window.clone();
+        let own = match window {
+            Panel::Help => "?h",
+            Panel::Messages => "m",
+            _ => "",
+        };
+        for key in "cdbtm?h".chars().filter(|key| !own.contains(*key)) {
+            assert_eq!(press(&mut model, KeyCode::Char(key)), [], "`{key}` acts behind {window:?}");
+            assert_eq!(model.panel, window, "`{key}`");
+        }
+        for key in own.chars() {
+            model.panel = window.clone();
+            assert_eq!(press(&mut model, KeyCode::Char(key)), []);
+            assert_eq!(model.panel, Panel::None, "`{key}`");
+        }
+        model.panel = window.clone();
+        assert_eq!(press(&mut model, KeyCode::Char('q')), [Order::End]);
+    }
+}
+
+#[test]
 fn the_offered_tap_is_traced_with_enter() {
     let mut model = model();
     tell(&mut model, Told::Snapshot(Box::new(snapshot(1, 1, 1))));
