@@ -117,7 +117,7 @@ fn footer(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Paragraph::new(line), area);
 }
 
-fn panel_keys(close: &str, theme: &Theme) -> Line<'static> {
+fn panel_keys(close: &'static str, theme: &Theme) -> Line<'static> {
     keys(&[("↑↓", "scroll"), (close, "close"), ("q", "end the demo")], theme)
 }
 
