@@ -123,7 +123,7 @@ fn bar(shape: &Shape, hour: u128, stack: &Stack, end: u128) -> Markup {
                     rect class=(class) x=(tenths(left + (shape.pitch - shape.bar) / 2)) y=(tenths(y)) width=(tenths(shape.bar)) height=(tenths(high)) {}
                 }
             }
-            @if hour % shape.named == 0 {
+            @if hour.is_multiple_of(shape.named) {
                 text.mid.soft x=(tenths(left + shape.pitch / 2)) y=(tenths(TOP + HEIGHT + 200)) style="font-size:11px" { (format!("{hour:02}")) }
             }
         }
