@@ -14,6 +14,8 @@ use super::{
 const RATES_MAX: usize = 240;
 /// Seconds of taps/s that are kept of each city.
 const CITY_RATES_MAX: usize = 60;
+/// The second from which on rates are taken: in those before it all begins at once, which is no rate.
+pub const FIRST_RATED_SECOND: u64 = 2;
 /// Least time over which a rate is taken, milliseconds: taps come in by the second.
 const RATE_MS_MIN: u64 = 500;
 /// Messages that are kept.
@@ -32,6 +34,8 @@ pub enum Event {
     Key(KeyEvent),
     /// Log lines.
     Log(Vec<String>),
+    /// The time of day, as it is shown beside messages.
+    Clock(String),
     /// SIGINT or SIGTERM.
     Stopped,
     /// The picture was drawn.
@@ -62,10 +66,24 @@ pub enum Panel {
 /// A line for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
+    /// When it came, such as `08:05:09`, UTC+8.
+    pub at: String,
     /// Whether something is wrong.
     pub warning: bool,
     /// The line.
     pub text: String,
+}
+
+impl Message {
+    /// The line without the time that a log line begins with: the screen has its own.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        let is_time = |word: &str| word.starts_with(|c: char| c.is_ascii_digit()) && word.ends_with('Z');
+        match self.text.split_once(' ') {
+            Some((first, rest)) if is_time(first) => rest.trim_start(),
+            _ => self.text.trim_start(),
+        }
+    }
 }
 
 /// Everything on the screen.
@@ -83,6 +101,8 @@ pub struct Model {
     pub city_rates: BTreeMap<City, VecDeque<u64>>,
     /// Messages, oldest first.
     pub messages: VecDeque<Message>,
+    /// The time of day.
+    clock: String,
     /// Warnings that nobody has looked at.
     pub unread: usize,
     /// What lies over the picture.
@@ -141,7 +161,7 @@ impl Model {
             self.messages.pop_front();
         }
         self.unread += usize::from(warning);
-        self.messages.push_back(Message { warning, text });
+        self.messages.push_back(Message { at: self.clock.clone(), warning, text });
     }
 }
 
@@ -157,6 +177,10 @@ pub fn update(model: &mut Model, event: Event) -> Vec<Order> {
                 let warning = !line.contains(" INFO ") && !line.contains(" DEBUG ");
                 model.note(warning, line);
             }
+            Vec::new()
+        }
+        Event::Clock(clock) => {
+            model.clock = clock;
             Vec::new()
         }
         Event::Stopped => end(model),
@@ -194,11 +218,11 @@ fn hear(model: &mut Model, told: Told) {
 
 /// Taps/s of all cities, once for each second that was played.
 fn rate(model: &mut Model, now: &Snapshot) {
-    if model.now.is_none() {
+    let (second, at_ms, arrived) = model.rated;
+    if second < FIRST_RATED_SECOND {
         model.rated = (now.second, now.at_ms, now.counts.arrived);
         return;
     }
-    let (second, at_ms, arrived) = model.rated;
     let passed_ms = now.at_ms.saturating_sub(at_ms);
     if now.second == second || passed_ms < RATE_MS_MIN {
         return;
@@ -211,11 +235,11 @@ fn rate(model: &mut Model, now: &Snapshot) {
 fn rate_cities(model: &mut Model, now: &Snapshot) {
     let (second, at_ms, before) = &model.city_rated;
     let passed_ms = now.acquirers_at_ms.saturating_sub(*at_ms);
-    if now.second == *second || passed_ms < RATE_MS_MIN {
+    let rated = *second >= FIRST_RATED_SECOND && !before.is_empty();
+    if rated && (now.second == *second || passed_ms < RATE_MS_MIN) {
         return;
     }
-    let first = before.is_empty();
-    for (city, acquirer) in now.acquirers.iter().filter(|_| !first) {
+    for (city, acquirer) in now.acquirers.iter().filter(|_| rated) {
         let arrived = acquirer.arrived.saturating_sub(before.get(city).copied().unwrap_or(0));
         let rates = model.city_rates.entry(*city).or_default();
         keep(rates, arrived * 1000 / passed_ms, CITY_RATES_MAX);
@@ -267,16 +291,32 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Order> {
             _ => Vec::new(),
         };
     }
-    if model.panel != Panel::None && matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
-        open(model, Panel::None);
-        return Vec::new();
+    if model.panel == Panel::None {
+        press_on_picture(model, key.code)
+    } else {
+        press_in_panel(model, key.code)
     }
-    match key.code {
+}
+
+/// A panel takes the keys that the footer shows under it, and no others: they would act unseen.
+fn press_in_panel(model: &mut Model, code: KeyCode) -> Vec<Order> {
+    match (code, &model.panel) {
+        (KeyCode::Char('q' | 'Q'), _) => return end(model),
+        (KeyCode::Esc | KeyCode::Enter, _)
+        | (KeyCode::Char('?' | 'h'), Panel::Help)
+        | (KeyCode::Char('m'), Panel::Messages) => open(model, Panel::None),
+        _ => turn(model, code),
+    }
+    Vec::new()
+}
+
+fn press_on_picture(model: &mut Model, code: KeyCode) -> Vec<Order> {
+    match code {
         KeyCode::Char('q' | 'Q') | KeyCode::Esc => end(model),
-        KeyCode::Char('?' | 'h') => toggle(model, Panel::Help),
+        KeyCode::Char('?' | 'h') => show(model, Panel::Help),
         KeyCode::Char('m') => {
             model.unread = 0;
-            toggle(model, Panel::Messages)
+            show(model, Panel::Messages)
         }
         KeyCode::Char('c') => vec![Order::CutOff],
         KeyCode::Char('d') => {
@@ -297,8 +337,7 @@ fn press(model: &mut Model, key: KeyEvent) -> Vec<Order> {
     }
 }
 
-fn toggle(model: &mut Model, panel: Panel) -> Vec<Order> {
-    let panel = if model.panel == panel { Panel::None } else { panel };
+fn show(model: &mut Model, panel: Panel) -> Vec<Order> {
     open(model, panel);
     Vec::new()
 }

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use super::{
     Demo,
     facts::{Order, Snapshot, Told},
+    model::FIRST_RATED_SECOND,
 };
 use crate::output::{Format, say, thousands};
 
@@ -19,9 +20,11 @@ pub fn show(args: &Demo, told: &Receiver<Told>, orders: Sender<Order>) {
     for fact in told {
         match fact {
             Told::Snapshot(now) if before.is_none_or(|(second, ..)| second != now.second) => {
-                let (_, at_ms, arrived) = before.unwrap_or_default();
-                let passed_ms = now.at_ms.saturating_sub(at_ms).max(1);
-                let rate = now.counts.arrived.saturating_sub(arrived) * 1000 / passed_ms;
+                let rated = before.filter(|(second, ..)| *second >= FIRST_RATED_SECOND);
+                let rate = rated.map(|(_, at_ms, arrived)| {
+                    let passed_ms = now.at_ms.saturating_sub(at_ms).max(1);
+                    now.counts.arrived.saturating_sub(arrived) * 1000 / passed_ms
+                });
                 say(Format::Table, &line(&now, rate));
                 before = Some((now.second, now.at_ms, now.counts.arrived));
             }
@@ -32,13 +35,14 @@ pub fn show(args: &Demo, told: &Receiver<Told>, orders: Sender<Order>) {
     drop(orders);
 }
 
-fn line(now: &Snapshot, rate: u64) -> String {
+/// A line; a rate that is not known yet is a dash.
+fn line(now: &Snapshot, rate: Option<u64>) -> String {
     let number = |n: u64| thousands(&n.to_string());
     let open = now.open.as_ref().map_or("none", |open| &open.name);
     let dark: String = now.dark.keys().map(|city| format!("  dark {city}")).collect();
     format!(
         "{:>7} taps/s  cleared {:>11}  rejected {:>7}  parked {:>6}  open {open}{dark}",
-        number(rate),
+        rate.map_or_else(|| "–".to_owned(), number),
         number(now.counts.cleared),
         number(now.counts.rejected),
         number(now.counts.parked)
@@ -59,7 +63,7 @@ mod tests {
             ..Snapshot::default()
         };
         assert_eq!(
-            line(&now, 2_003),
+            line(&now, Some(2_003)),
             "  2,003 taps/s  cleared      11,900  rejected      60  parked     40  open 2018-09-01-001  dark cu-2000"
         );
     }

@@ -7,10 +7,11 @@ use std::{
         mpsc::{Receiver, Sender, TryRecvError},
     },
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result};
+use city_adapter::inbox::status::local_time;
 use ratatui::{
     Terminal,
     backend::CrosstermBackend,
@@ -104,8 +105,17 @@ fn look(
     if stop.swap(false, Ordering::Relaxed) {
         events.push(Event::Stopped);
     }
-    *changed |= !events.is_empty();
+    if !events.is_empty() {
+        *changed = true;
+        events.insert(0, Event::Clock(clock()));
+    }
     Ok((events, ended))
+}
+
+/// The time of day in UTC+8.
+fn clock() -> String {
+    let now = local_time(SystemTime::now());
+    now.split_once('T').map_or(now.clone(), |(_, time)| time.to_owned())
 }
 
 /// The terminal in raw mode, on its alternate screen. Dropped, it is as it was before.

@@ -59,8 +59,8 @@ pub fn for_people(cycle: &Cycle, top: usize) -> Vec<Sheet> {
         barred(media(cycle), "media"),
         barred(hours(cycle), "taps by hour (cleared)"),
         shown_results(cycle),
-        of_cities(cycle, "parked, by home city", parked(cycle), top),
-        of_cities(cycle, "late, by acquiring city", late(cycle), top),
+        shown_cities(cycle, "parked, by home city", parked(cycle), top),
+        shown_cities(cycle, "late, by acquiring city", late(cycle), top),
     ]
 }
 
@@ -74,8 +74,8 @@ pub fn for_programs(cycle: &Cycle) -> Vec<Sheet> {
         keyed("media", "medium", media(cycle)),
         keyed("hours", "hour", hours(cycle)),
         results(cycle),
-        of_cities(cycle, "parked", parked(cycle), usize::MAX),
-        of_cities(cycle, "late", late(cycle), usize::MAX),
+        of_cities(cycle, "parked", parked(cycle)),
+        of_cities(cycle, "late", late(cycle)),
     ]
 }
 
@@ -86,7 +86,18 @@ fn title(what: &str, shown: usize, all: usize) -> String {
 
 fn both_names(cycle: &Cycle, city: City) -> Value {
     let named = cycle.named(city);
-    if named.en == named.zh { json!(named.en) } else { json!(format!("{} {}", named.en, named.zh)) }
+    let both = if named.en == named.zh { named.en } else { format!("{} {}", named.en, named.zh) };
+    json!(both)
+}
+
+/// The same where the code does not stand beside it: with the code if another city has the same name.
+fn full_name(cycle: &Cycle, city: City) -> Value {
+    let name = both_names(cycle, city);
+    let shared = cycle.cities.keys().any(|other| *other != city && both_names(cycle, *other) == name);
+    match name.as_str() {
+        Some(name) if shared => json!(format!("{name} {city}")),
+        _ => name,
+    }
 }
 
 fn fen(fen: i128) -> Value {
@@ -156,7 +167,7 @@ fn shown_flows(cycle: &Cycle, top: usize) -> Sheet {
     let columns = ["pays", "receives", "taps", "owes_fen", "comes_back_fen", "left_to_pay_fen"];
     let mut sheet = Sheet::new(&title("who owes whom", shown, flows.len()), &columns);
     for flow in &flows[..shown] {
-        let cities = [flow.debtor, flow.creditor].map(|city| both_names(cycle, city));
+        let cities = [flow.debtor, flow.creditor].map(|city| full_name(cycle, city));
         sheet.row(cities.into_iter().chain(flow_figures(flow)).collect());
     }
     sheet
@@ -271,12 +282,21 @@ fn late(cycle: &Cycle) -> Vec<(City, Tally)> {
     cycle.taken.iter().filter_map(|(city, results)| results.get(&late).map(|tally| (*city, *tally))).collect()
 }
 
-fn of_cities(cycle: &Cycle, what: &str, mut rows: Vec<(City, Tally)>, top: usize) -> Sheet {
+fn shown_cities(cycle: &Cycle, what: &str, mut rows: Vec<(City, Tally)>, top: usize) -> Sheet {
     rows.sort_by_key(|(city, tally)| (Reverse(tally.count), *city));
     let shown = rows.len().min(top);
-    let mut sheet =
-        Sheet::new(&title(what, shown, rows.len()), &["city", "name_en", "name_zh", "count", "amount_fen"]);
+    let mut sheet = Sheet::new(&title(what, shown, rows.len()), &["city", "name", "taps", "amount_fen"]);
     for (city, tally) in &rows[..shown] {
+        let figures = [json!(tally.count), json!(tally.amount_fen)];
+        sheet.row([json!(city), both_names(cycle, *city)].into_iter().chain(figures).collect());
+    }
+    sheet
+}
+
+fn of_cities(cycle: &Cycle, what: &str, mut rows: Vec<(City, Tally)>) -> Sheet {
+    rows.sort_by_key(|(city, tally)| (Reverse(tally.count), *city));
+    let mut sheet = Sheet::new(what, &["city", "name_en", "name_zh", "count", "amount_fen"]);
+    for (city, tally) in &rows {
         let named = cycle.named(*city);
         let names = [json!(city), json!(named.en), json!(named.zh)];
         sheet.row(names.into_iter().chain([json!(tally.count), json!(tally.amount_fen)]).collect());

@@ -46,7 +46,7 @@ fn somebody_looks_and_presses_every_key() {
     assert!(demo.is_coloured());
 
     demo.press(&format!("{DOWN}d"));
-    demo.shows(&["dark: 杭州 Hangzhou (", "parts wait)"]);
+    demo.shows(&["dark: 杭州 Hangzhou (", "batches wait)"]);
     demo.until("parked taps", |text| number_after(text, "│parked ") > 0);
     demo.press("d");
     demo.until("nothing parked", |text| !text.contains("dark: ") && number_after(text, "│parked ") == 0);

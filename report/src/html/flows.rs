@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use domain::city::City;
 use maud::{Markup, html};
 
-use super::parts::{
-    both, city_cell, count_cell, figure_head, full_name, name, nothing, tenths, text_head, yuan_cell,
+use super::{
+    heat::axis_name,
+    parts::{
+        Sheet, both, city_cell, count_cell, figure_head, full_name, name, nothing, tenths, text_head,
+        yuan_cell,
+    },
 };
 use crate::{
     figures::{count, yuan},
@@ -19,15 +23,33 @@ use crate::{
 const SHOWN_MAX: usize = 15;
 
 // Lengths in tenths of a unit.
-const WIDTH: u128 = 10_000;
-const LEFT: u128 = 2_900;
-const RIGHT: u128 = WIDTH - LEFT;
 const NODE: u128 = 80;
 const TEXT_GAP: u128 = 100;
-const ALL_RIBBONS: u128 = 3_000;
+const ALL_RIBBONS_MAX: u128 = 3_000;
+/// As much of it as one flow may take on average: a few flows are no slab.
+const RIBBON_SHARE: u128 = 500;
 const RIBBON_MIN: u128 = 12;
-const ROOM_MIN: u128 = 210;
 const ROOM_GAP: u128 = 70;
+
+/// What differs between a desk and a phone.
+struct Shape {
+    sheet: Sheet,
+    width: u128,
+    /// Where the names end and the ribbons begin; as much is left at the right.
+    left: u128,
+    room_min: u128,
+    /// The amount stands below the name, not beside it.
+    stacked: bool,
+}
+
+const BROAD: Shape = Shape { sheet: Sheet::Broad, width: 10_000, left: 2_900, room_min: 210, stacked: false };
+const SLIM: Shape = Shape { sheet: Sheet::Slim, width: 3_600, left: 1_250, room_min: 310, stacked: true };
+
+impl Shape {
+    const fn right(&self) -> u128 {
+        self.width - self.left
+    }
+}
 
 /// The section.
 pub fn section(cycle: &Cycle) -> Markup {
@@ -37,7 +59,7 @@ pub fn section(cycle: &Cycle) -> Markup {
         nothing("No city owes another anything.", "没有城市之间的应付款。")
     } else {
         html! {
-            div.scroll { (picture(cycle, shown)) }
+            div.scroll { (picture(cycle, shown, &BROAD)) (picture(cycle, shown, &SLIM)) }
             div.scroll tabindex="0" role="region" aria-labelledby="flows-title" { (table(cycle, shown)) }
         }
     };
@@ -79,18 +101,32 @@ struct Room {
     next: u128,
 }
 
-fn thickness(flow: &Flow, all_fen: i128) -> u128 {
-    (flow.net_fen().unsigned_abs() * ALL_RIBBONS / all_fen.unsigned_abs().max(1)).max(RIBBON_MIN)
+/// Ribbons by amount.
+struct Scale {
+    all_fen: u128,
+    all_ribbons: u128,
+}
+
+impl Scale {
+    fn of(flows: &[Flow]) -> Self {
+        let all_fen: i128 = flows.iter().map(Flow::net_fen).sum();
+        let all_ribbons = ALL_RIBBONS_MAX.min(RIBBON_SHARE * flows.len() as u128);
+        Self { all_fen: all_fen.unsigned_abs().max(1), all_ribbons }
+    }
+
+    fn thickness(&self, flow: &Flow) -> u128 {
+        (flow.net_fen().unsigned_abs() * self.all_ribbons / self.all_fen).max(RIBBON_MIN)
+    }
 }
 
 impl Side {
-    fn new(order: &[City], flows: &[Flow], all_fen: i128, of: fn(&Flow) -> City) -> Self {
+    fn new(order: &[City], flows: &[Flow], scale: &Scale, room_min: u128, of: fn(&Flow) -> City) -> Self {
         let (mut rooms, mut top) = (BTreeMap::new(), 0);
         for (rank, city) in order.iter().enumerate() {
             let its = || flows.iter().filter(|flow| of(flow) == *city);
-            let height: u128 = its().map(|flow| thickness(flow, all_fen)).sum();
+            let height: u128 = its().map(|flow| scale.thickness(flow)).sum();
             let fen = its().map(Flow::net_fen).sum();
-            let room = height.max(ROOM_MIN);
+            let room = height.max(room_min);
             let first = top + (room - height) / 2;
             rooms.insert(*city, Room { rank, top: first, height, fen, next: first });
             top += room + ROOM_GAP;
@@ -145,49 +181,50 @@ fn creditors(flows: &[Flow], left: &Side) -> Vec<City> {
     order
 }
 
-fn picture(cycle: &Cycle, flows: &[Flow]) -> Markup {
-    let all_fen = flows.iter().map(Flow::net_fen).sum();
-    let mut left = Side::new(&debtors(flows), flows, all_fen, |flow| flow.debtor);
-    let mut right = Side::new(&creditors(flows, &left), flows, all_fen, |flow| flow.creditor);
+fn picture(cycle: &Cycle, flows: &[Flow], shape: &Shape) -> Markup {
+    let scale = Scale::of(flows);
+    let side = |order: &[City], of: fn(&Flow) -> City| Side::new(order, flows, &scale, shape.room_min, of);
+    let mut left = side(&debtors(flows), |flow| flow.debtor);
+    let mut right = side(&creditors(flows, &left), |flow| flow.creditor);
     let height = left.height.max(right.height);
     left.lower((height - left.height) / 2);
     right.lower((height - right.height) / 2);
     let mut order: Vec<&Flow> = flows.iter().collect();
     order.sort_by_key(|flow| (right.rank(flow.creditor), left.rank(flow.debtor)));
-    let ends: Vec<u128> =
-        order.iter().map(|flow| right.take(flow.creditor, thickness(flow, all_fen))).collect();
+    let ends: Vec<u128> = order.iter().map(|flow| right.take(flow.creditor, scale.thickness(flow))).collect();
     let mut ribbons: Vec<(&Flow, u128)> = order.into_iter().zip(ends).collect();
     ribbons.sort_by_key(|(flow, _)| (left.rank(flow.debtor), right.rank(flow.creditor)));
-    let view = format!("0 0 {} {}", tenths(WIDTH), tenths(height + 420));
+    let view = format!("0 0 {} {}", tenths(shape.width), tenths(height + 420));
+    let sheet = shape.sheet;
     html! {
-        svg.chart #flow-chart viewBox=(view) style="width:100%;min-width:680px" tabindex="0" role="group"
+        svg #{ "flow-chart" (sheet.suffix()) } class={ "chart " (sheet.class()) } viewBox=(view) style=(sheet.style(680)) tabindex="0" role="group"
             data-en="Diagram: who pays, at the left, and who receives, at the right. Arrow keys go through the flows."
             data-zh="流向图：左侧付款城市，右侧收款城市。用方向键逐项查看。" {
             defs {
-                linearGradient #flow gradientUnits="userSpaceOnUse" x1=(tenths(LEFT)) x2=(tenths(RIGHT)) {
+                linearGradient #{ "flow" (sheet.suffix()) } gradientUnits="userSpaceOnUse" x1=(tenths(shape.left)) x2=(tenths(shape.right())) {
                     stop.stop-pays offset="0" {}
                     stop.stop-gets offset="1" {}
                 }
             }
             g.soft {
-                (super::parts::label(&tenths(LEFT + NODE), "12", "end", &words("pays", "付款")))
-                (super::parts::label(&tenths(RIGHT - NODE), "12", "", &words("receives", "收款")))
+                (super::parts::label(&tenths(shape.left + NODE), "12", "end", &words("pays", "付款")))
+                (super::parts::label(&tenths(shape.right() - NODE), "12", "", &words("receives", "收款")))
             }
             g transform="translate(0,32)" {
                 @for (flow, end) in ribbons {
-                    @let thick = thickness(flow, all_fen);
+                    @let thick = scale.thickness(flow);
                     @let start = left.take(flow.debtor, thick);
-                    (ribbon(cycle, flow, start, end, thick))
+                    (ribbon(cycle, shape, flow, start, end, thick))
                 }
-                @for (city, room) in &left.rooms { (node(cycle, *city, room, true)) }
-                @for (city, room) in &right.rooms { (node(cycle, *city, room, false)) }
+                @for (city, room) in &left.rooms { (node(cycle, shape, *city, room, true)) }
+                @for (city, room) in &right.rooms { (node(cycle, shape, *city, room, false)) }
             }
         }
     }
 }
 
-fn ribbon(cycle: &Cycle, flow: &Flow, start: u128, end: u128, thick: u128) -> Markup {
-    let (from, to, middle) = (LEFT + NODE, RIGHT - NODE, WIDTH / 2);
+fn ribbon(cycle: &Cycle, shape: &Shape, flow: &Flow, start: u128, end: u128, thick: u128) -> Markup {
+    let (from, to, middle) = (shape.left + NODE, shape.right() - NODE, shape.width / 2);
     let [x0, x1, xm] = [from, to, middle].map(tenths);
     let [a, b, c, d] = [start, end, end + thick, start + thick].map(tenths);
     let path = format!("M{x0} {a}C{xm} {a} {xm} {b} {x1} {b}V{c}C{xm} {c} {xm} {d} {x0} {d}Z");
@@ -198,21 +235,29 @@ fn ribbon(cycle: &Cycle, flow: &Flow, start: u128, end: u128, thick: u128) -> Ma
     html! { path.ribbon d=(path) role="img" data-en=(en) data-zh=(zh) aria-label=(en) {} }
 }
 
-fn node(cycle: &Cycle, city: City, room: &Room, pays: bool) -> Markup {
+fn node(cycle: &Cycle, shape: &Shape, city: City, room: &Room, pays: bool) -> Markup {
     let (x, text, class, anchor) = if pays {
-        (LEFT, LEFT - TEXT_GAP, "node-pays", "end")
+        (shape.left, shape.left - TEXT_GAP, "node-pays", "end")
     } else {
-        (RIGHT - NODE, RIGHT + TEXT_GAP, "node-gets", "")
+        (shape.right() - NODE, shape.right() + TEXT_GAP, "node-gets", "")
     };
-    let Words { en, zh } = full_name(cycle, city);
-    let middle = tenths(room.top + room.height / 2 + 45);
+    let Words { en, zh } = if shape.stacked { axis_name(cycle, city) } else { full_name(cycle, city) };
+    let middle = room.top + room.height / 2;
     let amount = yuan(room.fen);
+    let place = |y: u128| (tenths(text), tenths(y));
     html! {
         rect class=(class) x=(tenths(x)) y=(tenths(room.top)) width=(tenths(NODE)) height=(tenths(room.height)) {}
         @for (language, name) in [("en", en), ("zh", zh)] {
-            text class={ (language) " " (anchor) } x=(tenths(text)) y=(middle) {
-                @if pays { tspan.soft { (amount) } tspan dx="10" { (name) } } @else { (name) tspan.soft dx="10" { (amount) } }
+            @let (x, y) = place(if shape.stacked { middle } else { middle + 45 });
+            text class={ (language) " " (anchor) } x=(x) y=(y) {
+                @if shape.stacked { (name) }
+                @else if pays { tspan.soft { (amount) } tspan dx="10" { (name) } }
+                @else { (name) tspan.soft dx="10" { (amount) } }
             }
+        }
+        @if shape.stacked {
+            @let (x, y) = place(middle + 130);
+            text class={ "soft " (anchor) } x=(x) y=(y) { (amount) }
         }
     }
 }

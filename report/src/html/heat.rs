@@ -15,7 +15,7 @@ use crate::{
 /// Shades of a cell; each stands for amounts up to a round number.
 const SHADES: usize = 8;
 /// The longest name at an axis, characters.
-const NAME_CHARS_MAX: usize = 16;
+const NAME_CHARS_MAX: usize = 20;
 
 /// How large things are drawn, by the number of cities.
 struct Size {
@@ -33,7 +33,7 @@ impl Size {
             0..=8 => Self { across: 96, down: 36, font: 13, gap: 2, roomy: true },
             9..=22 => Self { across: 40, down: 24, font: 12, gap: 2, roomy: false },
             23..=45 => Self { across: 20, down: 18, font: 11, gap: 1, roomy: false },
-            _ => Self { across: 11, down: 11, font: 9, gap: 1, roomy: false },
+            _ => Self { across: 11, down: 11, font: 10, gap: 1, roomy: false },
         }
     }
 }

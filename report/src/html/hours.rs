@@ -6,7 +6,7 @@ use domain::tap::Sector;
 use maud::{Markup, html};
 
 use super::parts::{
-    both, count_cell, figure_head, nothing, part_cell, plain_head, said, tenths, told, yuan_cell,
+    Sheet, both, count_cell, figure_head, nothing, part_cell, plain_head, said, tenths, told, yuan_cell,
 };
 use crate::{
     figures::{count, round_up},
@@ -15,14 +15,24 @@ use crate::{
 };
 
 // Lengths in tenths of a unit.
-const LEFT: u128 = 560;
-const PITCH: u128 = 380;
-const BAR: u128 = 260;
 const HEIGHT: u128 = 2_200;
 const BOTTOM: u128 = 280;
 const TOP: u128 = 100;
 /// About how many lines the chart has.
 const LINES: u128 = 4;
+
+/// What differs between a desk and a phone.
+struct Shape {
+    sheet: Sheet,
+    left: u128,
+    pitch: u128,
+    bar: u128,
+    /// Every how many hours one is named.
+    named: u128,
+}
+
+const BROAD: Shape = Shape { sheet: Sheet::Broad, left: 560, pitch: 380, bar: 260, named: 1 };
+const SLIM: Shape = Shape { sheet: Sheet::Slim, left: 480, pitch: 130, bar: 100, named: 3 };
 
 /// One hour's bar: metro, bus, and everything else.
 type Stack = [(&'static str, Tally); 3];
@@ -39,7 +49,7 @@ pub fn section(cycle: &Cycle) -> Markup {
                 span { i.bus {} (said("Bus", "公交")) }
                 span { i.rest {} (said("Everything else", "其他")) }
             }
-            div.scroll { (chart(&stacks)) }
+            div.scroll { (chart(&stacks, &BROAD)) (chart(&stacks, &SLIM)) }
             details.aside { summary { (said("The same as a table", "以表格显示")) } (table(&stacks)) }
             div.scroll style="margin-top:28px;max-width:640px" { (days(cycle)) }
         }
@@ -70,30 +80,31 @@ fn total(stack: &Stack) -> Tally {
     sum(stack.iter().map(|(_, tally)| tally))
 }
 
-fn chart(stacks: &[Stack; 24]) -> Markup {
+fn chart(stacks: &[Stack; 24], shape: &Shape) -> Markup {
     let most = stacks.iter().map(|stack| total(stack).count).max().unwrap_or_default();
     let step = round_up(u128::from(most).div_ceil(LINES));
     let lines = u128::from(most).div_ceil(step).max(1);
-    let (end, wide) = (step * lines, LEFT + 24 * PITCH);
+    let (end, wide) = (step * lines, shape.left + 24 * shape.pitch);
     let view = format!("0 0 {} {}", tenths(wide), tenths(TOP + HEIGHT + BOTTOM));
+    let sheet = shape.sheet;
     html! {
-        svg.chart #hour-chart viewBox=(view) style="width:100%;min-width:600px" tabindex="0" role="group"
+        svg #{ "hour-chart" (sheet.suffix()) } class={ "chart " (sheet.class()) } viewBox=(view) style=(sheet.style(600)) tabindex="0" role="group"
             data-en="Bar chart: cleared taps by hour of the day. Arrow keys go through the hours."
             data-zh="柱状图：各小时已清算笔数。用方向键逐时查看。" {
             g.soft {
                 @for line in 0..=lines {
                     @let y = TOP + HEIGHT - HEIGHT * line / lines;
-                    line class=(if line == 0 { "base" } else { "axis" }) x1=(tenths(LEFT)) x2=(tenths(wide)) y1=(tenths(y)) y2=(tenths(y)) {}
-                    text.end x=(tenths(LEFT - 80)) y=(tenths(y + 40)) style="font-size:11px" { (count(u64::try_from(step * line).unwrap_or(u64::MAX))) }
+                    line class=(if line == 0 { "base" } else { "axis" }) x1=(tenths(shape.left)) x2=(tenths(wide)) y1=(tenths(y)) y2=(tenths(y)) {}
+                    text.end x=(tenths(shape.left - 80)) y=(tenths(y + 40)) style="font-size:11px" { (count(u64::try_from(step * line).unwrap_or(u64::MAX))) }
                 }
             }
-            @for (hour, stack) in (0_u128..).zip(stacks) { (bar(hour, stack, end)) }
+            @for (hour, stack) in (0_u128..).zip(stacks) { (bar(shape, hour, stack, end)) }
         }
     }
 }
 
-fn bar(hour: u128, stack: &Stack, end: u128) -> Markup {
-    let left = LEFT + hour * PITCH;
+fn bar(shape: &Shape, hour: u128, stack: &Stack, end: u128) -> Markup {
+    let left = shape.left + hour * shape.pitch;
     let place =
         Words { en: format!("{hour:02}:00–{hour:02}:59"), zh: format!("{hour:02}:00–{hour:02}:59") };
     let Words { en, zh } = told(&place, total(stack));
@@ -106,13 +117,15 @@ fn bar(hour: u128, stack: &Stack, end: u128) -> Markup {
     });
     html! {
         g.column role="img" data-en=(en) data-zh=(zh) aria-label=(en) {
-            rect.hit x=(tenths(left)) y=(tenths(TOP)) width=(tenths(PITCH)) height=(tenths(HEIGHT)) {}
+            rect.hit x=(tenths(left)) y=(tenths(TOP)) width=(tenths(shape.pitch)) height=(tenths(HEIGHT)) {}
             @for (class, y, high) in parts {
                 @if high > 0 {
-                    rect class=(class) x=(tenths(left + (PITCH - BAR) / 2)) y=(tenths(y)) width=(tenths(BAR)) height=(tenths(high)) {}
+                    rect class=(class) x=(tenths(left + (shape.pitch - shape.bar) / 2)) y=(tenths(y)) width=(tenths(shape.bar)) height=(tenths(high)) {}
                 }
             }
-            text.mid.soft x=(tenths(left + PITCH / 2)) y=(tenths(TOP + HEIGHT + 200)) style="font-size:11px" { (format!("{hour:02}")) }
+            @if hour.is_multiple_of(shape.named) {
+                text.mid.soft x=(tenths(left + shape.pitch / 2)) y=(tenths(TOP + HEIGHT + 200)) style="font-size:11px" { (format!("{hour:02}")) }
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ fn chart_and_table(cycle: &Cycle) -> Markup {
     nets.sort_by_key(|(city, net)| (-net.net_fen, *city));
     let table = table(cycle, &nets);
     html! {
-        div.scroll { (skyline::chart(cycle, &nets)) }
+        div.scroll { (skyline::charts(cycle, &nets)) }
         @if nets.len() > OPEN_MAX {
             details {
                 summary { (both(&Words {

@@ -136,6 +136,12 @@
     chart.addEventListener("blur", hide);
   });
 
+  // Long tables show their first rows until they are asked for all.
+  all("button.more").forEach((button) => button.addEventListener("click", () => {
+    button.previousElementSibling.classList.remove("folded");
+    button.remove();
+  }));
+
   // On paper everything is open.
   window.addEventListener("beforeprint", () => all("details:not(.aside)").forEach((details) => { details.open = true; }));
 

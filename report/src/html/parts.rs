@@ -9,6 +9,41 @@ use crate::{
     words::{Words, words},
 };
 
+/// A chart is drawn twice where a desk's would be too small to read on a phone; the page shows the one that fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sheet {
+    /// For a desk.
+    Broad,
+    /// For a phone.
+    Slim,
+    /// For both: too much stands on it for a phone, where it scrolls.
+    Only,
+}
+
+impl Sheet {
+    /// Class of the chart.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Broad => "broad",
+            Self::Slim => "slim",
+            Self::Only => "only",
+        }
+    }
+
+    /// What is added to names that must be the page's only ones.
+    pub const fn suffix(self) -> &'static str {
+        if matches!(self, Self::Slim) { "-slim" } else { "" }
+    }
+
+    /// As wide as there is room; `least_px` is what a desk's chart needs to be readable.
+    pub fn style(self, least_px: u128) -> String {
+        match self {
+            Self::Slim => "width:100%;max-width:480px".to_owned(),
+            Self::Broad | Self::Only => format!("width:100%;min-width:{least_px}px"),
+        }
+    }
+}
+
 /// Words in both languages, of which the page shows one.
 pub fn both(words: &Words) -> Markup {
     html! { span.en lang="en" { (words.en) } span.zh lang="zh-CN" { (words.zh) } }
@@ -79,7 +114,7 @@ pub fn share_cell(part: u64, whole: u64) -> Markup {
     html! { td data-v=(part) { (figures::percent(part.into(), whole.into())) } }
 }
 
-/// The same over a bar as long as the share.
+/// The same behind a bar as long as the share.
 pub fn part_cell(part: u64, whole: u64) -> Markup {
     let bar = format!("--part:{}", width(part.into(), whole.into()).trim_start_matches("width:"));
     html! { td.part data-v=(part) style=(bar) { (figures::percent(part.into(), whole.into())) } }

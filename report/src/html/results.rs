@@ -17,6 +17,9 @@ use crate::{
     words::{self, words},
 };
 
+/// How many rows of a short table are seen before it is unfolded; the style sheet counts the same.
+const OPEN_MAX: usize = 10;
+
 /// The section.
 pub fn section(cycle: &Cycle) -> Markup {
     let results = cycle.results();
@@ -120,8 +123,9 @@ fn late(cycle: &Cycle) -> Markup {
 fn short_table(cycle: &Cycle, id: &str, head: &words::Words, mut rows: Vec<(City, Tally)>) -> Markup {
     rows.sort_by_key(|(city, tally)| (std::cmp::Reverse(tally.count), *city));
     let whole = sum(rows.iter().map(|(_, tally)| tally)).count;
+    let all = rows.len();
     html! {
-        table id=(id) data-sorted {
+        table id=(id) class=[(all > OPEN_MAX).then_some("folded")] data-sorted {
             thead {
                 tr {
                     (text_head(&head.en, &head.zh))
@@ -140,6 +144,12 @@ fn short_table(cycle: &Cycle, id: &str, head: &words::Words, mut rows: Vec<(City
                     }
                 }
             }
+        }
+        @if all > OPEN_MAX {
+            button.more type="button" { (both(&words::Words {
+                en: format!("Show all {all}"),
+                zh: format!("显示全部 {all} 项"),
+            })) }
         }
     }
 }

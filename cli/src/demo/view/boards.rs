@@ -94,7 +94,7 @@ pub fn net(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
         Row::new([Cell::from(name), Cell::from(figure(amount, style))])
     });
     let block = board("open cycle: net so far, yuan", theme)
-        .title_bottom(Line::styled(" fees of the running totals ", theme.faint).right_aligned());
+        .title_bottom(Line::styled(" as if cut off now, with fees ", theme.faint).right_aligned());
     let widths = [Constraint::Fill(1), Constraint::Length(NET_WIDTH.try_into().unwrap_or(u16::MAX))];
     frame.render_widget(Table::new(rows, widths).block(block), area);
 }
@@ -131,16 +131,18 @@ pub fn closed(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Table::new(rows, widths).block(block), area);
 }
 
-/// The last messages.
+/// The last messages, the last first.
 pub fn messages(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let framed = area.height > 2;
     let rows = usize::from(if framed { area.height - 2 } else { area.height });
-    let skipped = model.messages.len().saturating_sub(rows);
     let line = |message: &Message| {
         let style = if message.warning { theme.bad } else { theme.faint };
-        Line::styled(format!(" {}", message.text), style)
+        Line::from(vec![
+            Span::styled(format!(" {} ", message.at), theme.faint),
+            Span::styled(message.shown().to_owned(), style),
+        ])
     };
-    let mut lines: Vec<Line<'_>> = model.messages.iter().skip(skipped).map(line).collect();
+    let mut lines: Vec<Line<'_>> = model.messages.iter().rev().take(rows).map(line).collect();
     let unread = match model.unread {
         0 => None,
         1 => Some("1 warning: m ".to_owned()),

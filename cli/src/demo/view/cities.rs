@@ -120,13 +120,14 @@ fn row<'a>(model: &'a Model, named: &'a Named, columns: Columns, most: u64, them
 fn dark_cities(model: &Model, width: u16) -> Option<String> {
     let dark = &model.now.as_ref()?.dark;
     let parts = |parts: usize| number(u64::try_from(parts).unwrap_or(u64::MAX));
-    let one =
-        |(city, waiting): (&City, &usize)| format!("{} ({} parts wait)", model.name(*city), parts(*waiting));
+    let one = |(city, waiting): (&City, &usize)| {
+        format!("{} ({} batches wait)", model.name(*city), parts(*waiting))
+    };
     let by_name = format!(" dark: {} ", dark.iter().map(one).collect::<Vec<_>>().join(", "));
     let text = if Span::raw(by_name.as_str()).width() <= width.into() {
         by_name
     } else {
-        format!(" dark: {} home cities ({} parts wait) ", dark.len(), parts(dark.values().sum()))
+        format!(" dark: {} home cities ({} batches wait) ", dark.len(), parts(dark.values().sum()))
     };
     (!dark.is_empty()).then_some(text)
 }

@@ -110,9 +110,15 @@ fn footer(model: &Model, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
             ],
             theme,
         ),
-        _ => keys(&[("↑↓", "scroll"), ("Esc", "close"), ("q", "end")], theme),
+        Panel::Help => panel_keys("? Enter Esc", theme),
+        Panel::Messages => panel_keys("m Enter Esc", theme),
+        Panel::BadFiles(..) | Panel::Trace(..) => panel_keys("Enter Esc", theme),
     };
     frame.render_widget(Paragraph::new(line), area);
+}
+
+fn panel_keys(close: &'static str, theme: &Theme) -> Line<'static> {
+    keys(&[("↑↓", "scroll"), (close, "close"), ("q", "end the demo")], theme)
 }
 
 fn too_small(frame: &mut Frame<'_>, area: Rect) {

@@ -33,7 +33,7 @@ pub fn draw(model: &Model, panel: &Panel, theme: &Theme, frame: &mut Frame<'_>, 
     let (title, lines) = match panel {
         Panel::None => return 0,
         Panel::Help => ("help".to_owned(), help(theme)),
-        Panel::Messages => ("messages, the last first".to_owned(), messages(model, theme)),
+        Panel::Messages => ("messages, the last first, UTC+8".to_owned(), messages(model, theme)),
         Panel::BadFiles(city, became) => (
             format!("two bad files of {}", model.name(*city)),
             bad_files(*city, became, inner >= WITH_FOUND, theme),
@@ -78,7 +78,7 @@ fn help(theme: &Theme) -> Vec<Line<'static>> {
         word("rej.", "rejected, paid before (duplicate), or in conflict"),
         word("parked", "waits for a home city that is dark; delivered when it answers"),
         word("net", "what net.csv would say if it were cut off now; sums to zero"),
-        word("", "fees are of the running totals, by the settlement's rules"),
+        word("", "with the fees that would be due then, by the settlement's rules"),
         word("○ – ●", "home city dark; not a member on this business date; answers"),
     ]
 }
@@ -89,7 +89,8 @@ fn messages(model: &Model, theme: &Theme) -> Vec<Line<'static>> {
     }
     let line = |message: &crate::demo::model::Message| {
         let mark = if message.warning { Span::styled("! ", theme.bad) } else { Span::raw("  ") };
-        Line::from(vec![mark, Span::raw(message.text.clone())])
+        let at = Span::styled(format!("{} ", message.at), theme.faint);
+        Line::from(vec![at, mark, Span::raw(message.shown().to_owned())])
     };
     model.messages.iter().rev().map(line).collect()
 }

@@ -7,7 +7,7 @@ use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 use super::*;
 use crate::demo::{
     facts::{Acquirer, BadFiles, BadLine, Closed, Counts, Named, OpenCycle, Snapshot, TapName, Told},
-    model::{Event, update},
+    model::{Event, FIRST_RATED_SECOND, update},
     prompt::Prompt,
 };
 
@@ -37,8 +37,8 @@ fn model() -> Model {
     };
     let cities = vec![named("cu-2000", "Shanghai", "上海"), named("cu-0500", "Shijiazhuang", "石家庄")];
     let mut model = Model::new(cities);
-    for second in 0..10 {
-        let arrived = second * 1_000;
+    for second in FIRST_RATED_SECOND..FIRST_RATED_SECOND + 10 {
+        let arrived = (second - FIRST_RATED_SECOND) * 1_000;
         let results = [
             (RecordResult::Cleared, arrived * 9 / 10),
             (RecordResult::Rejected(Rejection::TacInvalid), arrived / 10),
@@ -122,7 +122,7 @@ fn a_terminal_of_80_by_24_shows_everything() {
         "上海 Shanghai     -1,234,567.89",
         "石家庄 Shijiazhu        +100.00",
         "2018-09-02-001       178,003.10",
-        "dark: 石家庄 Shijiazhuang (5 parts wait)",
+        "dark: 石家庄 Shijiazhuang (5 batches wait)",
         "q end",
     ];
     shows(&rows, &words);
@@ -133,10 +133,10 @@ fn many_dark_cities_are_counted_where_their_names_find_no_room() {
     let mut model = model();
     let dark = [("cu-2000", 3), ("cu-0500", 5)].map(|(code, parts)| (city(code), parts));
     model.now.as_mut().unwrap().dark = dark.into();
-    shows(&rows(&model, 80, 24), &["dark: 2 home cities (8 parts wait)"]);
+    shows(&rows(&model, 80, 24), &["dark: 2 home cities (8 batches wait)"]);
     shows(
         &rows(&model, 200, 50),
-        &["dark: 石家庄 Shijiazhuang (5 parts wait), 上海 Shanghai (3 parts wait)"],
+        &["dark: 石家庄 Shijiazhuang (5 batches wait), 上海 Shanghai (3 batches wait)"],
     );
 }
 

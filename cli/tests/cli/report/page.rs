@@ -51,6 +51,7 @@ fn eighty_cities_in_a_browser() {
     language_changes_at_a_press(&mut browser);
     tables_sort_at_a_press(&mut browser);
     keys_walk_through_the_heat_map(&mut browser);
+    long_tables_unfold_at_a_press(&mut browser);
     nothing_is_wider_than_a_phone(&mut browser);
     paper_shows_every_figure(&mut browser);
     browser.assert_quiet();
@@ -150,13 +151,42 @@ fn keys_walk_through_the_heat_map(browser: &mut Browser) {
     assert_eq!(browser.value("document.getElementById('tip').hidden"), json!(true));
 }
 
+fn long_tables_unfold_at_a_press(browser: &mut Browser) {
+    let seen = "[...document.querySelectorAll('#late-table tbody tr')].filter((row) => row.checkVisibility()).length";
+    let all = browser.value("document.querySelectorAll('#late-table tbody tr').length");
+    assert!(all.as_u64().unwrap() > 10, "{all} cities were late");
+    assert_eq!(browser.value(seen), json!(10));
+    browser.click("#late-table + .more");
+    assert_eq!(browser.value(seen), all);
+}
+
 fn nothing_is_wider_than_a_phone(browser: &mut Browser) {
     browser.size(400, 800);
     for _ in 0..2 {
         let widths =
             browser.value("[document.documentElement.scrollWidth, document.documentElement.clientWidth]");
         assert_eq!(widths[0], widths[1], "the page scrolls sideways");
+        what_decides_is_in_sight(browser);
         browser.click("#language");
+    }
+}
+
+/// On a phone who pays, who receives, and what is left to pay are seen without scrolling sideways.
+fn what_decides_is_in_sight(browser: &mut Browser) {
+    let marks = [
+        ("#flow-chart-slim text", 30),
+        ("#hour-chart-slim .hit", 24),
+        ("#flows-table tbody td:last-child", 15),
+        ("#net-table tbody td:nth-child(8)", 70),
+    ];
+    for (selector, least) in marks {
+        let places = browser.value(&format!(
+            "(() => {{ const boxes = [...document.querySelectorAll('{selector}')].filter((e) => e.checkVisibility()) \
+             .map((e) => e.getBoundingClientRect()); \
+             return [boxes.length, boxes.filter((b) => b.left < 0 || b.right > innerWidth).length]; }})()"
+        ));
+        assert!(places[0].as_u64().unwrap() >= least, "{selector}: {places}");
+        assert_eq!(places[1], json!(0), "{selector} are out of sight: {places}");
     }
 }
 
