@@ -144,7 +144,7 @@ fn endless_requests_do_not_keep_others_out_for_long() {
     }
     assert_eq!(ask(node.admin, "/healthz").unwrap().0, 200);
     let mut stream = TcpStream::connect(("127.0.0.1", node.admin)).unwrap();
-    write!(stream, "POST /cycles/cut-off HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n")
+    write!(stream, "POST /cycles/cut-off HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n")
         .unwrap();
     write!(stream, "Connection: close\r\nContent-Length: 100000\r\n\r\n").unwrap();
     drop(stream.write_all(&[b' '; 100_000]));
