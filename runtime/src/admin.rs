@@ -5,6 +5,9 @@
 //! | `/healthz` | 200 while the process lives and no part of it has failed, else 503 |
 //! | `/readyz` | 200 while the service does its work, else 503; the body says what is missing |
 //! | `/metrics` | all instruments, in the text format that Prometheus reads |
+//!
+//! Each answer has a header [`PROCESS_HEADER`] with the number of the process that gives it: whoever started a
+//! service sees whether it is that one which answers, or another that holds the port.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -15,7 +18,8 @@ use std::{
 use axum::{
     Router,
     extract::{DefaultBodyLimit, State},
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
+    middleware::map_response,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -40,6 +44,8 @@ const HEADER_WAIT_MAX: Duration = Duration::from_secs(5);
 const CONNECTION_MAX: Duration = Duration::from_secs(120);
 /// Pause when no connection can be taken, for want of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// Names the process that answers.
+pub const PROCESS_HEADER: &str = "cityunion-process";
 /// What Prometheus asks for.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -213,6 +219,7 @@ pub fn serve(
     let _inside = tokio.enter();
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let routes = routes(board.clone()).merge(more).layer(DefaultBodyLimit::max(BODY_LEN_MAX));
+    let routes = routes.layer(map_response(name_process));
     tokio.spawn(accept(listener, routes));
     Ok(())
 }
@@ -257,6 +264,13 @@ fn routes(board: Board) -> Router {
         .with_state(board)
 }
 
+/// Says which process answers.
+async fn name_process(mut response: Response) -> Response {
+    let process = HeaderValue::from(std::process::id());
+    response.headers_mut().insert(HeaderName::from_static(PROCESS_HEADER), process);
+    response
+}
+
 async fn metrics(State(board): State<Board>) -> Response {
     ([(CONTENT_TYPE, METRICS_TYPE)], board.metrics()).into_response()
 }
@@ -289,7 +303,9 @@ mod tests {
     fn a_service_is_ready_when_nothing_is_missing_and_ill_when_a_part_failed() {
         let board = Board::new("switch");
         let (_tokio, address) = served(&board);
-        assert!(ask(address, "/healthz").starts_with("HTTP/1.1 200"));
+        let healthy = ask(address, "/healthz");
+        assert!(healthy.starts_with("HTTP/1.1 200"), "{healthy}");
+        assert!(healthy.contains(&format!("\r\n{PROCESS_HEADER}: {}\r\n", std::process::id())), "{healthy}");
         let starting = ask(address, "/readyz");
         assert!(
             starting.starts_with("HTTP/1.1 503") && starting.contains("start: not finished"),
