@@ -69,9 +69,7 @@ fn of_system(args: &Trace, home: &Path, system: &ClearingNode) -> Result<Source>
         Ok(log) => Some((Arc::new(log), Topics::new(args.prefix.as_deref().unwrap_or(&system.prefix)))),
         Err(error) => {
             notes.push(format!(
-                "only published files were read: Kafka at {bootstrap} does not answer ({}); `make up` starts it, \
-                 then trace again for the rest",
-                runtime::whole_text(&error)
+                "only published files were read: failed to {error}; `make up` starts it, then trace again for the rest"
             ));
             None
         }
