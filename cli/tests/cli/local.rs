@@ -262,7 +262,7 @@ fn traced(local: &Local, runs: bool) {
 }
 
 /// Says that it is ready to whoever asks, as the same part of another system would; until the test's process ends.
-fn stranger(port: u16) {
+pub fn stranger(port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
