@@ -11,6 +11,7 @@ pub mod doctor;
 mod errors;
 mod feed;
 mod house;
+mod local_system;
 mod mapping;
 mod output;
 mod progress;

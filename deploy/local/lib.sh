@@ -23,6 +23,7 @@ fail() {
 process_of() {
     local pid command
     pid=$(cat "$dir/run/$1.pid" 2>/dev/null) || return 0
+    # The error of a file that is not there goes where standard error goes by then.
     command=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") || return 0
     [[ $command != *"$dir/"* ]] || echo "$pid"
 }
@@ -30,6 +31,23 @@ process_of() {
 # Whether a process has not ended, nor waits to be buried.
 alive() {
     [[ $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) == [^Z]* ]]
+}
+
+# The ports of a part, each with the variable that states it.
+ports_of() {
+    local at
+    case $1 in
+        kafka) echo "$KAFKA_PORT KAFKA_PORT $KAFKA_CONTROLLER_PORT KAFKA_CONTROLLER_PORT" ;;
+        clearing-node) echo "$CLEARING_NODE_ADMIN_PORT CLEARING_NODE_ADMIN_PORT" ;;
+        switch) echo "$SWITCH_ADMIN_PORT SWITCH_ADMIN_PORT" ;;
+        *)
+            for at in "${!cities[@]}"; do
+                [[ $1 != "adapter-${cities[at]}" ]] ||
+                    echo "${issuer_ports[at]} ISSUER_PORTS ${ingest_ports[at]} INGEST_PORTS" \
+                        "${adapter_admin_ports[at]} ADAPTER_ADMIN_PORTS"
+            done
+            ;;
+    esac
 }
 
 # All parts, each after those that it needs.

@@ -5,6 +5,9 @@
 //! | `/healthz` | 200 while the process lives and no part of it has failed, else 503 |
 //! | `/readyz` | 200 while the service does its work, else 503; the body says what is missing |
 //! | `/metrics` | all instruments, in the text format that Prometheus reads |
+//!
+//! Each answer has a header [`PROCESS_HEADER`] with the number of the process that gives it: whoever started a
+//! service sees whether it is that one which answers, or another that holds the port.
 
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
@@ -16,10 +19,10 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{
-        StatusCode,
+        HeaderName, HeaderValue, StatusCode,
         header::{CONTENT_TYPE, HOST, ORIGIN},
     },
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -44,6 +47,8 @@ const HEADER_WAIT_MAX: Duration = Duration::from_secs(5);
 const CONNECTION_MAX: Duration = Duration::from_secs(120);
 /// Pause when no connection can be taken, for want of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// Names the process that answers.
+pub const PROCESS_HEADER: &str = "cityunion-process";
 /// What Prometheus asks for.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -220,7 +225,8 @@ pub fn serve(
     let routes = routes(board.clone())
         .merge(more)
         .layer(DefaultBodyLimit::max(BODY_LEN_MAX))
-        .layer(from_fn_with_state(loopback, no_pages));
+        .layer(from_fn_with_state(loopback, no_pages))
+        .layer(map_response(name_process));
     tokio.spawn(accept(listener, routes));
     Ok(())
 }
@@ -283,6 +289,13 @@ fn is_this_machine(host: &str) -> bool {
     address.map_or_else(|_| name.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
+/// Says which process answers.
+async fn name_process(mut response: Response) -> Response {
+    let process = HeaderValue::from(std::process::id());
+    response.headers_mut().insert(HeaderName::from_static(PROCESS_HEADER), process);
+    response
+}
+
 async fn metrics(State(board): State<Board>) -> Response {
     ([(CONTENT_TYPE, METRICS_TYPE)], board.metrics()).into_response()
 }
@@ -319,7 +332,9 @@ mod tests {
     fn a_service_is_ready_when_nothing_is_missing_and_ill_when_a_part_failed() {
         let board = Board::new("switch");
         let (_tokio, address) = served(&board);
-        assert!(ask(address, "/healthz").starts_with("HTTP/1.1 200"));
+        let healthy = ask(address, "/healthz");
+        assert!(healthy.starts_with("HTTP/1.1 200"), "{healthy}");
+        assert!(healthy.contains(&format!("\r\n{PROCESS_HEADER}: {}\r\n", std::process::id())), "{healthy}");
         let starting = ask(address, "/readyz");
         assert!(
             starting.starts_with("HTTP/1.1 503") && starting.contains("start: not finished"),

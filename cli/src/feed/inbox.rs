@@ -100,28 +100,33 @@ impl Inbox {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hex, as receipts have digests.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What became of uploads, as the receipts of a city say: by name, whether it was taken, and why not.
+/// Whether uploads were taken, or why not, by name and digest in hex.
+pub type Receipts = BTreeMap<(String, String), Result<(), String>>;
+
+/// What became of uploads, as the receipts of a city say: by name and digest, whether it was
+/// taken, and why not. An upload of an earlier day may have had the same name.
 ///
 /// # Errors
 /// If the receipts cannot be read; no receipts yet are none.
-pub fn receipts(path: &Path) -> Result<BTreeMap<String, Result<(), String>>> {
+pub fn receipts(path: &Path) -> Result<Receipts> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         file => file.with_context(|| format!("failed to read {}", path.display()))?,
     };
-    let mut found: BTreeMap<String, Result<(), String>> = BTreeMap::new();
+    let mut found = Receipts::new();
     for row in csv::Reader::from_reader(file).deserialize() {
         let row: BTreeMap<String, String> =
             row.with_context(|| format!("failed to understand {}", path.display()))?;
         let text = |column| row.get(column).cloned().unwrap_or_default();
         let taken = text("state") == "taken";
         let outcome = if taken { Ok(()) } else { Err(text("reason")) };
-        // Of several uploads of one name the one that was taken counts.
-        let known = found.entry(text("file")).or_insert_with(|| outcome.clone());
+        // Of several uploads of the same bytes the one that was taken counts.
+        let known = found.entry((text("file"), text("sha256"))).or_insert_with(|| outcome.clone());
         if taken {
             *known = outcome;
         }
@@ -177,10 +182,12 @@ mod tests {
         assert!(receipts(&path).unwrap().is_empty());
         let text = "file,sha256,records,malformed,local,presented,amount_fen,state,reason\n\
                     a.csv,00,1,0,0,1,5,taken,\na.csv,11,0,0,0,0,0,refused,other bytes\n\
-                    b.csv,22,0,0,0,0,0,refused,no header\n";
+                    a.csv,00,0,0,0,0,0,refused,again\nb.csv,22,0,0,0,0,0,refused,no header\n";
         fs::write(&path, text).unwrap();
         let found = receipts(&path).unwrap();
-        assert_eq!(found["a.csv"], Ok(()));
-        assert_eq!(found["b.csv"], Err("no header".to_owned()));
+        let of = |name: &str, sha256: &str| found[&(name.to_owned(), sha256.to_owned())].clone();
+        assert_eq!(of("a.csv", "00"), Ok(()));
+        assert_eq!(of("a.csv", "11"), Err("other bytes".to_owned()), "the same name, another day");
+        assert_eq!(of("b.csv", "22"), Err("no header".to_owned()));
     }
 }

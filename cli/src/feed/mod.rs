@@ -4,6 +4,7 @@ mod inbox;
 mod pace;
 mod pieces;
 mod play;
+mod ready;
 mod targets;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -19,6 +20,7 @@ use self::{
 };
 use crate::{
     errors::Usage,
+    local_system,
     output::Format,
     scheme_folder::{SchemeFolder, TapFile},
 };
@@ -79,7 +81,12 @@ impl Feed {
 /// # Errors
 /// What failed, with what to do next; what was handed in is known, so that the same command goes on.
 pub fn run(args: &Feed) -> Result<ExitCode> {
-    let targets = targets::find(args)?;
+    let adapters = match args.inbox_of.is_empty() {
+        true => local_system::adapters(&args.local)?,
+        false => Vec::new(),
+    };
+    let targets = targets::find(args, &adapters)?;
+    ready::check(&args.local, &adapters)?;
     let scheme = match &args.scheme {
         Some(scheme) => scheme.clone(),
         None if args.inbox_of.is_empty() => args.local.join("scheme"),

@@ -27,6 +27,8 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(50);
 /// How often the receipts are looked at.
 const RECEIPTS_EVERY: Duration = Duration::from_millis(500);
+/// How often it is told what is open still, where no progress is shown.
+const SAY_EVERY: Duration = Duration::from_secs(15);
 /// Exit code when it was interrupted.
 const INTERRUPTED: u8 = 130;
 
@@ -127,6 +129,7 @@ impl Play<'_> {
     fn wait(&self, stop: &AtomicBool) -> Result<BTreeMap<City, Taken>> {
         let deadline = Instant::now() + Duration::from_secs(self.args.wait_s);
         let progress = Progress::waiting("waiting until the adapters have taken everything".to_owned());
+        let mut told: Option<Instant> = None;
         loop {
             let taken = self.taken()?;
             let open: u64 = taken.values().map(|taken| taken.open).sum();
@@ -135,6 +138,10 @@ impl Play<'_> {
                 return Ok(taken);
             }
             progress.say(format!("{open} pieces are not taken yet"));
+            if progress.is_hidden() && told.is_none_or(|at| at.elapsed() > SAY_EVERY) {
+                say(self.args.output, &format!("waiting until the adapters have taken {open} pieces"));
+                told = Some(Instant::now());
+            }
             if Instant::now() > deadline {
                 progress.finish();
                 let of = taken.iter().filter(|(_, taken)| taken.open > 0).map(|(city, _)| city.to_string());
@@ -157,7 +164,7 @@ impl Play<'_> {
             let receipts = inbox::receipts(path)?;
             let taken: &mut Taken = all.entry(target.city).or_default();
             for piece in self.pieces.iter().filter(|piece| piece.city == target.city) {
-                match receipts.get(&piece.name) {
+                match receipts.get(&(piece.name.clone(), inbox::hex(&piece.sha256))) {
                     None => taken.open += 1,
                     Some(Ok(())) => taken.taken += 1,
                     Some(Err(why)) => taken.refused.push((piece.name.clone(), why.clone())),

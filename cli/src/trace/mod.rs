@@ -44,8 +44,8 @@ use crate::{
 /// Arguments of `trace`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The OUT of `clear` and the folder `settled` of a demo hold their log in .state; other folders are searched by
-their closed cycles, results and receipts alone.
+The OUT of `clear` and the folder of a demo hold their log in .state; that of a system which `make up` started
+says where its Kafka is. Other folders are searched by their closed cycles, results and receipts alone.
 
 Exit codes: 0 found, 1 not found or failed, 2 the command line is wrong.")]
 pub struct Trace {
@@ -58,7 +58,7 @@ pub struct Trace {
     /// Only cards of this scheme [default: of both]
     #[arg(long, value_enum)]
     pub scheme: Option<SchemeWord>,
-    /// OUT of `clear`, or the folder of a demo, or any folder of closed cycles, results and receipts
+    /// OUT of `clear`, or the folder of a demo or of `make up` (.local), or any folder of closed cycles, results and receipts
     #[arg(required_unless_present = "kafka")]
     pub folder: Option<PathBuf>,
     /// Read the log of a running system

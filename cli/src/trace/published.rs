@@ -67,6 +67,8 @@ pub struct Folder {
     /// Closed cycles in order: name, and name of the folder (a correction has another).
     cycles: Vec<(CycleName, String)>,
     cities: BTreeSet<City>,
+    /// Folders of results and receipts that stand elsewhere, by city.
+    answers: BTreeMap<City, PathBuf>,
 }
 
 impl Folder {
@@ -75,6 +77,14 @@ impl Folder {
     /// # Errors
     /// If it is no folder, or nothing in it is published.
     pub fn open(root: &Path) -> Result<Self> {
+        Self::with_answers(root, BTreeMap::new())
+    }
+
+    /// Looks what is there, and in each city's own folder of answers.
+    ///
+    /// # Errors
+    /// If it is no folder, or nothing is published.
+    pub fn with_answers(root: &Path, answers: BTreeMap<City, PathBuf>) -> Result<Self> {
         let failed = || format!("failed to list {}", root.display());
         let mut cycles = Vec::new();
         for entry in fs::read_dir(root).with_context(failed)? {
@@ -85,19 +95,22 @@ impl Folder {
             }
         }
         cycles.sort();
-        let answered = ["results", "receipts"].iter().any(|name| root.join(name).is_dir());
+        let roots = || answers.values().map(PathBuf::as_path).chain([root]);
+        let answered =
+            ["results", "receipts"].iter().any(|name| roots().any(|root| root.join(name).is_dir()));
         if cycles.is_empty() && !answered {
             if root.join("manifest.json").is_file() {
                 bail!("{} is one closed cycle; give the folder above it", root.display());
             }
             bail!(
                 "{} holds no closed cycle, no results and no receipts; give the OUT of `cityunion clear`, \
-                 or the folder `settled` of a demo",
+                 or the folder of a demo or of `make up`",
                 root.display()
             );
         }
-        let mut folder = Self { root: root.to_owned(), cycles, cities: BTreeSet::new() };
+        let mut folder = Self { root: root.to_owned(), cycles, cities: BTreeSet::new(), answers };
         folder.cities = folder.list_cities();
+        folder.cities.extend(folder.answers.keys().copied());
         Ok(folder)
     }
 
@@ -114,6 +127,11 @@ impl Folder {
             }));
         }
         cities
+    }
+
+    /// Where the answers of a city stand: a path, or relative to the root.
+    fn answers_of(&self, city: City) -> PathBuf {
+        self.answers.get(&city).cloned().unwrap_or_default()
     }
 
     /// The cities that are in it.
@@ -204,7 +222,8 @@ impl Folder {
 
     /// The answers to a city's lines, among them those that the edge decided.
     fn answers(&self, query: &Query, city: City, progress: Progress<'_>, into: &mut FromFolder) {
-        let folder = self.root.join("results").join(city.to_string());
+        let relative = self.answers_of(city).join("results").join(city.to_string());
+        let folder = self.root.join(&relative);
         let mut names = match names_in(&folder) {
             Ok(names) => names,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
@@ -215,7 +234,7 @@ impl Folder {
         let identity = format!(",{},{},", query.terminal, query.terminal_seq);
         let total = names.len() as u64;
         for (done, name) in (1..).zip(&names) {
-            let path = format!("results/{city}/{name}");
+            let path = relative.join(name).display().to_string();
             let place = Place { kind: RowKind::Answer, cycle: None };
             let FromFolder { rows, unnamed, notes, .. } = into;
             self.each(place, &path, &[identity.as_bytes(), b",malformed,"], notes, &mut |row| {
@@ -231,7 +250,7 @@ impl Folder {
 
     /// The receipts of the uploads in which records were found, and of those that were refused.
     fn receipts(&self, city: City, into: &mut FromFolder) {
-        let path = format!("receipts/{city}.csv");
+        let path = self.answers_of(city).join(format!("receipts/{city}.csv")).display().to_string();
         let file = |row: &FileRow| match row.kind {
             RowKind::Answer => row.path.rsplit('/').next().map(str::to_owned),
             RowKind::Acquirer => Some(row.get("file").to_owned()),

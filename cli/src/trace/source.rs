@@ -14,7 +14,13 @@ use cu_log::{
 };
 
 use super::{Trace, published::Folder};
-use crate::clear::state::Where;
+use crate::{
+    clear::state::Where,
+    local_system::{self, ClearingNode},
+};
+
+/// What it calls itself before Kafka.
+const CLIENT: &str = "cityunion-trace";
 
 /// What can be read.
 pub struct Source {
@@ -31,10 +37,17 @@ pub struct Source {
 /// # Errors
 /// If nothing of it can be read.
 pub fn open(args: &Trace) -> Result<Source> {
-    let path = args.folder.as_ref().or(args.settled.as_ref()).map(|path| settled(path));
-    if let Some(path) = path.as_ref().filter(|path| !path.is_dir()) {
-        bail!("{} is no folder; give the OUT of `cityunion clear` or the folder of a demo", path.display());
+    let given = args.folder.as_ref().or(args.settled.as_ref());
+    if let Some(path) = given.filter(|path| !path.is_dir()) {
+        bail!(
+            "{} is no folder; give the OUT of `cityunion clear`, or the folder of a demo or of `make up`",
+            path.display()
+        );
     }
+    if let Some(system) = given.map(|path| local_system::clearing_node(path)).transpose()?.flatten() {
+        return of_system(args, given.map_or(Path::new(""), PathBuf::as_path), &system);
+    }
+    let path = given.map(|path| settled(path));
     let kept = path.as_ref().map(|path| Where::kept(path)).transpose()?.flatten();
     match &args.kafka {
         Some(bootstrap) => on_kafka(args, bootstrap, path.as_deref(), kept),
@@ -43,6 +56,33 @@ pub fn open(args: &Trace) -> Result<Source> {
             None => bail!("give a FOLDER, or --kafka HOST:PORT"),
         },
     }
+}
+
+/// What `make up` started in `home`: its Kafka, and what it published; that alone while the Kafka is away.
+fn of_system(args: &Trace, home: &Path, system: &ClearingNode) -> Result<Source> {
+    let answers = local_system::adapters(home)?.into_iter().map(|it| (it.city, it.out)).collect();
+    let bootstrap = args.kafka.as_ref().unwrap_or(&system.kafka);
+    let folder = Folder::with_answers(&system.settled, answers);
+    let log = KafkaLog::connect(KafkaConfig::new(bootstrap, CLIENT));
+    let mut notes = Vec::new();
+    let log: Option<(Arc<dyn Log>, Topics)> = match log {
+        Ok(log) => Some((Arc::new(log), Topics::new(args.prefix.as_deref().unwrap_or(&system.prefix)))),
+        Err(error) => {
+            notes.push(format!(
+                "only published files were read: failed to {error}; `make up` starts it, then trace again for the rest"
+            ));
+            None
+        }
+    };
+    let folder = match folder {
+        Ok(folder) => Some(folder),
+        Err(error) if log.is_none() => return Err(error.context(notes.join("; "))),
+        Err(_) => {
+            notes.push("nothing is published yet".to_owned());
+            None
+        }
+    };
+    Ok(Source { log, folder, notes })
 }
 
 /// The folder of a demo holds the one that is meant.
@@ -57,7 +97,7 @@ fn on_kafka(args: &Trace, bootstrap: &str, path: Option<&Path>, kept: Option<Whe
         _ => String::new(),
     };
     let topics = Topics::new(args.prefix.as_deref().unwrap_or(&kept));
-    let log = KafkaLog::connect(KafkaConfig::new(bootstrap, "cityunion-trace"))
+    let log = KafkaLog::connect(KafkaConfig::new(bootstrap, CLIENT))
         .with_context(|| format!("failed to reach Kafka at {bootstrap}; is it running?"))?;
     let mut notes = Vec::new();
     let folder = match path.map(Folder::open) {

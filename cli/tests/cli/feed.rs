@@ -8,7 +8,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::{Ran, Running, arguments, cityunion, command, wait_for};
+use crate::{
+    local::{free_ports, stranger},
+    support::{Ran, Running, arguments, cityunion, command, wait_for},
+};
 
 const CITIES: [&str; 2] = ["cu-2000", "cu-3100"];
 
@@ -115,5 +118,29 @@ fn what_cannot_be_fed_is_refused_with_what_to_do() {
     let inbox = format!("cu-2000={}", day.inbox("cu-2000").display());
     let words = format!("feed --scheme {{}} --rate max --inbox-of {inbox}");
     cityunion(&words, &[&day.scheme()]).ok().says(&["cu-3100", "left out"]);
+    assert!(!day.seen("cu-2000").is_empty());
+}
+
+#[test]
+fn a_day_is_not_fed_to_a_system_whose_ports_another_one_answers() {
+    let day = Day::new();
+    let (here, port) = (day.folder.path(), free_ports(1)[0]);
+    stranger(port);
+    for folder in ["config", "run"] {
+        fs::create_dir(here.join(folder)).unwrap();
+    }
+    let config = format!(
+        "city = \"cu-2000\"\ninbox_dir = \"{0}/inbox/cu-2000\"\nout_dir = \"{0}/answers\"\n\
+         [admin]\nlisten = \"127.0.0.1:{port}\"\n",
+        here.display()
+    );
+    fs::write(here.join("config/adapter-cu-2000.toml"), config).unwrap();
+    // The stranger says that it is process 1.
+    fs::write(here.join("run/adapter-cu-2000.pid"), "2\n").unwrap();
+    let feed = || cityunion("feed --rate max --wait-s 0 --local {}", &[here]);
+    feed().exits(1).says(&["nothing was handed in", "cu-2000", "another program answers", "make up"]);
+    assert!(day.seen("cu-2000").is_empty());
+    fs::write(here.join("run/adapter-cu-2000.pid"), "1\n").unwrap();
+    feed().exits(1).says(&["are not taken after"]);
     assert!(!day.seen("cu-2000").is_empty());
 }

@@ -13,8 +13,8 @@ use std::{
 use tempfile::TempDir;
 
 use crate::support::{
-    Ran, Running, arguments, assert_same, cityunion, clear, columns, command, repository, tree, verify_all,
-    wait_for,
+    Ran, Running, arguments, assert_same, cityunion, clear, columns, command, repository, rows, tree,
+    verify_all, wait_for,
 };
 
 const CITIES: [&str; 3] = ["cu-2000", "cu-3100", "cu-3120"];
@@ -60,6 +60,21 @@ impl Local {
         let mut command = Command::new(repository().join("deploy/local").join(script));
         command.envs(&self.environment).env_remove("CITYUNION_LOG");
         Running::start(command).wait()
+    }
+
+    /// Makes it look as if a part ran: another process, whose command line names the folder.
+    fn pretend(&self, part: &str) -> Running {
+        let mut command = Command::new("tail");
+        command.args(["-f", "/dev/null"]).arg(self.dir().join(part));
+        let running = Running::start(command);
+        self.note(part, running.id());
+        running
+    }
+
+    /// Writes the number of a part's process.
+    fn note(&self, part: &str, process: u32) {
+        fs::create_dir_all(self.dir().join("run")).unwrap();
+        fs::write(self.dir().join(format!("run/{part}.pid")), process.to_string()).unwrap();
     }
 
     fn up(&self) -> Ran {
@@ -158,7 +173,9 @@ fn a_day_through_real_processes_gives_the_files_that_clear_gives() {
     let local = Local::new();
     let first = local.up();
     assert!(
-        first.stdout.contains("feed --local") && first.stdout.contains("cycle cut-off"),
+        ["feed --local", "cycle cut-off", "adapter status", "adapter missing", "report", "trace"]
+            .iter()
+            .all(|command| first.stdout.contains(command)),
         "it says what now: {}",
         first.stdout
     );
@@ -201,8 +218,9 @@ fn a_day_through_real_processes_gives_the_files_that_clear_gives() {
     assert_eq!(states, ["open", "closed"], "{status}");
 
     same_as_clear(&local);
+    traced(&local, true);
     let node = local.ask("clearing-node", "/metrics").1;
-    let rows = |name: &str| -> usize {
+    let count = |name: &str| -> usize {
         CITIES
             .iter()
             .map(|city| {
@@ -211,8 +229,8 @@ fn a_day_through_real_processes_gives_the_files_that_clear_gives() {
             .map(|rows| rows.len())
             .sum()
     };
-    assert_eq!(metric(&node, "cityunion_clearing_arrived_records_total"), rows("acquirer") as i64);
-    assert_eq!(metric(&node, "cityunion_clearing_identities"), rows("issuer") as i64);
+    assert_eq!(metric(&node, "cityunion_clearing_arrived_records_total"), count("acquirer") as i64);
+    assert_eq!(metric(&node, "cityunion_clearing_identities"), count("issuer") as i64);
     assert_eq!(metric(&node, "cityunion_clearing_open_cycle"), 2);
     let batches = metric(&local.ask("switch", "/metrics").1, "cityunion_switch_last_batch");
     let published = |city: &&str| {
@@ -223,6 +241,82 @@ fn a_day_through_real_processes_gives_the_files_that_clear_gives() {
     local.run("down").ok();
     assert_eq!(processes_of(&local.dir()), Vec::<String>::new());
     local.run("down").ok();
+    local.feed().wait().exits(1).says(&["nothing was handed in", "cu-2000", "cu-3120", "make up"]);
+    traced(&local, false);
+}
+
+/// The folder alone is enough to trace a tap: it says where the log and the answers are.
+fn traced(local: &Local, runs: bool) {
+    let taken = rows(&local.dir().join("settled").join(CYCLE).join("acquirer/cu-2000.csv"));
+    let (terminal, seq) = (&taken[0]["terminal"], &taken[0]["terminal_seq"]);
+    let words = format!("trace {{}} --terminal {terminal} --seq {seq} -o json");
+    let life: serde_json::Value =
+        serde_json::from_str(&cityunion(&words, &[&local.dir()]).ok().stdout).unwrap();
+    let record = &life["presentations"][0];
+    assert_eq!(record["batch"].is_object(), runs, "{life:#}");
+    let kinds: BTreeSet<&str> =
+        record["rows"].as_array().unwrap().iter().map(|row| row["kind"].as_str().unwrap()).collect();
+    for kind in ["acquirer", "answer", "receipt"] {
+        assert!(kinds.contains(kind), "{kind}: {life:#}");
+    }
+    assert_eq!(life["notes"].to_string().contains("make up"), !runs, "{life:#}");
+}
+
+/// Says that it is ready to whoever asks, as the same part of another system would; until the test's process ends.
+pub fn stranger(port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            // Who only looks whether the port is taken hangs up at once.
+            drop(stream.read(&mut [0; 1024]));
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-length: 6\r\ncityunion-process: 1\r\nconnection: close\r\n";
+            drop(write!(stream, "{head}\r\nready\n"));
+        }
+    });
+}
+
+#[test]
+fn nothing_is_started_beside_a_system_that_holds_the_same_ports() {
+    let local = Local::new();
+    let ports = [local.admin["clearing-node"], local.admin["adapter-cu-3100"]];
+    ports.into_iter().for_each(stranger);
+    let wanted = ports.map(|port| port.to_string());
+    local.run("up").exits(1).says(&[
+        "nothing was started",
+        &wanted[0],
+        "CLEARING_NODE_ADMIN_PORT",
+        &wanted[1],
+        "ADAPTER_ADMIN_PORTS",
+        "make down",
+    ]);
+    assert_eq!(processes_of(&local.dir()), Vec::<String>::new());
+    assert!(!local.dir().join("run").exists());
+}
+
+#[test]
+fn a_stranger_that_answers_for_a_part_is_not_taken_for_it() {
+    let mut local = Local::new();
+    local.environment.insert("READY_WAIT_S_MAX", "2".to_owned());
+    local.environment.insert("SCHEME", local.folder.path().display().to_string());
+    fs::write(local.folder.path().join("rulebook.toml"), "").unwrap();
+    fs::create_dir_all(local.folder.path().join("taps")).unwrap();
+    let parts = ["kafka", "clearing-node"].map(|part| local.pretend(part));
+    let port = local.admin["clearing-node"];
+    stranger(port);
+    let ran =
+        local.run("up").exits(1).says(&["clearing-node is not ready", "another program", &port.to_string()]);
+    assert!(!ran.stdout.contains("is ready"), "{}", ran.stdout);
+    parts.into_iter().for_each(|part| drop(part.kill()));
+}
+
+#[test]
+fn what_a_crash_left_behind_is_cleared_away_without_a_word() {
+    let local = Local::new();
+    local.note("switch", u32::MAX);
+    let ran = local.run("down").ok();
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    assert!(!local.dir().join("run/switch.pid").exists());
 }
 
 /// Every file of the cycle and every answer is, byte for byte, what `clear` makes of the same pieces.
