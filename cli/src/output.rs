@@ -131,18 +131,17 @@ fn rendered(sheet: &Sheet, width: Option<u16>) -> String {
     let mut lines = cells.iter();
     table.set_header(lines.next().into_iter().flatten());
     table.add_rows(lines);
-    for (index, at) in beside.iter().enumerate() {
-        let numeric = sheet.rows.iter().all(|row| row.get(*at).is_none_or(|v| v.is_number() || v.is_null()));
-        let Some(column) = table.column_mut(index) else { continue };
-        if numeric {
+    let numeric: Vec<bool> = beside
+        .iter()
+        .map(|at| sheet.rows.iter().all(|row| row.get(*at).is_none_or(|v| v.is_number() || v.is_null())))
+        .collect();
+    for (index, _) in numeric.iter().enumerate().filter(|(_, numeric)| **numeric) {
+        if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        if width.is_some() {
-            let longest = longest_word(cells.iter().filter_map(|row| row.get(index)));
-            let longest = if numeric { longest } else { longest.min(WORD_MAX) };
-            let least = u16::try_from(longest).unwrap_or(u16::MAX).saturating_add(column.padding_width());
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
-        }
+    }
+    if let Some(width) = width {
+        keep_words_whole(&mut table, &cells, &numeric, width);
     }
     let unit = if sheet.columns.iter().any(|name| name.ends_with("_fen")) { ", in yuan" } else { "" };
     let mut text = format!("\n{}{unit}\n{}", sheet.title.replace('_', " "), table.trim_fmt());
@@ -155,6 +154,24 @@ fn rendered(sheet: &Sheet, width: Option<u16>) -> String {
         }
     }
     text
+}
+
+/// Holds columns wide enough for their longest word, with less space between them where that is too much.
+fn keep_words_whole(table: &mut Table, cells: &[Vec<String>], numeric: &[bool], width: u16) {
+    let least = |(index, numeric): (usize, &bool)| {
+        let longest = longest_word(cells.iter().filter_map(|row| row.get(index)));
+        u16::try_from(if *numeric { longest } else { longest.min(WORD_MAX) }).unwrap_or(u16::MAX)
+    };
+    let least: Vec<u16> = numeric.iter().enumerate().map(least).collect();
+    let needed: u32 = least.iter().map(|cells| u32::from(*cells) + 2).sum();
+    let padding = if needed > u32::from(width) { (1, 0) } else { (1, 1) };
+    for (index, cells) in least.into_iter().enumerate() {
+        if let Some(column) = table.column_mut(index) {
+            column.set_padding(padding);
+            let with_padding = cells.saturating_add(padding.0 + padding.1);
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(with_padding)));
+        }
+    }
 }
 
 fn header(column: &str) -> String {

@@ -98,7 +98,7 @@ fn shown_net(cycle: &Cycle, top: usize) -> Sheet {
     nets.sort_by_key(|(city, net)| (Reverse(net.net_fen.unsigned_abs()), **city));
     let shown = nets.len().min(top);
     let columns = [
-        "participant",
+        "city",
         "name",
         "receives_fen",
         "pays_fen",
