@@ -227,7 +227,7 @@ fn what_is_not_there_is_said_with_where_it_was_looked_for_and_what_to_do() {
         "line 11 of results/cu-2000/2018-09-01.csv",
     ]);
     for words in
-        ["searched 4 topics", "results and receipts of", "sequence          5", "sequence         20"]
+        ["searched 7 topics", "results and receipts of", "sequence          5", "sequence         20"]
     {
         assert!(missed.stdout.contains(words), "`{words}` is missing in:\n{}", missed.stdout);
     }

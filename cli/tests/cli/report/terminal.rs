@@ -92,7 +92,7 @@ fn the_summary_of_clear_adds_up_and_always_has_the_same_keys() {
         "{said}"
     );
     let said = cityunion("clear {} --out {}", &[&scheme, &folder.path().join("third")]).ok().stdout;
-    assert!(said.contains("interchange in  interchange out  switch fee"), "{said}");
+    assert!(said.contains("interchange in   interchange out   switch fee"), "{said}");
 }
 
 #[test]
