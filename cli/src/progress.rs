@@ -18,14 +18,14 @@ impl Progress {
     /// Things of which there are `total`: a bar with the time that is left.
     #[must_use]
     pub fn of(what: &'static str, total: u64) -> Self {
-        let template = "{bar:32} {human_pos} of {human_len} {msg}, {rate}, {eta} left";
+        let template = "{wide_bar} {human_pos} of {human_len} {msg}, {rate}, {eta} left";
         Self::styled(ProgressBar::new(total), what, template)
     }
 
     /// Bytes of which the total is told while they are read: a bar with the time that is left.
     #[must_use]
     pub fn bytes(what: &'static str) -> Self {
-        let template = "{bar:32} {bytes} of {total_bytes} {msg}, {bytes_per_sec}, {eta} left";
+        let template = "{wide_bar} {bytes} of {total_bytes} {msg}, {bytes_per_sec}, {eta} left";
         Self::styled(ProgressBar::no_length(), what, template)
     }
 
@@ -41,7 +41,7 @@ impl Progress {
     /// A bar whose end [`Progress::at`] tells.
     #[must_use]
     pub fn bar() -> Self {
-        Self::styled(ProgressBar::new(0), "", "{bar:32} {percent:>3}% {msg}")
+        Self::styled(ProgressBar::new(0), "", "{wide_bar} {percent:>3}% {msg}")
     }
 
     /// Shows how much of `total` is done.

@@ -84,7 +84,8 @@ impl Folder {
 }
 
 /// What to name instead of a folder that is no cycle.
-fn hint(path: &Path) -> String {
+#[must_use]
+pub fn hint(path: &Path) -> String {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let mut cycles: Vec<String> = entries
         .filter_map(|entry| entry.file_name().into_string().ok())

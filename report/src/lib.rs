@@ -15,6 +15,7 @@ mod words;
 
 pub use error::ReportError;
 pub use flows::{Flow, flows};
+pub use folder::hint;
 pub use gather::{Progress, gather};
 pub use html::page;
 pub use model::{Cycle, Named, Net, Pair, Standing, Tally};

@@ -124,11 +124,12 @@ pub enum SimulateError {
     #[error("{} is not an empty folder; remove it or name another one", .0.display())]
     NotEmpty(PathBuf),
     /// A file or folder could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("use {}: is it there, may it be written, has the disk room?", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
+        #[source]
         source: io::Error,
     },
     /// The mapping, or the base file read through it, is no use.

@@ -17,7 +17,7 @@ use domain::city::City;
 
 use super::{
     link::Link,
-    queue::Queue,
+    queue::{End, Entry, Queue},
     spool::Spool,
     status::{self, LOCK_FILE, Now, Status, Trouble, local_time},
 };
@@ -319,7 +319,8 @@ impl Live {
 
 /// A status of a running service without anything that the store does not know.
 fn plain(city: City, queue: &Queue, files: Vec<status::FileStatus>) -> Status {
-    let archived = queue.entries().filter(|entry| entry.archived).count();
+    let count =
+        |those: fn(&&Entry) -> bool| u64::try_from(queue.entries().filter(those).count()).unwrap_or(u64::MAX);
     Status {
         city: city.to_string(),
         running: true,
@@ -330,8 +331,9 @@ fn plain(city: City, queue: &Queue, files: Vec<status::FileStatus>) -> Status {
         journal_bytes: queue.waiting_bytes(),
         journal_bytes_max: queue.waiting_bytes_max(),
         refused_bytes: 0,
-        files_accepted: u64::try_from(queue.entries().count()).unwrap_or(u64::MAX),
-        files_archived: u64::try_from(archived).unwrap_or(u64::MAX),
+        files_accepted: count(|entry| entry.end() != End::Refused),
+        files_refused: count(|entry| entry.end() == End::Refused),
+        files_archived: count(|entry| entry.archived),
         troubles: Vec::new(),
         files,
     }

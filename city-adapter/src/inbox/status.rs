@@ -140,9 +140,12 @@ pub struct Status {
     pub journal_bytes_max: u64,
     /// Bytes of files in the inbox that were not accepted for want of room.
     pub refused_bytes: u64,
-    /// How many files were accepted in all, and how many of them are done.
+    /// How many files were accepted in all.
     pub files_accepted: u64,
-    /// How many of them have left for the archive.
+    /// How many files were refused in all.
+    #[serde(default)]
+    pub files_refused: u64,
+    /// How many of both have left for the archive.
     pub files_archived: u64,
     /// What is wrong.
     pub troubles: Vec<Trouble>,

@@ -9,6 +9,7 @@ mod summary;
 
 use std::{
     collections::BTreeSet,
+    path::Path,
     process::ExitCode,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -24,6 +25,7 @@ use switch::{core::SwitchConfig, service::ServiceConfig, service::SwitchHandle};
 use self::{choose::Choice, state::State, summary::Run};
 use crate::{
     args::Clear,
+    errors::Usage,
     house::House,
     output::say,
     progress::Progress,
@@ -41,6 +43,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// What failed, with what to do next; nothing is lost then.
 pub fn run(args: &Clear) -> Result<ExitCode> {
     let started = Instant::now();
+    refuse_mixing(&args.scheme, &args.out)?;
     let scheme = SchemeFolder::open(&args.scheme).context("failed to read the scheme folder")?;
     let taps = scheme.taps().context("failed to read the scheme folder")?;
     for notice in scheme.notices.iter().chain(&taps.passed_over) {
@@ -59,6 +62,20 @@ pub fn run(args: &Clear) -> Result<ExitCode> {
     let code = run.print(args)?;
     drop(house);
     Ok(code)
+}
+
+/// Input and output stay apart: what is written among the tap files would be read as some.
+fn refuse_mixing(scheme: &Path, out: &Path) -> Result<()> {
+    // What is not there yet is no scheme folder.
+    let (Ok(scheme), Ok(at)) = (scheme.canonicalize(), out.canonicalize()) else { return Ok(()) };
+    if at == scheme || at.starts_with(scheme.join("taps")) {
+        let text = format!(
+            "--out {} is the scheme folder itself: name a folder beside it, such as settled/",
+            out.display()
+        );
+        return Err(Usage(text).into());
+    }
+    Ok(())
 }
 
 /// One run of `clear`.

@@ -62,7 +62,13 @@ impl State {
     /// [`Refused`] if another process works on it, or if it began on another kind of log.
     pub fn open(out: &Path, kafka: Option<&str>) -> Result<Self> {
         let folder = out.join(".state");
-        fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| {
+            format!(
+                "failed to make {}: --out names a folder to write into; is a file in its place, or is there no \
+                 right to write?",
+                folder.display()
+            )
+        })?;
         let path = folder.join("lock");
         let lock = File::create(&path).with_context(|| format!("failed to open {}", path.display()))?;
         match lock.try_lock() {

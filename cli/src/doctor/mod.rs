@@ -43,6 +43,7 @@ pub fn run(args: &Doctor) -> Result<ExitCode> {
     let facts = facts::gather(args)?;
     let lines = judge::all(&facts);
     let mut sheet = Sheet::new("checks", &["check", "outcome", "found", "next"]);
+    sheet.below = vec!["next"];
     for Line { check, outcome, found, next } in &lines {
         sheet.row(vec![json!(check), json!(outcome.word()), json!(found), json!(next)]);
     }

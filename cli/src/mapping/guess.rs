@@ -22,7 +22,9 @@ pub fn run(args: &Guess) -> Result<ExitCode> {
     let sample = if args.data == Path::new("-") {
         look::head(&mut io::stdin().lock())
     } else {
-        let mut file = File::open(&args.data).with_context(|| format!("failed to open {name}"))?;
+        let mut file = File::open(&args.data).with_context(|| {
+            format!("failed to open {name}; name a file of raw data, or - for standard input")
+        })?;
         if file.metadata().is_ok_and(|about| about.is_dir()) {
             bail!("{name} is a folder; name a file in it");
         }

@@ -112,12 +112,17 @@ fn refuse_inside(file: &Path, cycle: &Path) -> Result<()> {
 
 /// Writes the page whole or not at all.
 fn write_page(file: &Path, page: &str) -> Result<()> {
-    let failed = || format!("failed to write the page {}; is its folder there and writable?", file.display());
+    let failed = || {
+        format!(
+            "failed to write the page {}; is its folder there and writable, has its disk room?",
+            file.display()
+        )
+    };
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = file.with_file_name(name);
-    fs::write(&part, page).with_context(failed)?;
-    fs::rename(&part, file).with_context(failed).inspect_err(|_| drop(fs::remove_file(&part)))
+    let written = fs::write(&part, page).and_then(|()| fs::rename(&part, file));
+    written.inspect_err(|_| drop(fs::remove_file(&part))).with_context(failed)
 }
 
 /// What stands beside the tables for programs.

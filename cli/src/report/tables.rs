@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::output::Sheet;
 
 /// Characters of the longest bar.
-const BAR_CHARS: u64 = 40;
+const BAR_CHARS: u64 = 32;
 
 /// What a person wants to know first.
 pub fn headline(cycle: &Cycle, standing: &Standing) -> Vec<String> {
@@ -108,7 +108,17 @@ fn shown_net(cycle: &Cycle, top: usize) -> Sheet {
     let mut nets: Vec<(&City, &Net)> = cycle.nets.iter().collect();
     nets.sort_by_key(|(city, net)| (Reverse(net.net_fen.unsigned_abs()), **city));
     let shown = nets.len().min(top);
-    let columns = ["participant", "name", "receives_fen", "pays_fen", "fees_fen", "net_fen"];
+    let columns = [
+        "city",
+        "name",
+        "receives_fen",
+        "pays_fen",
+        "interchange_in_fen",
+        "interchange_out_fen",
+        "switch_fee_fen",
+        "adjustment_fen",
+        "net_fen",
+    ];
     let mut sheet = Sheet::new(&title("net by participant", shown, nets.len()), &columns);
     for (city, net) in &nets[..shown] {
         sheet.row(net_row(json!(city), both_names(cycle, **city), net));
@@ -116,15 +126,26 @@ fn shown_net(cycle: &Cycle, top: usize) -> Sheet {
     if !nets.is_empty() {
         sheet.row(net_row(json!("scheme"), json!(""), &cycle.scheme));
     }
+    sheet.drop_if_zero("adjustment_fen");
     sheet
 }
 
+/// Signs are those of `net.csv`: the fee is what the participant pays.
 fn net_row(participant: Value, name: Value, net: &Net) -> Vec<Value> {
-    let fees = i128::from(net.interchange_receivable_fen)
-        - i128::from(net.interchange_payable_fen)
-        - i128::from(net.switch_fee_fen);
-    let figures = [json!(net.receivable_fen), json!(net.payable_fen), fen(fees), json!(net.net_fen)];
-    [participant, name].into_iter().chain(figures).collect()
+    [participant, name].into_iter().chain(net_figures(net)).collect()
+}
+
+fn net_figures(net: &Net) -> [Value; 7] {
+    let figures = [
+        net.receivable_fen,
+        net.payable_fen,
+        net.interchange_receivable_fen,
+        net.interchange_payable_fen,
+        net.switch_fee_fen,
+        net.adjustment_fen,
+        net.net_fen,
+    ];
+    figures.map(|figure| json!(figure))
 }
 
 fn net(cycle: &Cycle) -> Sheet {
@@ -142,16 +163,7 @@ fn net(cycle: &Cycle) -> Sheet {
     ];
     let mut sheet = Sheet::new("net", &columns);
     let mut row = |names: [Value; 3], net: &Net| {
-        let figures = [
-            net.receivable_fen,
-            net.payable_fen,
-            net.interchange_receivable_fen,
-            net.interchange_payable_fen,
-            net.switch_fee_fen,
-            net.adjustment_fen,
-            net.net_fen,
-        ];
-        sheet.row(names.into_iter().chain(figures.map(|figure| json!(figure))).collect());
+        sheet.row(names.into_iter().chain(net_figures(net)).collect());
     };
     for (city, net) in &cycle.nets {
         let named = cycle.named(*city);
@@ -311,9 +323,9 @@ mod tests {
     #[test]
     fn bars_are_as_long_as_their_share() {
         assert_eq!(bar(0, 10), "");
-        assert_eq!(bar(10, 10), "█".repeat(40));
-        assert_eq!(bar(5, 10), "█".repeat(20));
+        assert_eq!(bar(10, 10), "█".repeat(32));
+        assert_eq!(bar(5, 10), "█".repeat(16));
         assert_eq!(bar(1, 1_000_000), "▏");
-        assert_eq!(bar(1, 64), "▋");
+        assert_eq!(bar(1, 64), "▌");
     }
 }

@@ -15,12 +15,14 @@ use cu_log::{
     kafka::{KafkaConfig, KafkaLog},
     topics::Topics,
 };
+use runtime::config::ConfigError;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use adapter::AdapterArgs;
 
 use crate::{
     args::{Action, Config, Service},
+    errors::Usage,
     output::{Format, say},
 };
 
@@ -89,9 +91,16 @@ fn load<C: Configured>(args: &Config) -> Result<C> {
     let mut environment: Vec<(String, String)> =
         std::env::vars().filter(|(name, _)| name != runtime::logging::FILTER).collect();
     environment.extend(args.kafka.clone().map(|kafka| ("CITYUNION_LOG__KAFKA".to_owned(), kafka)));
-    let config: C = runtime::config::load(Some(&args.config), "CITYUNION", environment.into_iter())
-        .context("failed to start")?;
-    config.check().map_err(|error| crate::errors::Usage(format!("{}: {error:#}", args.config.display())))?;
+    let loaded = runtime::config::load(Some(&args.config), "CITYUNION", environment.into_iter());
+    let config: C = loaded.map_err(|error| {
+        let next = match error {
+            ConfigError::Read { .. } => "name one with --config; deploy/local has examples",
+            ConfigError::Wrong { .. } => "correct it",
+        };
+        let text = runtime::whole_text(&error);
+        Usage(format!("{}\nnext: {next}; docs/configuration.md tells every setting", text.trim_end()))
+    })?;
+    config.check().map_err(|error| Usage(format!("{}: {error:#}", args.config.display())))?;
     Ok(config)
 }
 

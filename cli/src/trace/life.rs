@@ -1,7 +1,7 @@
 //! The whole life of one tap, as data.
 
 use domain::city::City;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Everything that is known of one terminal and sequence.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -91,7 +91,8 @@ pub struct Presentation {
     pub line: u32,
     /// Home city of the card; for a malformed line the text that stands there.
     pub issuer: String,
-    /// Amount, fen; for a malformed line the text that stands there.
+    /// Amount, fen, a number in JSON; for a malformed line the text that stands there.
+    #[serde(serialize_with = "number_or_text")]
     pub amount_fen: String,
     /// What the record says, as far as it is known.
     pub tap: Option<TapFacts>,
@@ -113,6 +114,14 @@ pub struct Presentation {
     pub rows: Vec<FileRow>,
 }
 
+/// An amount as a number; what is none stays the text that it is.
+fn number_or_text<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
+    match text.parse::<u64>() {
+        Ok(number) => to.serialize_u64(number),
+        Err(_) => to.serialize_str(text),
+    }
+}
+
 /// The columns of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TapFacts {
@@ -123,7 +132,8 @@ pub struct TapFacts {
     /// Transaction type byte.
     #[serde(rename = "type")]
     pub type_byte: String,
-    /// Fare before discount, fen.
+    /// Fare before discount, fen, a number in JSON.
+    #[serde(serialize_with = "number_or_text")]
     pub fare_fen: String,
     /// Local time of the tap.
     pub tapped_at: String,

@@ -29,6 +29,8 @@ use super::{
 const ROWS_MAX: usize = 10_000;
 /// Files that cannot be read and are named; all are counted.
 const NOTES_MAX: usize = 5;
+/// Cities whose files were read and that are named, not only counted.
+const NAMED_MAX: usize = 5;
 /// Lines without a readable terminal that are named; all are counted.
 const UNNAMED_MAX: usize = 5;
 
@@ -174,8 +176,13 @@ impl Folder {
             self.answers(query, *city, progress, into);
             self.receipts(*city, into);
         }
-        let names: Vec<String> = cities.iter().map(City::to_string).collect();
-        let read = format!("closed cycles ({}), results and receipts of {}", closed.len(), names.join(", "));
+        let cities = match cities.len() {
+            0 => return,
+            1..=NAMED_MAX => cities.iter().map(City::to_string).collect::<Vec<_>>().join(", "),
+            many => format!("{many} cities"),
+        };
+        let plural = if closed.len() == 1 { "" } else { "s" };
+        let read = format!("{} closed cycle{plural}, results and receipts of {cities}", closed.len());
         into.looked.push(Looked { place: self.root.display().to_string(), read });
     }
 

@@ -101,7 +101,7 @@ impl Teller<'_> {
                 "batch {} of {}, place {} of {}, digest {}…",
                 thousands(&batch.number.to_string()),
                 it.acquirer,
-                batch.position,
+                batch.position + 1,
                 batch.records,
                 batch.digest.get(..12).unwrap_or_default()
             );

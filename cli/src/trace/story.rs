@@ -56,8 +56,17 @@ fn opening(life: &Life) -> String {
 }
 
 fn not_found(life: &Life) -> Vec<String> {
-    let mut lines = vec![String::new(), "looked in".to_owned()];
-    lines.extend(life.looked.iter().map(|looked| format!("   {}: {}", looked.place, looked.read)));
+    let mut lines = vec![String::new()];
+    // Dozens of topics would bury the answer; programs get each of them.
+    let ours = format!("{}cu.", life.topic_prefix);
+    let (topics, folders): (Vec<_>, Vec<_>) =
+        life.looked.iter().partition(|looked| looked.place.starts_with(&ours));
+    match topics.len() {
+        0 => {}
+        1 => lines.push("searched 1 topic".to_owned()),
+        many => lines.push(format!("searched {many} topics")),
+    }
+    lines.extend(folders.iter().map(|looked| format!("searched {}: {}", looked.place, looked.read)));
     if !life.near.is_empty() {
         lines.extend([String::new(), "records of this terminal nearest to it".to_owned()]);
     }

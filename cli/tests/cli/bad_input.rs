@@ -315,3 +315,10 @@ fn simulate_does_not_write_into_a_folder_in_use() {
     ran.says(&["scheme"]);
     assert_same("refused", &before, &scheme.path);
 }
+
+#[test]
+fn the_cause_is_said_once_with_what_to_look_at() {
+    let ran = cityunion("simulate --out /proc/none/scheme --cities 2 --taps 10", &[]).exits(1);
+    let ran = ran.says(&["/proc/none/scheme", "may it be written"]);
+    assert_eq!(ran.stderr.matches("os error").count(), 1, "{}", ran.stderr);
+}

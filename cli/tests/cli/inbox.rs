@@ -80,6 +80,10 @@ fn without_kafka_it_starts_accepts_fills_up_and_later_catches_up_by_itself() {
     let since = status["log_away_since"].as_str().unwrap().to_owned();
     let shown = edge.command("status --config {}").ok().stdout;
     assert!(shown.contains("the journal is full") && shown.contains(&since), "{shown}");
+    assert!(shown.contains("of at most 1.00 MiB wait"), "{shown}");
+    let table = edge.command("status --config {} -o csv").ok().stdout;
+    assert!(table.starts_with("name,path,way,bytes,"), "{table}");
+    assert!(table.contains("\n2018-09-01-0.csv,2018-09-01-0.csv,accepted,"), "{table}");
 
     node.run("start");
     let mut centre = edge.centre();

@@ -178,5 +178,9 @@ fn a_configuration_is_checked_without_running_anything() {
         }
     }
     let path = town.path("none.toml");
-    cityunion("switch check-config --config {}", &[&path]).exits(2).says(&["none.toml"]);
+    cityunion("switch check-config --config {}", &[&path]).exits(2).says(&[
+        "none.toml",
+        "--config",
+        "docs/configuration.md",
+    ]);
 }

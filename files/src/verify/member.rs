@@ -1,6 +1,10 @@
 //! One listed file against its entry in the manifest.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+};
 
 use super::{
     reader::{Fields, Line, Lines, signed},
@@ -167,8 +171,17 @@ impl Counts {
         let totals: BTreeMap<String, i128> =
             self.sums.into_iter().map(|(_, name, sum)| (name, sum)).collect();
         if totals != entry.totals {
-            let what = format!("its totals are {totals:?}, the manifest says {:?}", entry.totals);
-            findings.fail(Check::Counts, &entry.name, None, what);
+            let columns: BTreeSet<&String> = totals.keys().chain(entry.totals.keys()).collect();
+            let text = |sum: Option<&i128>| sum.map_or("nothing".to_owned(), i128::to_string);
+            let wrong: Vec<String> = columns
+                .into_iter()
+                .map(|column| (column, totals.get(column), entry.totals.get(column)))
+                .filter(|(_, sum, stated)| sum != stated)
+                .map(|(column, sum, stated)| {
+                    format!("{column} sums to {}, the manifest says {}", text(sum), text(stated))
+                })
+                .collect();
+            findings.fail(Check::Counts, &entry.name, None, wrong.join("; "));
         }
     }
 }

@@ -187,6 +187,8 @@ pub(super) fn check_positions(
 
 /// The figures of a net row, in the order of its columns.
 type Figures = [i128; 7];
+/// The first of those columns.
+const FIGURES_AT: usize = 3;
 
 /// Compares nets with those that follow from positions and items.
 ///
@@ -215,8 +217,7 @@ pub(super) fn check_net(
         let sum = receivable - payable + interchange_in - interchange_out - switch_fee + adjustment;
         let figures = [receivable, payable, interchange_in, interchange_out, switch_fee, adjustment, sum];
         if figures != figures_of(net) {
-            let what = format!("positions and items give {figures:?} for its figures");
-            findings.fail(Check::Net, file, Some(*line), what);
+            findings.fail(Check::Net, file, Some(*line), wrong_figures(figures, figures_of(net)));
         }
         if !expected.contains_key(&net.participant) || !seen.insert(net.participant) {
             let what = format!("{} should have no row, or has another one", net.participant);
@@ -240,6 +241,16 @@ pub(super) fn check_zero_sum(published: &Lines<Net>, findings: &mut Findings) {
     }
     let moved: i128 = nets().filter(|net| *net > 0).sum();
     findings.checked(Check::ZeroSum, format!("{} nets, {moved} fen to receive", published.len()));
+}
+
+/// The columns that are wrong, each with both figures.
+fn wrong_figures(expected: Figures, published: Figures) -> String {
+    let columns = layout::NET.columns.iter().skip(FIGURES_AT);
+    let wrong = columns.zip(expected.iter().zip(published)).filter(|(_, (expected, said))| *expected != said);
+    let told: Vec<String> = wrong
+        .map(|(column, (expected, said))| format!("{column} is {said}, positions and items give {expected}"))
+        .collect();
+    told.join("; ")
 }
 
 fn figures_of(net: &Net) -> Figures {

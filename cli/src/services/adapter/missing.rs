@@ -33,7 +33,14 @@ pub struct MissingArgs {
 pub fn run(args: &MissingArgs) -> Result<ExitCode> {
     let config = LogConfig { kafka: args.kafka.clone(), prefix: args.prefix.clone() };
     let (log, topics) = config.open("cityunion-missing")?;
-    let scheme = SchemeView::follow(&log, &topics).context("read the cycles; has a clearing node run?")?;
+    let scheme = match SchemeView::follow(&log, &topics) {
+        Err(LogError::NoTopic(topic)) => bail!(
+            "there is no topic {topic} at {}: no clearing node has run there; start one (`make up`, or `cityunion \
+             clearing-node run --config FILE`), or give what its topic names begin with as --prefix",
+            args.kafka
+        ),
+        followed => followed.context("read the cycles")?,
+    };
     let Some(open) = scheme.open_cycle() else {
         bail!(
             "no cycle is open: nobody is expected to send; ask again when the clearing node has opened one"

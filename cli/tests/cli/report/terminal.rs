@@ -62,6 +62,69 @@ fn a_program_gets_every_figure() {
 }
 
 #[test]
+fn the_summary_of_clear_adds_up_and_always_has_the_same_keys() {
+    let folder = TempDir::new().unwrap();
+    settled(&folder);
+    let (scheme, out) = (folder.path().join("scheme"), folder.path().join("second"));
+    let cleared = || -> Value {
+        let ran = cityunion("clear {} --out {} -o json", &[&scheme, &out]).ok();
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+    let (first, again) = (cleared(), cleared());
+    let cycle = &first["cycles"][0];
+    assert_eq!(cycle["cycle"], "2018-09-12-001");
+    let positions = cycle["positions"].as_array().unwrap();
+    assert_eq!(positions.len(), 5, "four cities and the scheme: {positions:?}");
+    for row in positions {
+        let fen = |column: &str| row[column].as_i64().unwrap_or_else(|| panic!("{column} in {row}"));
+        let interchange = fen("interchange_receivable_fen") - fen("interchange_payable_fen");
+        let taken = fen("switch_fee_fen") - fen("adjustment_fen");
+        assert_eq!(fen("net_fen"), fen("receivable_fen") - fen("payable_fen") + interchange - taken, "{row}");
+    }
+    let counts = cycle["results"].as_array().unwrap().iter().map(|row| row["count"].as_u64().unwrap());
+    assert_eq!(counts.sum::<u64>(), 7);
+    assert_eq!(again["cycles"], serde_json::json!([]));
+    let keys = |it: &Value| it.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&first), keys(&again));
+    let said = cityunion("clear {} --out {} -o csv", &[&scheme, &out]).ok().stdout;
+    assert!(
+        said.starts_with("cycle,result,reason,count,amount_fen\n\ncycle,participant,receivable_fen,"),
+        "{said}"
+    );
+    let said = cityunion("clear {} --out {}", &[&scheme, &folder.path().join("third")]).ok().stdout;
+    assert!(said.contains("interchange in   interchange out   switch fee"), "{said}");
+}
+
+#[test]
+fn clear_does_not_write_into_the_scheme_folder() {
+    let folder = TempDir::new().unwrap();
+    let scheme = three_cities(folder.path());
+    cityunion("clear {} --out {}", &[&scheme.path, &scheme.path]).exits(2).says(&["name a folder beside it"]);
+    cityunion("clear {} --out {}", &[&scheme.path, &scheme.path.join("taps")]).exits(2).says(&["beside it"]);
+    assert!(!scheme.path.join(".state").exists());
+    let file = scheme.path.join("keys.toml");
+    cityunion("clear {} --out {}", &[&scheme.path, &file]).exits(1).says(&["--out names a folder"]);
+}
+
+#[test]
+fn verify_names_the_wrong_figure_and_the_folders_to_name() {
+    let folder = TempDir::new().unwrap();
+    let cycle = settled(&folder);
+    cityunion("verify {}", &[cycle.parent().unwrap()])
+        .exits(1)
+        .says(&["it holds 2018-09-12-001", "name one"]);
+    let path = cycle.join("net.csv");
+    let net = fs::read_to_string(&path).unwrap();
+    let row = net.lines().nth(1).unwrap();
+    let (before, figure) = row.rsplit_once(',').unwrap();
+    fs::write(&path, net.replace(row, &format!("{before},77"))).unwrap();
+    let said = cityunion("verify {}", &[&cycle]).exits(4).stdout;
+    let wrong = format!("net.csv:2: net_fen is 77, positions and items give {figure}\n");
+    assert!(said.contains(&wrong), "{said}");
+    assert!(said.contains("net_fen sums to"), "{said}");
+}
+
+#[test]
 fn what_is_left_to_pay_makes_up_the_nets() {
     let folder = TempDir::new().unwrap();
     let ran = cityunion("report {} -o json", &[&settled(&folder)]).ok();
