@@ -41,11 +41,13 @@ impl<R: Read> Feed<R> {
     /// Reads from a file, after passing over its first `skip` lines.
     ///
     /// # Errors
-    /// [`MappingError::Io`].
+    /// [`MappingError::Skip`], [`MappingError::Io`].
     pub fn new(input: Input<R>, skip: u64, comment: Option<Vec<u8>>) -> Result<Self, MappingError> {
         let mut lines = Lines::new(input);
-        for _ in 0..skip {
-            lines.next_line()?;
+        for lines_read in 0..skip {
+            if lines.next_line()?.is_none() {
+                return Err(MappingError::Skip { skip, lines: lines_read });
+            }
         }
         let (ahead, copy) = (Vec::new(), Vec::new());
         Ok(Self { lines, comment, keep_last: false, now: Now::Nowhere, next: None, ahead, copy })
