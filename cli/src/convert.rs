@@ -99,6 +99,13 @@ pub fn run(args: &Convert) -> Result<ExitCode> {
     if args.out != Path::new("-") {
         tell(args, done, kept.as_deref())?;
     }
+    if done.written == 0 && done.bad > 0 {
+        warn(&format!(
+            "none of {} lines could be converted; `cityunion mapping check` shows what the mapping makes of them",
+            done.bad
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

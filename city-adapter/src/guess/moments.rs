@@ -35,9 +35,9 @@ const DATES: [&str; 33] = [
     "%Y-%j",
     "%Y%j",
     "%y-%m-%d",
-    "%y/%m/%d",
     "%d/%m/%y",
     "%m/%d/%y",
+    "%y/%m/%d",
     "%d.%m.%y",
     "%d-%b-%y",
     "%d-%m-%y",
@@ -50,12 +50,13 @@ const DATES: [&str; 33] = [
 ];
 const BETWEEN: [&str; 4] = [" ", "T", "_", ":"];
 /// Clocks with signs, which are told from other numbers.
-const CLOCKS: [&str; 13] = [
+const CLOCKS: [&str; 14] = [
     "%H:%M:%S",
     "%H:%M:%S.%f",
     "%H:%M:%S,%f",
     "%H:%M",
     "%H.%M.%S",
+    "%H.%M.%S.%f",
     "%I:%M:%S %p",
     "%I:%M %p",
     "%I:%M:%S%p",
@@ -66,8 +67,18 @@ const CLOCKS: [&str; 13] = [
     "%H%M",
 ];
 /// Dates and clocks in digits alone.
-const COMPACT: [&str; 5] = ["%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H%M%S%f", "%y%m%d%H%M%S", "%d%m%Y%H%M%S"];
-const BEHIND: [&str; 3] = ["", "%z", " %z"];
+const COMPACT: [&str; 7] = [
+    "%Y%m%d%H%M%S",
+    "%Y%m%d%H%M",
+    "%Y%m%d%H%M%S%f",
+    "%y%m%d%H%M%S",
+    "%d%m%y%H%M%S",
+    "%m%d%y%H%M%S",
+    "%d%m%Y%H%M%S",
+];
+const BEHIND: [&str; 4] = ["", "%z", " %z", " UTC"];
+/// Years in which a file of cards is more likely written than in others.
+const LIKELY: std::ops::Range<u16> = 2010..2040;
 
 /// How a column says when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,7 +180,7 @@ fn counted(texts: &[&str]) -> Option<Moment> {
 
 /// The first of the formats that most texts are of. Dates outside of 1980 to 2099 are no dates.
 fn best(texts: &[&str], formats: impl Iterator<Item = String>, before: &str, date: &str) -> Option<Written> {
-    let mut found: Option<(Written, usize)> = None;
+    let mut found: Option<(Written, usize, Years)> = None;
     for padded in formats {
         for format in [Some(padded.clone()), unpadded(&padded)].into_iter().flatten() {
             if !texts.iter().take(TRIED).any(|text| has_signs_of(text, &format)) {
@@ -184,14 +195,28 @@ fn best(texts: &[&str], formats: impl Iterator<Item = String>, before: &str, dat
                 continue;
             }
             let seconds: Vec<u32> = texts.iter().filter_map(|text| second(text)).collect();
+            let years = || {
+                let read = texts.iter().filter_map(|text| {
+                    compiled.read(format!("{date}{text}").as_bytes(), PIVOT, SERVICE_DAY_END)
+                });
+                Years::of(read.map(|written| written.date.ymd().0))
+            };
             if seconds.len() * 100 < texts.len() * FITS_PERCENT {
                 continue;
             }
             let past_midnight = seconds.iter().any(|second| *second >= DAY);
             let percent = seconds.len() * 100 / texts.len();
             match &mut found {
-                Some((best, count)) if *count >= seconds.len() => {
-                    if *count == seconds.len() && best.or.is_none() && swapped(&best.format) == format {
+                Some((_, count, _)) if *count > seconds.len() => {}
+                Some((best, count, best_years)) if *count == seconds.len() => {
+                    if !is_other_order(&best.format, &format) {
+                        continue;
+                    }
+                    let years = years();
+                    if format.contains("%y") && years < *best_years {
+                        *best_years = years;
+                        best.or = Some(std::mem::replace(&mut best.format, format));
+                    } else if best.or.is_none() {
                         best.or = Some(format);
                         // Where clocks have twelve hours, the month stands first.
                         if let Some(or) = best.or.as_mut().filter(|or| or.contains("%p")) {
@@ -199,11 +224,33 @@ fn best(texts: &[&str], formats: impl Iterator<Item = String>, before: &str, dat
                         }
                     }
                 }
-                _ => found = Some((Written { format, percent, or: None, past_midnight }, seconds.len())),
+                _ => {
+                    let years = years();
+                    found =
+                        Some((Written { format, percent, or: None, past_midnight }, seconds.len(), years));
+                }
             }
         }
     }
-    found.map(|(written, _)| written)
+    found.map(|(written, ..)| written)
+}
+
+/// What the years of a column are if it is read by a format; the less, the likelier is the format.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Years {
+    unlikely: usize,
+    different: usize,
+}
+
+impl Years {
+    fn of(years: impl Iterator<Item = u16>) -> Self {
+        let (mut unlikely, mut all) = (0, std::collections::BTreeSet::new());
+        for year in years {
+            unlikely += usize::from(!LIKELY.contains(&year));
+            all.insert(year);
+        }
+        Self { unlikely, different: all.len() }
+    }
 }
 
 /// Whether a text has the signs that stand in a format.
@@ -226,15 +273,12 @@ fn unpadded(format: &str) -> Option<String> {
     (loose != format).then_some(loose)
 }
 
-/// The format with day and month changed over.
-fn swapped(format: &str) -> String {
-    format
-        .replace("%d", "%?")
-        .replace("%m", "%d")
-        .replace("%?", "%m")
-        .replace("%-d", "%?")
-        .replace("%-m", "%-d")
-        .replace("%?", "%-m")
+/// Whether two formats differ in nothing but the order of day, month and a year of two digits.
+fn is_other_order(one: &str, other: &str) -> bool {
+    let padded = |format: &str| format.replace("%-", "%");
+    let signs =
+        |format: &str| ["%d", "%m", "%y"].iter().fold(padded(format), |text, part| text.replace(part, "#"));
+    padded(one) != padded(other) && signs(one) == signs(other)
 }
 
 #[cfg(test)]
@@ -263,7 +307,9 @@ mod tests {
 
     #[test]
     fn formats_of_many_countries_are_told() {
-        let table: [(&[&str], &str); 16] = [
+        let table: [(&[&str], &str); 18] = [
+            (&["2018-09-01 06.00.00.000000"], "%Y-%m-%d %H.%M.%S.%f"),
+            (&["2021-03-09 06:00:00 UTC"], "%Y-%m-%d %H:%M:%S UTC"),
             (&["2018-09-01 11:17:31"], "%Y-%m-%d %H:%M:%S"),
             (&["20180901111731"], "%Y%m%d%H%M%S"),
             (&["2018-09-01T11:17:31Z"], "%Y-%m-%dT%H:%M:%S%z"),
@@ -283,6 +329,22 @@ mod tests {
         ];
         for (texts, want) in table {
             assert_eq!(written(texts).0, want, "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn years_of_two_digits_are_told_by_how_little_they_differ() {
+        let table: [(&[&str], &str, Option<&str>); 6] = [
+            (&["25/09/18 10:00", "26/09/18 10:00"], "%d/%m/%y %H:%M", Some("%y/%m/%d %H:%M")),
+            (&["01/09/18", "12/09/18", "30/09/18"], "%d/%m/%y", Some("%y/%m/%d")),
+            (&["18/09/01", "18/09/30"], "%y/%m/%d", Some("%d/%m/%y")),
+            (&["010918101500", "300918101500"], "%d%m%y%H%M%S", Some("%y%m%d%H%M%S")),
+            (&["180901101500", "180930101500"], "%y%m%d%H%M%S", Some("%d%m%y%H%M%S")),
+            (&["18-09-01", "18-09-30"], "%y-%m-%d", Some("%d-%m-%y")),
+        ];
+        for (texts, want, or) in table {
+            let (format, other, _) = written(texts);
+            assert_eq!((format.as_str(), other.as_deref()), (want, or), "{texts:?}");
         }
     }
 

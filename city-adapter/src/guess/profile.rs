@@ -7,7 +7,7 @@ use super::table::Table;
 /// Texts that stand for nothing in many systems.
 const NOTHING: [&str; 11] = ["NULL", "null", "\\N", "N/A", "NA", "None", "nan", "NaN", "-", "--", "(null)"];
 /// Signs of currencies, longer ones first.
-const CURRENCIES: [&str; 11] = ["RMB", "CNY", "HK$", "US$", "¥", "￥", "$", "€", "£", "₩", "元"];
+const CURRENCIES: [&str; 12] = ["RMB", "CNY", "HK$", "US$", "R$", "¥", "￥", "$", "€", "£", "₩", "元"];
 /// Different texts that are counted.
 const DISTINCT_MAX: usize = 20_000;
 
@@ -166,8 +166,8 @@ impl Money {
                 let sign = rest[at..].chars().next()?;
                 let (whole, decimals) = (&rest[..at], &rest[at + 1..]);
                 // 1,234 is a thousand, 1,23 and 0,234 are not.
-                let group =
-                    decimals.len() == 3 && !whole.is_empty() && !whole.starts_with('0') && sign == ',';
+                let group = decimals.len() == 3 && !whole.is_empty() && !whole.starts_with('0');
+                let group = group && (sign == ',' || whole.contains('.'));
                 if group { (rest, None, "") } else { (whole, Some(sign), decimals) }
             }
         };
@@ -191,6 +191,14 @@ impl Money {
         }
         (money.whole, money.decimals, money.sign) = (all, decimals.to_owned(), sign);
         Some(money)
+    }
+
+    /// The whole number whose one point stands between its groups.
+    pub fn with_point_as_group(&mut self) {
+        if self.sign.take().is_some() {
+            self.whole.push_str(&std::mem::take(&mut self.decimals));
+            self.groups = Some('.');
+        }
     }
 
     /// Hundredths, if it has no finer part.
@@ -231,6 +239,8 @@ mod tests {
             ("1,234.50", Some(123_450), Some('.'), Some(',')),
             ("1.234,50 €", Some(123_450), Some(','), Some('.')),
             ("¥ 1,250", Some(125_000), None, Some(',')),
+            ("1.234.567", Some(123_456_700), None, Some('.')),
+            ("R$ 4,00", Some(400), Some(','), None),
             ("37031563.0", Some(3_703_156_300), Some('.'), None),
             ("-2.4", Some(240), Some('.'), None),
             ("2.755", None, Some('.'), None),

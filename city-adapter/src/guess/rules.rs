@@ -66,15 +66,27 @@ fn tapped_at(assigned: &Assigned) -> Block {
                 .ask(format!("{} % of its texts are so; the other rows will be malformed", written.percent));
         }
         if let Some(or) = &written.or {
-            block = block.ask(format!(
-                "day and month could be the other way round, {}: no day above 12 tells them apart",
-                quoted(or)
-            ));
+            let or = quoted(or);
+            block = block.ask(if format.contains("%y") {
+                format!(
+                    "day, month and year could stand in another order, {or}: compare with a day that you know"
+                )
+            } else {
+                format!("day and month could be the other way round, {or}: no day above 12 tells them apart")
+            });
         }
         if written.past_midnight {
             block = block
                 .say("Its hours run past 24: 25:10 is ten past one of the next day.")
                 .line(format!("service_day_until = \"{HOUR_MAX}:00\""));
+        }
+        if format.ends_with(" UTC") {
+            block = block
+                .ask(
+                    "the texts end in UTC and are converted to the local time of `local`, which is +08:00 if it is \
+                     not said",
+                )
+                .line("zone = \"+00:00\"");
         }
         if format.ends_with("%z") {
             block = block.ask(
@@ -130,7 +142,7 @@ fn tapped_at(assigned: &Assigned) -> Block {
 
 fn amount(target: Column, column: &Profile) -> Block {
     let mut block = table(target, column).say(evidence(column));
-    let money: Vec<Money> = column.filled().filter_map(Money::of).collect();
+    let mut money: Vec<Money> = column.filled().filter_map(Money::of).collect();
     let hex = column.percent(|text| Money::of(text).is_some()) < 95;
     if hex {
         let from_the_start = column.percent(|text| text.starts_with("00"));
@@ -149,11 +161,18 @@ fn amount(target: Column, column: &Profile) -> Block {
         let listed = signs.iter().map(|sign| quoted(sign)).collect::<Vec<_>>().join(", ");
         block = block.line(format!("remove = [{listed}]"));
     }
+    if are_grouped_by_points(&money) {
+        money.iter_mut().for_each(Money::with_point_as_group);
+        block = block.ask(
+            "exactly three digits stand behind every point, so that `1.280` is read as 1280; if it is one and a \
+             bit, take `thousands` and `decimal` away",
+        );
+    }
     if let Some(groups) = money.iter().find_map(|m| m.groups) {
         block = block.line(format!("thousands = {}", quoted(&groups.to_string())));
     }
     let comma = money.iter().filter(|m| m.sign == Some(',')).count() > money.len() / 2;
-    if comma {
+    if comma || money.iter().any(|m| m.groups == Some('.')) {
         block = block.line("decimal = \",\"");
     }
     let minus = money.iter().filter(|m| m.negative).count();
@@ -164,6 +183,19 @@ fn amount(target: Column, column: &Profile) -> Block {
             block.ask(format!("{minus} amounts are below zero and will be malformed: refunds are no taps"));
     }
     unit(block, &money)
+}
+
+/// Whether the points of amounts stand between thousands: three digits behind each, and none of zero whole.
+fn are_grouped_by_points(money: &[Money]) -> bool {
+    let mut pointed = money.iter().filter(|m| m.sign.is_some()).peekable();
+    pointed.peek().is_some()
+        && pointed.all(|m| {
+            m.sign == Some('.')
+                && m.decimals.len() == 3
+                && m.groups.is_none()
+                && (1..=3).contains(&m.whole.len())
+                && !m.whole.starts_with('0')
+        })
 }
 
 fn unit(block: Block, money: &[Money]) -> Block {

@@ -57,6 +57,39 @@ fn filled(toml: &str) -> String {
 }
 
 #[test]
+fn points_between_thousands_are_told_and_asked_about() {
+    let amounts = |texts: &[&str]| {
+        let rows: String = (0..40)
+            .map(|n| format!("2018-09-01 10:{n:02}:00;{};{}\n", 4_000_000 + n * 37, texts[n % texts.len()]))
+            .collect();
+        let toml = proposal(format!("time;card;fare\n{rows}").as_bytes()).to_toml();
+        let asked = toml.contains("CHECK: exactly three digits");
+        (table(&settings(&toml), "columns.amount_fen"), asked)
+    };
+    for texts in [&["1.280", "2.500", "1.000"][..], &["850", "2.500", "12.750"], &["$ 2.400", "$ 3.100"]] {
+        let (table, asked) = amounts(texts);
+        assert!(table.contains("thousands = \".\"; decimal = \",\""), "{texts:?}: {table}");
+        assert!(asked, "{texts:?}");
+    }
+    for texts in [&["1.28", "2.50"][..], &["0.280", "2.500"], &["1.280", "2.5"]] {
+        let (table, asked) = amounts(texts);
+        assert!(!table.contains("thousands") && !asked, "{texts:?}: {table}");
+    }
+}
+
+#[test]
+fn a_clock_goes_before_six_digits_that_might_be_a_date() {
+    let rows: String = (0..40)
+        .map(|n| {
+            format!("{},2018-09-01 {:02}.{n:02}.00.000000,00{:04},2.00\n", 1000 + n, 6 + n % 9, 1001 + n % 5)
+        })
+        .collect();
+    let toml = proposal(rows.as_bytes()).to_toml();
+    let at = table(&settings(&toml), "columns.tapped_at");
+    assert!(at.contains("column = 2") && at.contains("%Y-%m-%d %H.%M.%S.%f"), "{at}");
+}
+
+#[test]
 fn files_of_many_countries_are_told_from_their_bytes() {
     for example in files::all() {
         let name = example.name;

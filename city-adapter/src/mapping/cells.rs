@@ -47,12 +47,15 @@ pub struct Cells {
     in_decoded: bool,
     /// Of a fixed line: where each field stands, or why it cannot be read.
     places: Vec<Result<(usize, usize), Unfit>>,
+    /// Of every byte of a fixed line: whether it is inside a character.
+    insides: Vec<bool>,
 }
 
 /// Why a field of a fixed line cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unfit {
     Short(usize),
+    Inside,
     Bytes(Undecodable),
 }
 
@@ -60,7 +63,7 @@ impl Cells {
     /// For lines of a shape.
     pub fn new(shape: Shape, charset: Charset) -> Self {
         let (fields, decoded) = (Fields::default(), Vec::new());
-        Self { shape, charset, fields, decoded, in_decoded: false, places: Vec::new() }
+        Self { shape, charset, fields, decoded, in_decoded: false, places: Vec::new(), insides: Vec::new() }
     }
 
     /// Splits a line.
@@ -76,11 +79,15 @@ impl Cells {
                 self.places.clear();
                 self.decoded.clear();
                 let plain = line.is_ascii();
+                self.charset.mark_insides(line, &mut self.insides);
                 self.in_decoded = !plain && self.charset.encoding != encoding_rs::UTF_8;
                 for cut in cuts {
                     let place = cut_of(*cut, line, *short).and_then(|(start, end)| {
                         if plain {
                             return Ok((start, end));
+                        }
+                        if self.insides.get(start) == Some(&true) {
+                            return Err(Unfit::Inside);
                         }
                         if !self.in_decoded {
                             return check_utf8(&line[start..end])
@@ -154,6 +161,10 @@ impl Cells {
                     Err(match unfit {
                         Unfit::Short(len) => {
                             format!("stands at bytes {from} to {to}, but the line has only {len}")
+                        }
+                        Unfit::Inside => {
+                            let name = self.charset.name();
+                            format!("bytes {from} to {to}: begin in the middle of a character ({name})")
                         }
                         Unfit::Bytes(bad) => format!("bytes {from} to {to}: {}", bad.text(&self.charset)),
                     })

@@ -2,7 +2,9 @@
 
 use std::io::{self, Chain, Cursor, ErrorKind, Read};
 
-use encoding_rs::{Decoder, DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{
+    Decoder, DecoderResult, EUC_JP, Encoding, GB18030, GBK, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE,
+};
 
 use super::MappingError;
 
@@ -28,6 +30,37 @@ impl Charset {
     /// Its name for people.
     pub fn name(&self) -> &'static str {
         self.encoding.name()
+    }
+
+    /// Of every byte of a line, whether a character begins before it and ends with it or behind it. Empty if no
+    /// encoding but UTF-8, which shows it in every byte, has characters of several bytes there.
+    pub fn mark_insides(&self, line: &[u8], insides: &mut Vec<bool>) {
+        insides.clear();
+        if line.is_ascii() || self.encoding == UTF_8 || self.encoding.is_single_byte() {
+            return;
+        }
+        let mut rest = line;
+        while !rest.is_empty() {
+            let length = self.length_of_first(rest).min(rest.len());
+            insides.push(false);
+            insides.resize(insides.len() + length - 1, true);
+            rest = &rest[length..];
+        }
+    }
+
+    /// How many bytes the first character has; a byte that begins none counts alone.
+    fn length_of_first(&self, bytes: &[u8]) -> usize {
+        let chinese = self.encoding == GB18030 || self.encoding == GBK;
+        match bytes {
+            [..=0x7F, ..] => 1,
+            [0x81..=0xFE, b'0'..=b'9', 0x81..=0xFE, b'0'..=b'9', ..] if chinese => 4,
+            [0x8E, 0xA1..=0xDF, ..] if self.encoding == EUC_JP => 2,
+            [0x8F, 0xA1..=0xFE, 0xA1..=0xFE, ..] if self.encoding == EUC_JP => 3,
+            [0xA1..=0xFE, 0xA1..=0xFE, ..] if self.encoding == EUC_JP => 2,
+            [0x80 | 0xA0..=0xDF, ..] if self.encoding == SHIFT_JIS => 1,
+            [0x81..=0xFE, 0x40..=0x7E | 0x80..=0xFE, ..] if self.encoding != EUC_JP => 2,
+            _ => 1,
+        }
     }
 
     /// Decodes whole characters into `to`. The error says at which byte it fails and whether a character is cut
@@ -111,7 +144,7 @@ impl<R: Read> Input<R> {
         let mut encoding = charset.encoding;
         if let Some((_, found)) = mark {
             let family = |encoding: &'static Encoding| {
-                if encoding == encoding_rs::GBK { GB18030 } else { encoding }
+                if encoding == GBK { GB18030 } else { encoding }
             };
             if charset.by_mark && found.name().starts_with("UTF-16") {
                 encoding = found;

@@ -74,6 +74,8 @@ pub struct Sum {
     pub fen: u64,
     /// Lines whose amount cannot be read.
     pub unreadable: u64,
+    /// The first of them.
+    pub first_unreadable: Option<u32>,
 }
 
 impl Control {
@@ -155,9 +157,12 @@ impl Control {
             ));
         }
         if let Some(says) = fen.filter(|says| *says != found.fen) {
-            let unreadable = match found.unreadable {
-                0 => String::new(),
-                n => format!(" (without {n} whose amount cannot be read)"),
+            let unreadable = match found.first_unreadable {
+                None => String::new(),
+                Some(first) => {
+                    let count = found.unreadable;
+                    format!(" (without {count} whose amount cannot be read, first line {first})")
+                }
             };
             let fen = found.fen;
             return Err(format!(

@@ -77,8 +77,12 @@ impl Convert {
     /// # Errors
     /// What is wrong with the text, to be read after the name of the column.
     pub fn put(&self, target: Column, text: &[u8], row: &mut MappedRow) -> Result<(), String> {
-        self.place(target, text, row)
-            .ok_or_else(|| format!("`{}`: {}", shortened(text), self.expected(target)))
+        self.place(target, text, row).ok_or_else(|| match self {
+            Self::Amount(amount) if amount.read(text).is_some() => {
+                format!("`{}`: too large; an amount is at most 42949672.95 yuan", shortened(text))
+            }
+            _ => format!("`{}`: {}", shortened(text), self.expected(target)),
+        })
     }
 
     fn place(&self, target: Column, text: &[u8], row: &mut MappedRow) -> Option<()> {

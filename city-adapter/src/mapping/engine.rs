@@ -96,18 +96,15 @@ impl Engine {
             return Ok(self.unreadable(number, why));
         }
         let fen = self.amount_of(line);
-        add(&mut self.ledger.all, fen);
+        add(&mut self.ledger.all, fen, number);
         match self.is_dropped(line) {
             Ok(true) => {
                 self.counts.dropped += 1;
-                if fen == Amounts::Unreadable {
-                    self.ledger.all.unreadable -= 1;
-                }
                 return Ok(Verdict::Nothing);
             }
-            Ok(false) => add(&mut self.ledger.kept, fen),
+            Ok(false) => add(&mut self.ledger.kept, fen, number),
             Err(why) => {
-                add(&mut self.ledger.kept, fen);
+                add(&mut self.ledger.kept, fen, number);
                 return Ok(self.fault(number, ("line", why), None));
             }
         }
@@ -121,8 +118,8 @@ impl Engine {
     /// A line that has no fields.
     pub fn unreadable(&mut self, number: u32, why: String) -> Verdict {
         let fen = if self.plan.amount.is_some() { Amounts::Unreadable } else { Amounts::NotWanted };
-        add(&mut self.ledger.all, fen);
-        add(&mut self.ledger.kept, fen);
+        add(&mut self.ledger.all, fen, number);
+        add(&mut self.ledger.kept, fen, number);
         self.fault(number, ("line", why), None)
     }
 
@@ -152,7 +149,7 @@ impl Engine {
 
     fn is_dropped(&self, line: &[u8]) -> Result<bool, String> {
         let view = self.view(line);
-        let matches = |(filter, place): &(Filter, _)| Ok::<_, String>(filter.matches(view.get(*place)?));
+        let matches = |(filter, place): &(Filter, _)| filter.matches(view.get(*place)?);
         for filter in &self.plan.drops {
             if matches(filter)? {
                 return Ok(true);
@@ -226,11 +223,14 @@ enum Amounts {
     Fen(u64),
 }
 
-fn add(sum: &mut Sum, amount: Amounts) {
+fn add(sum: &mut Sum, amount: Amounts, line: u32) {
     sum.lines += 1;
     match amount {
         Amounts::NotWanted => {}
-        Amounts::Unreadable => sum.unreadable += 1,
+        Amounts::Unreadable => {
+            sum.unreadable += 1;
+            sum.first_unreadable.get_or_insert(line);
+        }
         Amounts::Fen(fen) => sum.fen = sum.fen.saturating_add(fen),
     }
 }

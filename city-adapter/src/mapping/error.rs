@@ -67,6 +67,14 @@ pub enum MappingError {
         /// What is wrong with it.
         why: String,
     },
+    /// The file has fewer lines than the mapping passes over.
+    #[error("the mapping says skip = {skip}, but the file has only {lines} lines; lower `skip` of [file]")]
+    Skip {
+        /// What the mapping says.
+        skip: u64,
+        /// The lines of the file.
+        lines: u64,
+    },
     /// The file does not have a column that the mapping reads.
     #[error(
         "the file's header does not name column `{name}`, but the mapping reads it{near}; its columns are: {columns}"
@@ -119,6 +127,7 @@ impl MappingError {
             self,
             Self::Mark { .. }
                 | Self::Header { .. }
+                | Self::Skip { .. }
                 | Self::NoColumn { .. }
                 | Self::TwoColumns { .. }
                 | Self::Control(_)

@@ -41,7 +41,7 @@ impl<R: Read> Feed<R> {
     /// Reads from a file, after passing over its first `skip` lines, which go to `head` as far as they are short.
     ///
     /// # Errors
-    /// [`MappingError::Io`].
+    /// [`MappingError::Skip`], [`MappingError::Io`].
     pub fn new(
         input: Input<R>,
         skip: u32,
@@ -51,7 +51,9 @@ impl<R: Read> Feed<R> {
         let mut lines = Lines::new(input);
         let mut room = LINE_LEN_MAX;
         for number in 1..=skip {
-            let Some(line) = lines.next_line()? else { break };
+            let Some(line) = lines.next_line()? else {
+                return Err(MappingError::Skip { skip, lines: number - 1 });
+            };
             let bytes = line.range.map_or(&[][..], |range| lines.bytes(range));
             let bytes = if bytes.len() > room { Vec::new() } else { bytes.to_vec() };
             room -= bytes.len();

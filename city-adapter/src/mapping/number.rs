@@ -108,6 +108,7 @@ impl HexDigits {
             return None;
         }
         match self.form {
+            Form::Hex | Form::HexLe if !text.iter().all(u8::is_ascii_hexdigit) => None,
             Form::Hex => Some(text),
             Form::HexLe => last_byte_first(text, buffer),
             Form::Bcd => decimal.then_some(text),
@@ -171,6 +172,16 @@ impl Amount {
             _ => return Err("has a `decimal` that is not one sign such as \",\"".to_owned()),
         };
         let thousands = spec.thousands.clone().unwrap_or_default().into_bytes();
+        if spec.float == Some(true) && (decimal != b'.' || !thousands.is_empty()) {
+            return Err(
+                "has `float`, which reads numbers with a decimal point and without groups; take away \
+                        either `float` or `decimal` and `thousands`"
+                    .to_owned(),
+            );
+        }
+        if spec.decimal.is_none() && thousands.contains(&decimal) {
+            return Err("has the decimal point in `thousands`; add decimal = \",\"".to_owned());
+        }
         if thousands.contains(&decimal) || thousands.iter().any(u8::is_ascii_digit) {
             return Err("has the same sign as `thousands` and as `decimal`".to_owned());
         }
@@ -206,15 +217,16 @@ impl Amount {
 
     /// The amount of a text in fen, exact.
     pub fn read(&self, text: &[u8]) -> Option<u64> {
-        let (digits, minus) = match text.strip_prefix(b"-") {
-            Some(digits) => (digits, true),
-            None => (text, false),
+        let (digits, minus) = match text {
+            [b'-', digits @ ..] => (digits, true),
+            [b'+', digits @ ..] if self.form == Form::Decimal => (digits, false),
+            _ => (text, false),
         };
         let fen = match self.form {
             Form::Decimal => self.decimal_fen(digits)?,
             form => whole(digits, form)?.checked_mul(self.fen_per_unit())?,
         };
-        if fen > 0 && minus != (self.sign == Sign::Minus) || minus && self.sign == Sign::Plus {
+        if fen > 0 && minus != (self.sign == Sign::Minus) {
             return None;
         }
         let fen = fen.checked_mul(u64::from(self.multiply))?;
@@ -231,7 +243,10 @@ impl Amount {
 
     fn decimal_fen(&self, text: &[u8]) -> Option<u64> {
         let (whole, decimals) = match memchr::memchr(self.decimal, text) {
-            Some(at) if self.unit == Unit::Yuan => (&text[..at], &text[at + 1..]),
+            Some(at) if self.unit == Unit::Yuan && text.len() > 1 => {
+                let (whole, decimals) = (&text[..at], &text[at + 1..]);
+                (if at == 0 { b"0" } else { whole }, if decimals.is_empty() { b"0" } else { decimals })
+            }
             Some(_) => return None,
             None => (text, &b"0"[..]),
         };
@@ -290,7 +305,7 @@ fn plain_digits(text: &[u8], to: &mut Vec<u8>) -> Option<()> {
         None => (mantissa, &b""[..]),
     };
     let all_digits = whole.iter().chain(fraction).all(u8::is_ascii_digit);
-    if !all_digits || whole.len() + fraction.len() == 0 || exponent.abs() > 40 {
+    if !all_digits || whole.len() + fraction.len() == 0 || exponent.unsigned_abs() > 40 {
         return None;
     }
     let digits: Vec<u8> = whole.iter().chain(fraction).copied().collect();

@@ -1,7 +1,7 @@
 //! Entries and exits become trips: a pure core with a bound on what waits.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     mem,
 };
 
@@ -26,6 +26,16 @@ impl Rule {
         let seconds = at.seconds() - entry.at.seconds();
         let in_time = (0..=i64::from(self.minutes_max) * 60).contains(&seconds);
         in_time && entry.stop.zip(stop).is_none_or(|(entry, exit)| entry < exit)
+    }
+
+    /// Which of the sorted rows comes next: of rows at one time and stop the exit of an earlier entry, else the first.
+    fn next(self, open: Option<&Waiting>, rows: &VecDeque<(Waiting, bool)>) -> usize {
+        let (Some(entry), Some((first, _))) = (open, rows.front()) else { return 0 };
+        if entry.at >= first.at {
+            return 0;
+        }
+        let mut same = rows.iter().take_while(|(row, _)| (row.at, row.stop) == (first.at, first.stop));
+        same.position(|(row, is_exit)| *is_exit && self.fits(entry, row.at, row.stop)).unwrap_or(0)
     }
 }
 
@@ -172,9 +182,10 @@ impl AnyOrder {
     pub fn end(&mut self) -> Vec<Trip> {
         let mut trips = Vec::new();
         for mut rows in mem::take(&mut self.rows).into_values() {
-            rows.sort_by_key(|(row, is_exit)| (row.at, row.stop, *is_exit, row.line));
+            rows.sort_by_key(|(row, _)| (row.at, row.stop, row.line));
+            let mut rows = VecDeque::from(rows);
             let mut open: Option<Waiting> = None;
-            for (row, is_exit) in rows {
+            while let Some((row, is_exit)) = rows.remove(self.rule.next(open.as_ref(), &rows)) {
                 match (open.take(), is_exit) {
                     (before, false) => {
                         trips.extend(before.map(Trip::NoExit));

@@ -85,16 +85,27 @@ fn the_example_of_the_documentation_is_a_mapping() {
 fn amounts_are_exact_in_both_units() {
     let yuan = |field: &str| one("amount_fen", "unit = \"yuan\"", field).map(|row| row.amount_fen.unwrap());
     let fen = |field: &str| one("fare_fen", "", field).map(|row| row.fare_fen.unwrap());
-    let good =
-        [("0", 0), ("3", 300), ("3.8", 380), ("3.80", 380), ("003.05", 305), ("42949672.95", u32::MAX)];
+    let good = [
+        ("0", 0),
+        ("3", 300),
+        ("3.8", 380),
+        ("3.80", 380),
+        ("003.05", 305),
+        ("42949672.95", u32::MAX),
+        (".5", 50),
+        ("5.", 500),
+        ("+3.5", 350),
+        ("-0.00", 0),
+    ];
     for (field, want) in good {
         assert_eq!(yuan(field), Ok(want), "{field}");
     }
-    for field in ["", ".5", "3.", "3.805", "-1", "+1", "1e3", "3,80", "42949672.96", "99999999999"] {
+    for field in ["", ".", "3.805", "-1", "--1", "+-1", "1e3", "3,80", "42949672.96", "99999999999"] {
         let field = if field.contains(',') { format!("\"{field}\"") } else { field.to_owned() };
         let error = yuan(&field).unwrap_err();
         assert!(error.starts_with("line 2: amount_fen: "), "{field}: {error}");
     }
+    assert!(yuan("42949672.96").unwrap_err().contains("too large; an amount is at most"));
     assert_eq!((fen("0380"), fen(" 7 "), fen("4294967295")), (Ok(380), Ok(7), Ok(u32::MAX)));
     assert!(fen("3.8").is_err() && fen("4294967296").is_err() && fen("").is_err());
 }
@@ -165,6 +176,8 @@ fn a_wrong_mapping_names_what_is_wrong() {
         ("[columns.tac]\n", "[columns.tac] needs either `column` or `constant`"),
         ("[columns.tac]\ncolumn = \"x\"\nconstant = \"0\"", "needs either `column` or `constant`"),
         ("[columns.tac]\ncolumn = \"x\"\nunit = \"fen\"", "has `unit`"),
+        ("[columns.fare_fen]\ncolumn = \"x\"\nfloat = true\ndecimal = \",\"", "either `float` or `decimal`"),
+        ("[columns.fare_fen]\ncolumn = \"x\"\nthousands = \".\"", "add decimal = \",\""),
         ("[columns.medium]\nconstant = \"card\"", "[columns.medium] `card`: expected cpu"),
         ("[columns.medium]\ncolumn = \"x\"\nvalues = { a = \"card\" }", "`card`: expected cpu"),
         ("[columns.medium]\ncolumn = \"x\"\ndefault = \"cpu\"", "has a `default` but no `values`"),

@@ -12,6 +12,9 @@ use super::{
 /// Named tables of a mapping.
 pub type Tables = BTreeMap<String, Arc<Table>>;
 
+/// No line has more parts or characters.
+const PLACE_MAX: u64 = 65_536;
+
 /// How a text is made.
 #[derive(Clone, Debug)]
 pub struct Text {
@@ -121,20 +124,25 @@ impl Part {
         match (&spec.split, &spec.between, spec.characters) {
             (None, None, None) if spec.part.is_some() => Err("has `part` but no `split`".to_owned()),
             (None, None, None) => Ok(None),
-            (Some(separator), None, None) => {
-                match spec.part {
-                    Some(part) if part != 0 && !separator.is_empty() => {
-                        Ok(Some(Self::Split(separator.clone(), part)))
-                    }
-                    _ => Err("has `split`, which needs a separator and `part`: 1, 2, … or -1 for the last"
-                        .to_owned()),
+            (Some(separator), None, None) => match spec.part {
+                Some(part) if part != 0 && part.unsigned_abs() <= PLACE_MAX && !separator.is_empty() => {
+                    Ok(Some(Self::Split(separator.clone(), part)))
                 }
-            }
+                _ => Err("has `split`, which needs a separator and `part`: 1, 2, … or -1 for the last, \
+                              at most 65536"
+                    .to_owned()),
+            },
             (None, Some([start, end]), None) if !start.is_empty() && !end.is_empty() => {
                 Ok(Some(Self::Between(start.clone(), end.clone())))
             }
-            (None, None, Some(characters)) if characters.from != 0 => Ok(Some(Self::Characters(characters))),
-            (None, None, Some(_)) => Err("has `characters` from 0; the first is 1, the last -1".to_owned()),
+            (None, None, Some(characters))
+                if characters.from != 0 && characters.from.unsigned_abs() <= PLACE_MAX =>
+            {
+                Ok(Some(Self::Characters(characters)))
+            }
+            (None, None, Some(Characters { from, .. })) => Err(format!(
+                "has `characters` from {from}; the first is 1, the last -1, and no text has more than 65536"
+            )),
             _ => Err("has more than one of `split`, `between` and `characters`, or an empty one".to_owned()),
         }
     }

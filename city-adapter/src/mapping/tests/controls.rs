@@ -32,8 +32,12 @@ fn a_trailer_that_disagrees_refuses_the_file_with_both_figures() {
         &format!("{rows}T,3,5.50\n"),
         "trailer on line 4: amount 550 fen, but the data lines sum to 551 fen",
     );
-    let unreadable = "trailer on line 5: amount 551 fen, but the data lines sum to 550 fen (without 1 whose amount cannot be read)";
+    let unreadable = "trailer on line 5: amount 551 fen, but the data lines sum to 550 fen (without 1 whose amount cannot be read, first line 4)";
     refused(trailer, &format!("\n{}T,3,5.51\n", rows.replace(",1,", ",1x,")), unreadable);
+    // A refund that the filters leave out is in the sender's net total.
+    let refund = format!("[[drop]]\ncolumn = 1\nvalues = [\"X\"]\n{trailer}");
+    let unreadable = "trailer on line 3: amount 50 fen, but the data lines sum to 300 fen (without 1 whose amount cannot be read, first line 2)";
+    refused(&refund, "R,300,bus\nX,-250,bus\nT,2,0.50\n", unreadable);
     let missing = "the file has no trailer (no line begins with `T`); it may be cut short";
     refused(trailer, rows, missing);
     refused(trailer, &format!("T,0,0.00\n{rows}"), "line 2 stands behind the trailer on line 1");

@@ -41,6 +41,17 @@ fn data_lines(bytes: &[u8], skip: usize) -> usize {
 }
 
 #[test]
+fn a_file_shorter_than_what_is_passed_over_is_refused_at_once() {
+    let read = |skip: &str, file: &str| {
+        let text = format!("[file]\nnames = false\nskip = {skip}\n[columns.station]\ncolumn = 1");
+        texts_of(&mapping(&text).unwrap(), file.as_bytes()).1
+    };
+    let error = read("9223372036854775807", "a\nb\n").unwrap_err();
+    assert!(error.contains("skip = 9223372036854775807, but the file has only 2 lines"), "{error}");
+    assert!(read("2", "a\nb\n").is_ok());
+}
+
+#[test]
 fn every_line_of_a_damaged_file_is_told_of_once() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/examples");
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);

@@ -74,6 +74,30 @@ fn encodings_have_their_own_names_marks_and_characters() {
 }
 
 #[test]
+fn a_fixed_field_that_begins_inside_a_character_is_bad() {
+    let read = |encoding: &str, at: usize, length: usize, line: &[u8]| {
+        let text = format!(
+            "[file]\nencoding = \"{encoding}\"\nfixed = true\n[columns.station]\nat = {at}\nlength = {length}"
+        );
+        stations(&mapping(&text).unwrap(), line).remove(0)
+    };
+    let inside = |name: &str, from: usize, to: usize| {
+        Err(format!("line 1: station: bytes {from} to {to}: begin in the middle of a character ({name})"))
+    };
+    let line = gbk("1深圳南山50");
+    assert_eq!(read("gbk", 3, 2, &line), inside("GBK", 3, 4));
+    assert_eq!(read("gbk", 4, 4, &line), Ok("圳南".to_owned()));
+    // One character of four bytes, whose second and last are digits.
+    let line = b"\x81\x39\xEE\x3950";
+    assert_eq!(read("gb18030", 4, 3, line), inside("gb18030", 4, 6));
+    assert_eq!(read("gb18030", 5, 2, line), Ok("50".to_owned()));
+    assert_eq!(read("big5", 2, 1, b"\xA5x\xA5_"), inside("Big5", 2, 2));
+    assert_eq!(read("shift_jis", 2, 2, b"\xB1\x93\x8C"), Ok("東".to_owned()));
+    assert_eq!(read("euc-jp", 2, 2, b"\x8F\xB0\xA1\xB0\xA1"), inside("EUC-JP", 2, 3));
+    assert_eq!(read("latin1", 2, 1, b"\xC9\xE9"), Ok("é".to_owned()));
+}
+
+#[test]
 fn fixed_lines_have_their_width() {
     let text = "[file]\nfixed = true\nwidth = 6\n[columns.station]\nat = 1\nlength = 6";
     let read = stations(&mapping(text).unwrap(), "abc  x\r\nabc\nabc def\n".as_bytes());

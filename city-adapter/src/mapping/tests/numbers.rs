@@ -43,6 +43,7 @@ fn amounts_have_signs_groups_and_factors_as_stated_and_stay_exact() {
         ("", "380.0"),
         ("float = true", "380.5"),
         ("float = true", "1E99"),
+        ("float = true", "1e-2147483648"),
         ("form = \"hex-le\"", "7C01000"),
         ("form = \"hex\"", ""),
         ("multiply = 10", "4294967295"),
@@ -76,6 +77,9 @@ fn digits_are_filled_up_and_cut_as_stated() {
     let bad = [
         ("", "30000000000000170"),
         ("pad = \"none\"", "ab12"),
+        ("keep = \"last\"", "??3000000000000017"),
+        ("keep = \"first\"", "3000000000000017-Z"),
+        ("form = \"hex-le\"\nkeep = \"last\"", "1700000000000030ZZ"),
         ("form = \"bcd\"", "12A"),
         ("form = \"decimal\"", "18446744073709551616"),
         ("form = \"hex-le\"", "123"),

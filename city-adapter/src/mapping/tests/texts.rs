@@ -63,7 +63,7 @@ fn derived_fields_build_on_each_other_and_texts_can_mean_nothing() {
 fn filters_drop_and_keep() {
     let kept = |filters: &str| {
         let mapping = mapping(&format!("{filters}\n[columns.line]\ncolumn = \"n\"")).unwrap();
-        let (rows, dropped) = rows(&mapping, "n,kind\n7,in\n08,in-x\n9,\n10,out\n11x,out\n");
+        let (rows, dropped) = rows(&mapping, "n,kind\n7,in\n08,in-x\n9,\n10,out\n11,out\n");
         let lines: Vec<u32> = rows.into_iter().map(|row| row.unwrap().line).collect();
         assert_eq!(lines.len() as u64 + dropped, 5);
         lines
@@ -81,6 +81,32 @@ fn filters_drop_and_keep() {
     assert_eq!(kept("[[keep]]\ncolumn = \"kind\"\nfrom = \"j\""), [5, 6]);
     let error = mapping("[[drop]]\ncolumn = \"kind\"\n[columns]").unwrap_err().to_string();
     assert!(error.contains("[[drop]] says no condition"), "{error}");
+}
+
+#[test]
+fn ranges_compare_exact_numbers_and_name_what_is_none() {
+    let kept = |range: &str, rows: &[&str]| {
+        let mapping =
+            mapping(&format!("[[keep]]\ncolumn = \"n\"\n{range}\n[columns.line]\ncolumn = \"n\"")).unwrap();
+        let (read, _) = super::rows(&mapping, &format!("n,k\n{},\n", rows.join(",\n")));
+        read.into_iter()
+            .map(|row| row.map_or_else(|bad| bad, |row| row.line_name.unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let all = ["3.80", "2", "1.00", "0.99", "2.0", "-7", "12", "1.2E1", "-0.00", ""];
+    assert_eq!(kept("from = \"1\"", &all), ["3.80", "2", "1.00", "2.0", "12", "1.2E1"]);
+    assert_eq!(kept("from = \"-5\"\nto = \"2\"", &all), ["2", "1.00", "0.99", "2.0", "-0.00"]);
+    assert_eq!(kept("from = \"0\"\nto = \"0\"", &all), ["-0.00"]);
+    assert_eq!(kept("to = \"-6.5\"", &all), ["-7"]);
+    assert_eq!(kept("from = \"1.5\"\nto = \"10\"", &all), ["3.80", "2", "2.0"]);
+    let bad = kept("from = \"1\"", &["1x"]).remove(0);
+    assert!(bad.starts_with("line 2: line: `1x`: no number, but a filter compares numbers"), "{bad}");
+    assert_eq!(kept("from = \"1E5\"\nto = \"1E7\"", &["1E6", "3"]), ["1E6"]);
+    for range in ["from = \"9\"\nto = \"1\"", "from = \"b\"\nto = \"a\"", "from = \"10\"\nto = \"9.99\""] {
+        let error =
+            mapping(&format!("[[drop]]\ncolumn = \"n\"\n{range}\n[columns]")).unwrap_err().to_string();
+        assert!(error.contains("[[drop]] has from = ") && error.contains("which nothing meets"), "{error}");
+    }
 }
 
 #[test]
@@ -127,6 +153,11 @@ fn one_field_has_one_source() {
         ("[columns.line]\ncolumn = \"x\"\nvalues = { \"a \" = \"b\" }", "has `a ` in `values`, but spaces"),
         ("[columns.tac]\nat = 1\nlength = 8", "need `fixed = true`"),
         ("[columns.tac]\ncolumn = 0", "the first is column 1"),
+        ("[columns.line]\ncolumn = \"x\"\nsplit = \"-\"\npart = -9223372036854775808", "at most 65536"),
+        (
+            "[columns.line]\ncolumn = \"x\"\ncharacters = { from = -9223372036854775808 }",
+            "has `characters` from -9223372036854775808",
+        ),
         ("[columns.tac]\ncolumn = [\"x\"]", "expected a column's name in quotes or its position"),
         ("[columns.tac]\nheader = 1", "there is no [header]"),
         ("[columns.tac]\ncolumn = \"x\"\ntable = \"t\"", "there is no [tables.t]"),

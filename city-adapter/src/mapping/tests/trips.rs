@@ -50,6 +50,23 @@ fn an_entry_without_exit_is_dropped_or_pays_the_stated_fare() {
 }
 
 #[test]
+fn an_exit_and_the_next_entry_at_one_time_are_two_trips() {
+    // Whichever stands first, the exit belongs to the entry that was open before.
+    for rows in [
+        "1,in,0,A,\n1,out,20,B,5\n1,in,20,B,\n1,out,40,C,6\n",
+        "1,out,40,C,6\n1,in,20,B,\n1,out,20,B,5\n1,in,0,A,\n",
+    ] {
+        let (mut got, end) = trips("rows = \"any_order\"", rows);
+        got.sort_by_key(|trip| trip.split(':').nth(2).map(str::to_owned));
+        let trips: Vec<_> = got.iter().filter_map(|trip| trip.split(':').nth(1)).collect();
+        assert_eq!((trips, end), (vec!["A>B", "B>C"], counts(2, 0, 0)), "{rows}");
+    }
+    // Without an earlier entry the lines stand in their order.
+    let (got, end) = trips("rows = \"any_order\"", "1,out,20,B,5\n1,in,20,B,\n1,out,40,C,6\n");
+    assert_eq!((got, end), (vec!["2:>B:5".to_owned(), "4:B>C:6".to_owned()], counts(1, 0, 1)));
+}
+
+#[test]
 fn rows_in_any_order_are_paired_by_time() {
     let rows = "1,out,500,D,7\n2,ride,0,X,1\n1,in,400,C,\n1,out,200,B,6\n1,in,100,A,\n";
     let (got, end) = trips("rows = \"any_order\"", rows);
