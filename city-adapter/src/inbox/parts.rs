@@ -11,8 +11,8 @@ use runtime::whole_text;
 
 use super::{
     listing::list,
-    queue::{End, Entry, New},
-    service::{INBOX_FILES, PAUSE, Shared},
+    queue::{End, Entry, New, Queue},
+    service::{INBOX_FILES, LOST_FILES, PAUSE, Shared},
     spool::remove_source,
     status::{Status, archive_path, local_time},
     watch::{Found, Watch},
@@ -132,26 +132,24 @@ impl Shared {
             manifest: found.manifest.is_some(),
             now_s: now_s(),
         };
-        let mut queue = self.queue();
-        let entry = queue.accept(new).clone();
-        if let Err(why) = self.keep(&entry) {
-            queue.forget(entry.number);
-            return Err(why);
-        }
-        tracing::info!("{}: accepted, {} bytes", entry.name, entry.len);
+        self.change(|queue| Some(queue.accepted(new)))?;
+        tracing::info!("{}: accepted, {} bytes", found.name, found.stamp.len);
         Ok(())
     }
 
     fn came_again(&self, found: &Found, first: u64, number: u64) -> Result<(), String> {
         drop(self.spool.remove(number));
         tracing::info!("{}: the same bytes were accepted before; nothing is taken twice", found.name);
-        let again = self.queue().came_again(first).cloned();
-        again.map_or(Ok(()), |entry| self.keep(&entry))
+        self.change(|queue| queue.came_again(first))
     }
 
-    fn keep(&self, entry: &Entry) -> Result<(), String> {
-        let kept = self.host.keep_inbox_row(self.config.city, entry.number, &entry.encode_to_vec());
-        kept.map_err(|error| format!("{}; it is tried again", whole_text(&error)))
+    /// Changes the queue once the row that says so is durable.
+    fn change(&self, row: impl FnOnce(&Queue) -> Option<Entry>) -> Result<(), String> {
+        let keep = |row: &Entry| {
+            let kept = self.host.keep_inbox_row(self.config.city, row.number, &row.encode_to_vec());
+            kept.map_err(|error| format!("{}; it is tried again", whole_text(&error)))
+        };
+        self.queue().change(row, keep).map(drop)
     }
 }
 
@@ -222,8 +220,7 @@ impl Shared {
             Some(Outcome::Unreadable(why)) => return Err(format!("{why}; it is tried again")),
             None => return Err("nothing was taken; it is tried again".to_owned()),
         };
-        let ended = self.queue().ended(entry.number, end, &reason).cloned();
-        ended.map_or(Ok(()), |entry| self.keep(&entry))
+        self.change(|queue| queue.ended(entry.number, end, &reason))
     }
 
     fn refused_before(&self, name: &str) -> String {
@@ -254,6 +251,8 @@ impl Shared {
             }
             trouble("archive", self.archive());
             self.tell("answers", troubles);
+            let lost = self.queue().lost().into_iter().map(|entry| (entry.name.clone(), lost(entry))).collect();
+            self.tell(LOST_FILES, lost);
             let status = self.status();
             if told.as_ref() != Some(&status) {
                 self.write_status(&status);
@@ -284,11 +283,17 @@ impl Shared {
             self.spool.archive(entry.number, &self.config.archive_dir.join(archive_path(entry)))
         };
         moved.map_err(|error| format!("{} cannot be archived: {error}; it is tried again", entry.name))?;
-        let archived = self.queue().archived(entry.number).cloned();
-        archived.map_or(Ok(()), |entry| self.keep(&entry))?;
+        self.change(|queue| queue.archived(entry.number))?;
         tracing::info!("{}: archived", entry.name);
         Ok(())
     }
+}
+
+fn lost(entry: &Entry) -> String {
+    format!(
+        "it was accepted and not taken, but its copy, file {} in the spool of state_dir, is gone; send it again",
+        entry.number
+    )
 }
 
 fn now_s() -> i64 {

@@ -27,6 +27,8 @@ use crate::acquirer::{AcquirerError, AcquirerHost, Patience, Snapshot};
 const SPOOL: &str = "spool";
 /// The part of troubles that are of single files in the inbox.
 pub(super) const INBOX_FILES: &str = "files";
+/// The part of troubles that are of accepted files whose bytes are gone.
+pub(super) const LOST_FILES: &str = "lost";
 /// How long a thread that cannot go on waits before it tries again.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// How long a state folder is tried to be taken.
@@ -146,9 +148,10 @@ impl InboxService {
         link: Link,
     ) -> Result<Self, InboxError> {
         let rows = host.inbox_rows(config.city)?;
-        let queue = Queue::load(rows, config.waiting_bytes_max).ok_or(InboxError::Row)?;
+        let mut queue = Queue::load(rows, config.waiting_bytes_max).ok_or(InboxError::Row)?;
         let kept = queue.entries().filter(|entry| !entry.archived).map(|entry| entry.number).collect();
         let spool = open_spool(&config.state_dir.join(SPOOL), &kept)?;
+        queue.find_lost(|number| spool.path(number).exists());
         let stop = Arc::new(AtomicBool::new(false));
         host.wait_for_log(Patience::UntilStopped(Arc::clone(&stop)));
         host.quarantine_into(&config.quarantine_dir);
@@ -308,7 +311,7 @@ impl Live {
         let mut shown = Vec::new();
         for (part, troubles) in &self.troubles {
             for (what, (why, since)) in troubles {
-                let holds = *part != INBOX_FILES;
+                let holds = ![INBOX_FILES, LOST_FILES].contains(part);
                 let since = local_time(*since);
                 shown.push(Trouble { what: what.clone(), why: why.clone(), since, holds });
             }
@@ -360,7 +363,8 @@ pub fn look(state_dir: &Path, city: City, waiting_bytes_max: u64) -> Result<Stat
     drop(lock);
     // Nobody writes: the store itself says how far everything is, also after a crash.
     let snapshot = Snapshot::read(state_dir, city)?;
-    let queue = Queue::load(snapshot.inbox_rows(), waiting_bytes_max).ok_or(InboxError::Row)?;
+    let mut queue = Queue::load(snapshot.inbox_rows(), waiting_bytes_max).ok_or(InboxError::Row)?;
+    queue.find_lost(|number| Spool::path_in(&state_dir.join(SPOOL), number).exists());
     let files = status::files(&queue, &Now::default(), |name| snapshot.progress(name));
     Ok(Status { running: false, ..plain(city, &queue, files) })
 }

@@ -69,7 +69,13 @@ impl Spool {
     /// Where the copy of a file stands; its manifest beside it.
     #[must_use]
     pub fn path(&self, number: u64) -> PathBuf {
-        self.folder.join(number.to_string())
+        Self::path_in(&self.folder, number)
+    }
+
+    /// Where the copy of a file stands in a folder of copies.
+    #[must_use]
+    pub fn path_in(folder: &Path, number: u64) -> PathBuf {
+        folder.join(number.to_string())
     }
 
     /// Where the manifest of a file stands.

@@ -51,6 +51,8 @@ pub enum Way {
     Refused,
     /// The same bytes were taken before.
     Again,
+    /// It was accepted, but its copy is gone: it has to be sent again.
+    Lost,
 }
 
 impl Way {
@@ -67,6 +69,7 @@ impl Way {
             Self::Done => "done",
             Self::Refused => "refused",
             Self::Again => "again",
+            Self::Lost => "lost",
         }
     }
 }
@@ -223,13 +226,14 @@ fn file(entry: &Entry, now: &Now, progress: Option<Progress>) -> FileStatus {
     let mine = match entry.end() {
         End::Taken => true,
         End::Waits => progress.as_ref().is_some_and(|p| p.stage == Stage::Taking),
-        End::Refused | End::Again => false,
+        End::Refused | End::Again | End::Lost => false,
     };
     let progress = progress.filter(|_| mine);
     let done = progress.as_ref().is_some_and(|p| p.stage == Stage::Done);
     let way = match entry.end() {
         End::Refused => Way::Refused,
         End::Again => Way::Again,
+        End::Lost => Way::Lost,
         End::Taken if done => Way::Done,
         End::Taken => Way::Published,
         End::Waits if taking.is_some() || progress.is_some() => Way::Taking,

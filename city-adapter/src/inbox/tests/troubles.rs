@@ -83,6 +83,30 @@ fn a_quarantine_that_cannot_be_written_holds_the_file_until_it_can() {
     assert_eq!(world.batches().len(), 1);
 }
 
+#[test]
+fn an_accepted_file_whose_copy_is_gone_is_told_and_blocks_nobody() {
+    let world = World::new();
+    world.away.store(true, Ordering::SeqCst);
+    let service = world.start();
+    world.put("a.csv", text([1]));
+    wait_way(&service, "a.csv", Way::Accepted);
+    drop(service);
+    fs::remove_file(world.path("state/spool/1")).unwrap();
+    assert_eq!(file(&look(&world.path("state"), city(), 1).unwrap(), "a.csv").unwrap().way, Way::Lost);
+
+    world.away.store(false, Ordering::SeqCst);
+    let service = world.start();
+    world.put("b.csv", text([2]));
+    wait_way(&service, "b.csv", Way::Published);
+    let why = wait_trouble(&service, "a.csv");
+    assert!(why.contains("send it again"), "{why}");
+    assert!(service.status().ready, "the rest works");
+    world.put("a.csv", text([1]));
+    wait_way(&service, "a.csv", Way::Published);
+    wait_for("no trouble", || service.status().troubles.is_empty().then_some(()));
+    assert_eq!(world.files(), ["b.csv", "a.csv"]);
+}
+
 /// A small file system of its own; unmounted at the end.
 struct Disk(PathBuf);
 
