@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod tapfile;
 
 mod cut;
+mod durable;
 mod fields;
 mod lines;
 
