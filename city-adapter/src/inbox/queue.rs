@@ -170,8 +170,7 @@ impl Queue {
     /// The file of this name with these bytes, if there is one.
     #[must_use]
     pub fn same(&self, name: &str, sha256: &[u8]) -> Option<u64> {
-        let same =
-            |entry: &&Entry| entry.name == name && entry.sha256 == sha256 && entry.end() != End::Lost;
+        let same = |entry: &&Entry| entry.name == name && entry.sha256 == sha256 && entry.end() != End::Lost;
         self.entries.values().find(same).map(|entry| entry.number)
     }
 
@@ -228,15 +227,15 @@ impl Queue {
     }
 
     /// The file to be put on the log next: the one that was begun, else by name and then in the order of arrival;
-    /// none that is named after a later date than `open`.
+    /// none that is named after a later date than `open`, and none that is set aside for now, unless it was begun.
     #[must_use]
-    pub fn next(&self, open: Date, begun: Option<&str>) -> Option<&Entry> {
+    pub fn next(&self, open: Date, begun: Option<&str>, aside: impl Fn(u64) -> bool) -> Option<&Entry> {
         let waiting = self.entries.values().filter(|entry| entry.waits());
         if let Some(begun) = begun {
             return waiting.filter(|entry| entry.name == begun).min_by_key(|entry| entry.number);
         }
         let due = waiting.filter(|entry| entry.date().is_none_or(|named| named <= open));
-        due.min_by_key(|entry| (&entry.name, entry.number))
+        due.filter(|entry| !aside(entry.number)).min_by_key(|entry| (&entry.name, entry.number))
     }
 
     /// The row that says what became of a file. That it was taken before means itself, unless another file says so.
@@ -296,7 +295,7 @@ mod tests {
     }
 
     fn next(queue: &Queue, open: &str, begun: Option<&str>) -> Option<u64> {
-        queue.next(date(open), begun).map(|entry| entry.number)
+        queue.next(date(open), begun, |_| false).map(|entry| entry.number)
     }
 
     fn change(queue: &mut Queue, row: impl FnOnce(&Queue) -> Option<Entry>) -> Entry {
@@ -319,6 +318,7 @@ mod tests {
             change(&mut queue, |queue| queue.ended(want, End::Taken, ""));
         }
         assert_eq!(next(&queue, "2018-09-01", None), None);
+        assert_eq!(queue.next(date("2018-09-02"), None, |number| number == 1), None, "it is set aside");
         assert_eq!(next(&queue, "2018-09-02", None), Some(1));
     }
 

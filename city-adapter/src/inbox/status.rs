@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use domain::date::Date;
@@ -184,7 +184,10 @@ pub struct Now {
 #[must_use]
 pub fn files(queue: &Queue, now: &Now, progress: impl Fn(&str) -> Option<Progress>) -> Vec<FileStatus> {
     let mut files = Vec::new();
-    for entry in queue.entries().filter(|entry| !entry.archived).take(FILES_MAX) {
+    let lost: Vec<u64> = queue.lost().into_iter().map(|entry| entry.number).collect();
+    let under_way =
+        |entry: &&Entry| !entry.archived && (entry.end() != End::Lost || lost.contains(&entry.number));
+    for entry in queue.entries().filter(under_way).take(FILES_MAX) {
         files.push(file(entry, now, progress(&entry.name)));
     }
     if let Some((path, len, copied)) = &now.copying {
@@ -318,6 +321,15 @@ pub fn write(state_dir: &Path, status: &Status) -> io::Result<()> {
     fs::rename(beside, state_dir.join(STATUS_FILE))
 }
 
+/// How long ago the status file was written.
+///
+/// # Errors
+/// What the system says.
+pub fn age(state_dir: &Path) -> io::Result<Duration> {
+    let written = fs::metadata(state_dir.join(STATUS_FILE))?.modified()?;
+    Ok(written.elapsed().unwrap_or_default())
+}
+
 /// Reads the status file.
 ///
 /// # Errors
@@ -328,8 +340,6 @@ pub fn read(state_dir: &Path) -> io::Result<Status> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
