@@ -77,6 +77,16 @@ pub enum AcquirerError {
         /// What the system says.
         source: io::Error,
     },
+    /// Results could not be written.
+    #[error("the results of {name} and of {others} other files cannot be written")]
+    Answers {
+        /// The first of the files.
+        name: String,
+        /// How many more there are.
+        others: usize,
+        /// What went wrong with the first.
+        source: Box<AcquirerError>,
+    },
     /// An upload could not be read to its end.
     #[error("{path} cannot be read to its end; mend it and run again, nothing of it is counted twice")]
     Upload {
@@ -153,6 +163,8 @@ struct Desk {
     journal: Journal,
     /// Files whose results were not written since they last changed.
     unwritten: BTreeSet<String>,
+    /// How many uploads the receipts file speaks of, once it was written; their rows do not change.
+    receipts: Option<usize>,
     /// How often it was read again from the store: a file that was being taken then has to be begun again.
     epoch: u64,
 }
@@ -295,7 +307,8 @@ impl Shared {
     /// The desk of a city, a new one for a city never seen.
     fn desk(&self, city: City) -> Arc<Mutex<Desk>> {
         let mut desks = lock(&self.desks);
-        let new = || Desk { journal: Journal::new(city), unwritten: BTreeSet::new(), epoch: 0 };
+        let new =
+            || Desk { journal: Journal::new(city), unwritten: BTreeSet::new(), receipts: None, epoch: 0 };
         Arc::clone(desks.entry(city).or_insert_with(|| Arc::new(Mutex::new(new()))))
     }
 
@@ -323,7 +336,7 @@ impl Desk {
     fn load(store: &Store, city: City) -> Result<Self, AcquirerError> {
         let journal = Journal::load(city, store.rows(city)?)?;
         let unwritten = journal.uploads().filter(|row| !row.closed).map(|row| row.name.clone()).collect();
-        Ok(Self { journal, unwritten, epoch: 0 })
+        Ok(Self { journal, unwritten, receipts: None, epoch: 0 })
     }
 
     /// Goes back to what the store holds.

@@ -14,6 +14,7 @@ pub mod quarantine;
 pub mod tapfile;
 
 mod cut;
+mod durable;
 mod fields;
 mod lines;
 

@@ -14,6 +14,7 @@ use std::{
 use domain::city::City;
 
 use crate::{
+    durable::{make_folders, sync_parent},
     fields::write_field,
     tapfile::{Malformed, RawTexts, TapLine},
 };
@@ -51,6 +52,7 @@ pub fn keep_only(drafts: &Path, city: City, names: &BTreeSet<String>) -> io::Res
 /// A draft that is being written.
 pub struct Draft {
     to: BufWriter<File>,
+    path: PathBuf,
     row: Vec<u8>,
 }
 
@@ -58,10 +60,10 @@ impl Draft {
     /// Begins a draft, in place of an older one.
     pub fn create(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+            make_folders(folder)?;
         }
         let to = BufWriter::with_capacity(BUFFER_LEN, File::create(path)?);
-        Ok(Self { to, row: Vec::with_capacity(256) })
+        Ok(Self { to, path: path.to_owned(), row: Vec::with_capacity(256) })
     }
 
     /// A row that waits for its result.
@@ -89,7 +91,8 @@ impl Draft {
     /// Makes the draft durable.
     pub fn finish(mut self) -> io::Result<()> {
         self.to.flush()?;
-        self.to.get_ref().sync_data()
+        self.to.get_ref().sync_data()?;
+        sync_parent(&self.path)
     }
 
     fn begin(&mut self, mark: u8, line: u32, texts: &RawTexts<'_>) {

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, BufWriter, Write},
     path::Path,
+    sync::Mutex,
 };
 
 use domain::city::City;
@@ -17,6 +18,7 @@ use super::{
     spread,
 };
 use crate::{
+    durable::{make_folders, sync_folder},
     fields::write_field,
     journal::{Input, Journal, Known, Outcome, UploadRow, UploadState},
 };
@@ -39,7 +41,8 @@ impl AcquirerHost {
     /// has empty texts in its last four columns.
     ///
     /// # Errors
-    /// [`AcquirerError::File`], for example on a full disk; nothing half-written stays under its final name.
+    /// [`AcquirerError::File`] or [`AcquirerError::Answers`], for example on a full disk; nothing half-written stays
+    /// under its final name, and all that can be written is.
     pub fn render(&self, cities: &[City]) -> Result<(), AcquirerError> {
         let done = spread(cities.to_vec(), |city| self.shared.render_city(city));
         done.into_iter().collect()
@@ -58,33 +61,59 @@ struct Answers {
 impl Shared {
     fn render_city(&self, city: City) -> Result<(), AcquirerError> {
         let desk = self.desk(city);
-        let (names, receipts) = {
-            let desk = lock(&desk);
-            (desk.unwritten.clone(), receipts(&desk.journal))
+        self.render_receipts(city, &desk)?;
+        let names = lock(&desk).unwritten.clone();
+        let mut failed = Vec::new();
+        for name in names {
+            match self.render_upload(city, &desk, &name) {
+                Ok(()) => {}
+                // The others may still be written.
+                Err(error @ AcquirerError::File { .. }) => failed.push((name, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        let others = failed.len().saturating_sub(1);
+        failed.into_iter().next().map_or(Ok(()), |(name, source)| {
+            Err(AcquirerError::Answers { name, others, source: Box::new(source) })
+        })
+    }
+
+    /// Writes the receipts if uploads were decided since.
+    fn render_receipts(&self, city: City, desk: &Mutex<Desk>) -> Result<(), AcquirerError> {
+        let (uploads, receipts) = {
+            let desk = lock(desk);
+            let uploads = desk.journal.uploads().len();
+            if desk.receipts == Some(uploads) {
+                return Ok(());
+            }
+            (uploads, receipts(&desk.journal))
         };
         let folder = self.out.join("receipts");
         replace(&folder, &format!("{city}.csv"), false, |to| to.write_all(&receipts))?;
-        for name in names {
-            let answers = {
-                let mut desk = lock(&desk);
-                desk.unwritten.remove(&name);
-                Answers::of(&desk, &name)
-            };
-            let Some(answers) = answers else { continue };
-            let written = self.render_file(city, &answers);
-            let mut desk = lock(&desk);
-            if let Err(error) = written {
-                desk.unwritten.insert(name);
-                return Err(error);
-            }
-            if answers.complete {
-                // Durable before the draft goes: without it nothing can be written anew.
-                let effects = desk.journal.step(Input::Close { name: name.clone() })?;
-                desk.keep(&self.store, &effects, true)?;
-                desk.unwritten.remove(&name);
-                let draft = draft::path(&self.drafts, city, &name);
-                fs::remove_file(&draft).map_err(AcquirerError::file(&draft))?;
-            }
+        lock(desk).receipts = Some(uploads);
+        Ok(())
+    }
+
+    fn render_upload(&self, city: City, desk: &Mutex<Desk>, name: &str) -> Result<(), AcquirerError> {
+        let answers = {
+            let mut desk = lock(desk);
+            desk.unwritten.remove(name);
+            Answers::of(&desk, name)
+        };
+        let Some(answers) = answers else { return Ok(()) };
+        let written = self.render_file(city, &answers);
+        let mut desk = lock(desk);
+        if let Err(error) = written {
+            desk.unwritten.insert(name.to_owned());
+            return Err(error);
+        }
+        if answers.complete {
+            // Durable before the draft goes: without it nothing can be written anew.
+            let effects = desk.journal.step(Input::Close { name: name.to_owned() })?;
+            desk.keep(&self.store, &effects, true)?;
+            desk.unwritten.remove(name);
+            let draft = draft::path(&self.drafts, city, name);
+            fs::remove_file(&draft).map_err(AcquirerError::file(&draft))?;
         }
         Ok(())
     }
@@ -192,7 +221,7 @@ fn replace(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), AcquirerError> {
     let to = folder.join(name);
-    fs::create_dir_all(folder).map_err(AcquirerError::file(folder))?;
+    make_folders(folder).map_err(AcquirerError::file(folder))?;
     let digest = hex(&proto::digest::bytes(name.as_bytes())[..16]);
     let beside = folder.join(format!(".{digest}.tmp"));
     let written = File::create(&beside).and_then(|file| {
@@ -201,7 +230,9 @@ fn replace(
         file.flush()?;
         if durable { file.get_ref().sync_data() } else { Ok(()) }
     });
-    written.and_then(|()| fs::rename(&beside, &to)).map_err(|source| {
+    let placed = written.and_then(|()| fs::rename(&beside, &to));
+    let placed = placed.and_then(|()| if durable { sync_folder(folder) } else { Ok(()) });
+    placed.map_err(|source| {
         // What is left is of no use; the error that counts is the first.
         drop(fs::remove_file(&beside));
         AcquirerError::File { path: to, source }

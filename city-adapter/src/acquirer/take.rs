@@ -280,7 +280,9 @@ impl<'a> Taker<'a> {
             Some(_) => Outcome::AlreadyRefused,
             None => {
                 let reason = match known.state() {
-                    UploadState::Taken => "a file of this name with other bytes was taken before",
+                    UploadState::Taken => {
+                        "a file of this name with other bytes was taken before; send it under another name"
+                    }
                     _ => "a file of this name was refused before; send it under another name",
                 };
                 return self.surveyed(upload, |_| Err(reason.to_owned()));

@@ -15,6 +15,10 @@ pub const FOLDERS_DEEP_MAX: usize = 2;
 /// The most entries of an inbox that are looked at.
 const ENTRIES_MAX: usize = 100_000;
 const MANIFEST: &str = ".manifest.json";
+/// The longest name of an upload, in bytes: what is written beside a file has a longer one.
+const NAME_LEN_MAX: usize = 236;
+/// The longest manifest, in bytes.
+const MANIFEST_LEN_MAX: u64 = 64 << 10;
 
 /// The state of a file.
 pub fn stamp(metadata: &Metadata) -> Stamp {
@@ -38,6 +42,12 @@ pub fn list(inbox: &Path, any_ending: bool) -> io::Result<Listing> {
         let mut beside = found.path.clone().into_os_string();
         beside.push(MANIFEST);
         found.manifest = manifests.remove(Path::new(&beside));
+    }
+    let too_long = |found: &Found| found.manifest.is_some_and(|stamp| stamp.len > MANIFEST_LEN_MAX);
+    for found in listing.files.extract_if(.., |found| too_long(found)) {
+        let why =
+            format!("its manifest is longer than {MANIFEST_LEN_MAX} bytes; put the right one beside it");
+        listing.troubles.insert(found.path.display().to_string(), why);
     }
     listing.lone_manifests = manifests.into_keys().collect();
     Ok(listing)
@@ -77,6 +87,9 @@ impl Reading<'_> {
         };
         if name.starts_with('.') || name.ends_with(".part") || name.ends_with(".tmp") {
             return;
+        }
+        if name.contains(char::is_control) {
+            return self.trouble(&path, "the name has a line break or another control character; rename it");
         }
         // The entry itself, never what it links to.
         let metadata = match entry.metadata() {
@@ -120,12 +133,16 @@ impl Reading<'_> {
                     .trouble(&path, "no tap file: its name does not end in .csv; rename it or take it away");
             }
         };
+        if name.len() > NAME_LEN_MAX {
+            let why = format!("the name has {} bytes and may have {NAME_LEN_MAX}; rename it", name.len());
+            return self.trouble(&path, why);
+        }
         self.listing.files.push(Found { path, name, stamp: stamp(metadata), manifest: None });
     }
 
     fn trouble(&mut self, path: &Path, why: impl Into<String>) {
         let shown = if path.as_os_str().is_empty() { ".".to_owned() } else { path.display().to_string() };
-        self.listing.troubles.insert(shown, why.into());
+        self.listing.troubles.insert(shown.replace(char::is_control, "?"), why.into());
     }
 }
 
@@ -185,6 +202,34 @@ mod tests {
         }
         assert_eq!(names(&list(&inbox, true).unwrap()), [("notes.txt".to_owned(), false)]);
         assert_eq!(list(&inbox, true).unwrap().files[0].name, "notes.txt.csv");
+    }
+
+    #[test]
+    fn names_that_cannot_be_kept_are_told_and_the_rest_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let inbox = folder.path();
+        let (longest, longer) = ("a".repeat(232), "b".repeat(233));
+        fs::create_dir(inbox.join("day\n1")).unwrap();
+        for name in ["a\nb.csv", "a\u{1b}c.csv", "day\n1/c.csv", &format!("{longest}.csv"), &longer] {
+            fs::write(inbox.join(name), "x").unwrap();
+        }
+        let listing = list(inbox, true).unwrap();
+        assert_eq!(names(&listing), [(format!("{longest}.csv"), false)]);
+        assert_eq!(listing.troubles.len(), 4, "{:?}", listing.troubles);
+        assert!(listing.troubles["a?b.csv"].contains("control character"));
+        assert!(listing.troubles[&longer].contains("237 bytes"), "{:?}", listing.troubles);
+    }
+
+    #[test]
+    fn a_file_does_not_come_without_a_manifest_that_is_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, len) in [("a.csv", 64 << 10), ("b.csv", (64 << 10) + 1)] {
+            fs::write(folder.path().join(name), "x").unwrap();
+            fs::write(folder.path().join(format!("{name}.manifest.json")), vec![b' '; len]).unwrap();
+        }
+        let listing = list(folder.path(), false).unwrap();
+        assert_eq!(names(&listing), [("a.csv".to_owned(), true)]);
+        assert!(listing.troubles["b.csv"].contains("manifest"));
     }
 
     #[test]

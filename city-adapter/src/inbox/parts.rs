@@ -11,16 +11,18 @@ use runtime::whole_text;
 
 use super::{
     listing::list,
-    queue::{End, Entry, New},
-    service::{INBOX_FILES, PAUSE, Shared},
-    spool::remove_source,
+    queue::{End, Entry, New, Queue},
+    service::{ASIDE_FILES, INBOX_FILES, LOST_FILES, PAUSE, Shared},
+    spool::{SpoolError, remove_source},
     status::{Status, archive_path, local_time},
     watch::{Found, Watch},
 };
-use crate::acquirer::{Outcome, Upload};
+use crate::acquirer::{AcquirerError, Outcome, Upload};
 
 /// How often results are written and the status is told.
 const ANSWER_EVERY: Duration = Duration::from_millis(500);
+/// How long a file that alone could not be taken is set aside.
+const ASIDE: Duration = Duration::from_secs(30);
 /// Writing results may take one part in this many of the time.
 const RENDER_SHARE: u32 = 5;
 
@@ -28,6 +30,8 @@ const RENDER_SHARE: u32 = 5;
 enum Stays {
     /// There is no room for it.
     NoRoom(String),
+    /// Nothing can be written here.
+    Ours(String),
     /// Anything else.
     Other(String),
 }
@@ -72,6 +76,9 @@ impl Shared {
                     let why = format!("{}: {why}", found.path.display());
                     full.entry("journal".to_owned()).or_insert(why);
                 }
+                Err(Stays::Ours(why)) => {
+                    full.insert(found.path.display().to_string(), why);
+                }
                 Err(Stays::Other(why)) => {
                     troubles.insert(found.path.display().to_string(), why);
                 }
@@ -97,7 +104,7 @@ impl Shared {
         if let Err(why) = kept {
             // What cannot be removed now is removed at the next start.
             drop(self.spool.remove(number));
-            return Err(Stays::Other(why));
+            return Err(Stays::Ours(why));
         }
         let left =
             |error| format!("it is accepted, but cannot be removed from the inbox: {error}; remove it");
@@ -120,7 +127,10 @@ impl Shared {
         };
         let done = self.spool.copy(&self.config.inbox_dir, found, number, &told);
         self.live().now.copying = None;
-        done.map_err(|error| Stays::Other(whole_text(&error)))
+        done.map_err(|error| match &error {
+            SpoolError::Write { .. } | SpoolError::NoSpace { .. } => Stays::Ours(whole_text(&error)),
+            _ => Stays::Other(whole_text(&error)),
+        })
     }
 
     fn keep_new(&self, found: &Found, sha256: [u8; 32]) -> Result<(), String> {
@@ -132,33 +142,43 @@ impl Shared {
             manifest: found.manifest.is_some(),
             now_s: now_s(),
         };
-        let mut queue = self.queue();
-        let entry = queue.accept(new).clone();
-        if let Err(why) = self.keep(&entry) {
-            queue.forget(entry.number);
-            return Err(why);
-        }
-        tracing::info!("{}: accepted, {} bytes", entry.name, entry.len);
+        self.change(|queue| Some(queue.accepted(new)))?;
+        tracing::info!("{}: accepted, {} bytes", found.name, found.stamp.len);
         Ok(())
     }
 
     fn came_again(&self, found: &Found, first: u64, number: u64) -> Result<(), String> {
         drop(self.spool.remove(number));
         tracing::info!("{}: the same bytes were accepted before; nothing is taken twice", found.name);
-        let again = self.queue().came_again(first).cloned();
-        again.map_or(Ok(()), |entry| self.keep(&entry))
+        self.change(|queue| queue.came_again(first))
     }
 
-    fn keep(&self, entry: &Entry) -> Result<(), String> {
-        let kept = self.host.keep_inbox_row(self.config.city, entry.number, &entry.encode_to_vec());
-        kept.map_err(|error| format!("{}; it is tried again", whole_text(&error)))
+    /// Changes the queue once the row that says so is durable.
+    fn change(&self, row: impl FnOnce(&Queue) -> Option<Entry>) -> Result<(), String> {
+        let keep = |row: &Entry| {
+            let kept = self.host.keep_inbox_row(self.config.city, row.number, &row.encode_to_vec());
+            kept.map_err(|error| format!("{}; it is tried again", whole_text(&error)))
+        };
+        self.queue().change(row, keep).map(drop)
     }
 }
+
+/// Why a file could not be taken.
+enum Fails {
+    /// It alone: the rest goes on.
+    Alone(String),
+    /// What comes next would fail too.
+    All(String),
+}
+
+/// A file that was set aside: its name, why, and until when.
+type Aside = (String, String, Instant);
 
 // Taking.
 impl Shared {
     /// Takes one file after the other.
     pub(super) fn take_all(&self) {
+        let mut aside: BTreeMap<u64, Aside> = BTreeMap::new();
         while !self.stopping() {
             let open = self.link.open_day();
             self.live().now.open = open.map(|open| open.date);
@@ -166,7 +186,10 @@ impl Shared {
                 // Nothing new is begun while the log does not answer; what was begun waits for it.
                 Some(open) if self.link.away().is_none() => {
                     let begun = self.host.in_progress(self.config.city);
-                    self.queue().next(open.date, begun.as_deref()).cloned().map(|entry| (entry, open.member))
+                    let waits =
+                        |number| aside.get(&number).is_some_and(|(.., until)| Instant::now() < *until);
+                    let next = self.queue().next(open.date, begun.as_deref(), waits).cloned();
+                    next.map(|entry| (entry, open.member))
                 }
                 _ => None,
             };
@@ -177,16 +200,29 @@ impl Shared {
             };
             let taken = self.take(&entry, member);
             self.live().now.taking = None;
-            let troubles = taken.err().map(|why| (entry.name.clone(), why));
-            let failed = troubles.is_some() && !self.stopping();
-            self.tell("take", troubles.into_iter().filter(|_| failed).collect());
+            if self.stopping() {
+                return;
+            }
+            aside.remove(&entry.number);
+            let mut holds = None;
+            match taken {
+                Ok(()) => {}
+                Err(Fails::Alone(why)) => {
+                    aside.insert(entry.number, (entry.name.clone(), why, Instant::now() + ASIDE));
+                }
+                Err(Fails::All(why)) => holds = Some((entry.name.clone(), why)),
+            }
+            let told = aside.values().map(|(name, why, _)| (name.clone(), why.clone())).collect();
+            self.tell(ASIDE_FILES, told);
+            let failed = holds.is_some();
+            self.tell("take", holds.into_iter().collect());
             if failed {
                 self.wait(PAUSE * 2);
             }
         }
     }
 
-    fn take(&self, entry: &Entry, member: bool) -> Result<(), String> {
+    fn take(&self, entry: &Entry, member: bool) -> Result<(), Fails> {
         let city = self.config.city;
         let path = self.spool.path(entry.number);
         let upload = Upload { city, path, name: entry.name.clone() };
@@ -197,9 +233,10 @@ impl Shared {
         };
         told(0);
         let taken = self.host.take(vec![upload], &|_| member, &told);
-        let taken = taken.map_err(|error| format!("{}; it is tried again", whole_text(&error)))?;
+        let all = |error: &AcquirerError| Fails::All(format!("{}; it is tried again", whole_text(error)));
+        let taken = taken.map_err(|error| all(&error))?;
         if let Some((_, error)) = taken.failures.first() {
-            return Err(format!("{}; it is tried again", whole_text(error)));
+            return Err(all(error));
         }
         let outcome = taken.uploads.into_iter().next().map(|upload| upload.outcome);
         let (end, reason) = match outcome {
@@ -219,11 +256,13 @@ impl Shared {
                 (End::Refused, why)
             }
             Some(Outcome::AlreadyRefused) => (End::Refused, self.refused_before(&entry.name)),
-            Some(Outcome::Unreadable(why)) => return Err(format!("{why}; it is tried again")),
-            None => return Err("nothing was taken; it is tried again".to_owned()),
+            Some(Outcome::Unreadable(why)) => {
+                let why = format!("{why}; it is set aside and tried again, the rest goes on");
+                return Err(Fails::Alone(why));
+            }
+            None => return Err(Fails::All("nothing was taken; it is tried again".to_owned())),
         };
-        let ended = self.queue().ended(entry.number, end, &reason).cloned();
-        ended.map_or(Ok(()), |entry| self.keep(&entry))
+        self.change(|queue| queue.ended(entry.number, end, &reason)).map_err(Fails::All)
     }
 
     fn refused_before(&self, name: &str) -> String {
@@ -239,6 +278,7 @@ impl Shared {
     pub(super) fn answer_all(&self) {
         let mut told: Option<Status> = None;
         let mut render_at = Instant::now();
+        let mut shown = Ok(());
         while !self.stopping() {
             let mut troubles = BTreeMap::new();
             let mut trouble = |what: &str, why: Result<(), String>| {
@@ -253,11 +293,15 @@ impl Shared {
                 render_at = Instant::now() + began.elapsed() * RENDER_SHARE;
             }
             trouble("archive", self.archive());
+            trouble("status", shown.clone());
             self.tell("answers", troubles);
+            let lost =
+                self.queue().lost().into_iter().map(|entry| (entry.name.clone(), lost(entry))).collect();
+            self.tell(LOST_FILES, lost);
             let status = self.status();
             if told.as_ref() != Some(&status) {
-                self.write_status(&status);
-                told = Some(status);
+                shown = self.write_status(&status);
+                told = shown.is_ok().then_some(status);
             }
             self.wait(ANSWER_EVERY);
         }
@@ -270,10 +314,12 @@ impl Shared {
     fn archive(&self) -> Result<(), String> {
         let done = |name: &str| self.host.is_done(self.config.city, name);
         let leaving = self.queue().to_archive(done);
-        for entry in leaving {
-            self.archive_one(&entry)?;
+        let failed: Vec<String> = leaving.iter().filter_map(|entry| self.archive_one(entry).err()).collect();
+        match &failed[..] {
+            [] => Ok(()),
+            [why] => Err(why.clone()),
+            [why, others @ ..] => Err(format!("{why} (and {} others)", others.len())),
         }
-        Ok(())
     }
 
     fn archive_one(&self, entry: &Entry) -> Result<(), String> {
@@ -284,11 +330,17 @@ impl Shared {
             self.spool.archive(entry.number, &self.config.archive_dir.join(archive_path(entry)))
         };
         moved.map_err(|error| format!("{} cannot be archived: {error}; it is tried again", entry.name))?;
-        let archived = self.queue().archived(entry.number).cloned();
-        archived.map_or(Ok(()), |entry| self.keep(&entry))?;
+        self.change(|queue| queue.archived(entry.number))?;
         tracing::info!("{}: archived", entry.name);
         Ok(())
     }
+}
+
+fn lost(entry: &Entry) -> String {
+    format!(
+        "it was accepted and not taken, but its copy, file {} in the spool of state_dir, is gone; send it again",
+        entry.number
+    )
 }
 
 fn now_s() -> i64 {

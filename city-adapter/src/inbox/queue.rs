@@ -1,6 +1,7 @@
-//! What became of each file that was accepted: a pure core. Every change returns the row that has to be kept.
+//! What became of each file that was accepted: a pure core. A change is first a row, which is kept, and then known
+//! here: what could not be kept has not happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::date::Date;
 use prost::Message;
@@ -17,6 +18,8 @@ pub enum End {
     Refused = 2,
     /// A file of this name and these bytes was taken before.
     Again = 3,
+    /// It waited, but its bytes are gone. Found at each start, so it need not be kept.
+    Lost = 4,
 }
 
 /// A file that was accepted: its bytes stand in the adapter's own folder under its number.
@@ -167,46 +170,77 @@ impl Queue {
     /// The file of this name with these bytes, if there is one.
     #[must_use]
     pub fn same(&self, name: &str, sha256: &[u8]) -> Option<u64> {
-        let same = |entry: &&Entry| entry.name == name && entry.sha256 == sha256;
+        let same = |entry: &&Entry| entry.name == name && entry.sha256 == sha256 && entry.end() != End::Lost;
         self.entries.values().find(same).map(|entry| entry.number)
     }
 
-    /// Accepts a file.
-    pub fn accept(&mut self, new: New) -> &Entry {
+    /// Makes a change if its row can be kept; returns the row.
+    ///
+    /// # Errors
+    /// What `keep` says; then nothing has changed.
+    pub fn change<E>(
+        &mut self,
+        row: impl FnOnce(&Self) -> Option<Entry>,
+        keep: impl FnOnce(&Entry) -> Result<(), E>,
+    ) -> Result<Option<Entry>, E> {
+        let Some(row) = row(self) else { return Ok(None) };
+        keep(&row)?;
+        self.entries.insert(row.number, row.clone());
+        Ok(Some(row))
+    }
+
+    /// The row of a file that is accepted.
+    #[must_use]
+    pub fn accepted(&self, new: New) -> Entry {
         let number = self.next_number();
         let New { name, path, len, sha256, manifest, now_s } = new;
         let sha256 = sha256.to_vec();
-        let entry =
-            Entry { number, name, path, len, sha256, manifest, accepted_at_s: now_s, ..Entry::default() };
-        self.entries.entry(number).or_insert(entry)
+        Entry { number, name, path, len, sha256, manifest, accepted_at_s: now_s, ..Entry::default() }
     }
 
-    /// Forgets a file whose row could not be kept.
-    pub fn forget(&mut self, number: u64) {
-        self.entries.remove(&number);
-    }
-
-    /// The same bytes came again under the same name.
-    pub fn came_again(&mut self, number: u64) -> Option<&Entry> {
-        let entry = self.entries.get_mut(&number)?;
+    /// The row of a file whose bytes came again under the same name.
+    #[must_use]
+    pub fn came_again(&self, number: u64) -> Option<Entry> {
+        let mut entry = self.entries.get(&number)?.clone();
         entry.again += 1;
         Some(entry)
     }
 
-    /// The file to be put on the log next: the one that was begun, else by name and then in the order of arrival;
-    /// none that is named after a later date than `open`.
+    /// Notes which of the files that wait have no bytes any more.
+    pub fn find_lost(&mut self, is_there: impl Fn(u64) -> bool) {
+        for entry in self.entries.values_mut().filter(|entry| entry.waits() || entry.end() == End::Lost) {
+            entry.set_end(if is_there(entry.number) { End::Waits } else { End::Lost });
+        }
+    }
+
+    /// Files whose bytes are gone and were not sent again.
     #[must_use]
-    pub fn next(&self, open: Date, begun: Option<&str>) -> Option<&Entry> {
+    pub fn lost(&self) -> Vec<&Entry> {
+        let lost = |entry: &&Entry| entry.end() == End::Lost;
+        let mut lost: Vec<_> = self.entries.values().filter(lost).collect();
+        if !lost.is_empty() {
+            let alive = self.entries.values().filter(|entry| entry.end() != End::Lost);
+            let alive: BTreeSet<_> = alive.map(|entry| (&entry.name, &entry.sha256)).collect();
+            lost.retain(|entry| !alive.contains(&(&entry.name, &entry.sha256)));
+        }
+        lost
+    }
+
+    /// The file to be put on the log next: the one that was begun, else by name and then in the order of arrival;
+    /// none that is named after a later date than `open`, and none that is set aside for now, unless it was begun.
+    #[must_use]
+    pub fn next(&self, open: Date, begun: Option<&str>, aside: impl Fn(u64) -> bool) -> Option<&Entry> {
         let waiting = self.entries.values().filter(|entry| entry.waits());
         if let Some(begun) = begun {
             return waiting.filter(|entry| entry.name == begun).min_by_key(|entry| entry.number);
         }
         let due = waiting.filter(|entry| entry.date().is_none_or(|named| named <= open));
-        due.min_by_key(|entry| (&entry.name, entry.number))
+        due.filter(|entry| !aside(entry.number)).min_by_key(|entry| (&entry.name, entry.number))
     }
 
-    /// What became of a file. That it was taken before means itself, unless another file says so.
-    pub fn ended(&mut self, number: u64, end: End, reason: &str) -> Option<&Entry> {
+    /// The row that says what became of a file. That it was taken before means itself, unless another file says so.
+    #[must_use]
+    pub fn ended(&self, number: u64, end: End, reason: &str) -> Option<Entry> {
         let entry = self.entries.get(&number)?;
         let other = |other: &Entry| {
             other.number != number
@@ -217,7 +251,7 @@ impl Queue {
             End::Again if !self.entries.values().any(other) => End::Taken,
             end => end,
         };
-        let entry = self.entries.get_mut(&number)?;
+        let mut entry = entry.clone();
         entry.set_end(end);
         entry.reason = reason.to_owned();
         Some(entry)
@@ -227,18 +261,17 @@ impl Queue {
     pub fn to_archive(&self, done: impl Fn(&str) -> bool) -> Vec<Entry> {
         let leaves = |entry: &&Entry| match entry.end() {
             _ if entry.archived => false,
-            End::Waits => false,
+            End::Waits | End::Lost => false,
             End::Taken => done(&entry.name),
             End::Refused | End::Again => true,
         };
         self.entries.values().filter(leaves).cloned().collect()
     }
 
-    /// A file has left for the archive.
-    pub fn archived(&mut self, number: u64) -> Option<&Entry> {
-        let entry = self.entries.get_mut(&number)?;
-        entry.archived = true;
-        Some(entry)
+    /// The row of a file that has left for the archive.
+    #[must_use]
+    pub fn archived(&self, number: u64) -> Option<Entry> {
+        Some(Entry { archived: true, ..self.entries.get(&number)?.clone() })
     }
 }
 
@@ -262,13 +295,17 @@ mod tests {
     }
 
     fn next(queue: &Queue, open: &str, begun: Option<&str>) -> Option<u64> {
-        queue.next(date(open), begun).map(|entry| entry.number)
+        queue.next(date(open), begun, |_| false).map(|entry| entry.number)
+    }
+
+    fn change(queue: &mut Queue, row: impl FnOnce(&Queue) -> Option<Entry>) -> Entry {
+        queue.change(row, |_| Ok::<_, ()>(())).unwrap().unwrap()
     }
 
     fn queue(names: &[&str]) -> Queue {
         let mut queue = Queue::load([], 1000).unwrap();
         for (name, content) in names.iter().zip(0..) {
-            queue.accept(new(name, content, 10));
+            change(&mut queue, |queue| Some(queue.accepted(new(name, content, 10))));
         }
         queue
     }
@@ -278,9 +315,10 @@ mod tests {
         let mut queue = queue(&["2018-09-02.csv", "b.csv", "2018-09-01.csv", "2018-09-01.csv"]);
         for want in [3, 4, 2] {
             assert_eq!(next(&queue, "2018-09-01", None), Some(want));
-            queue.ended(want, End::Taken, "");
+            change(&mut queue, |queue| queue.ended(want, End::Taken, ""));
         }
         assert_eq!(next(&queue, "2018-09-01", None), None);
+        assert_eq!(queue.next(date("2018-09-02"), None, |number| number == 1), None, "it is set aside");
         assert_eq!(next(&queue, "2018-09-02", None), Some(1));
     }
 
@@ -297,23 +335,48 @@ mod tests {
         assert_eq!(queue.room_for(990), Ok(()));
         assert_eq!(queue.room_for(991), Err(Full::NoRoom { waiting: 10, max: 1000 }));
         assert_eq!(queue.room_for(1001), Err(Full::TooLarge { len: 1001, max: 1000 }));
-        queue.ended(1, End::Taken, "");
+        change(&mut queue, |queue| queue.ended(1, End::Taken, ""));
         assert_eq!(queue.room_for(1000), Ok(()));
     }
 
     #[test]
     fn a_crash_after_the_taking_does_not_make_a_file_its_own_repetition() {
         let mut queue = queue(&["a.csv"]);
-        assert_eq!(queue.ended(1, End::Again, "").unwrap().end(), End::Taken);
-        queue.accept(new("a.csv", 0, 10));
-        assert_eq!(queue.ended(2, End::Again, "").unwrap().end(), End::Again);
+        assert_eq!(change(&mut queue, |queue| queue.ended(1, End::Again, "")).end(), End::Taken);
+        change(&mut queue, |queue| Some(queue.accepted(new("a.csv", 0, 10))));
+        assert_eq!(change(&mut queue, |queue| queue.ended(2, End::Again, "")).end(), End::Again);
+    }
+
+    #[test]
+    fn what_could_not_be_kept_has_not_happened() {
+        let mut queue = queue(&["a.csv"]);
+        let full = |_: &Entry| Err("no space left");
+        assert_eq!(queue.change(|queue| queue.ended(1, End::Refused, "why"), full), Err("no space left"));
+        assert_eq!(queue.to_archive(|_| true), [], "its bytes stay");
+        assert_eq!(next(&queue, "2018-09-01", None), Some(1), "it is taken again");
+        assert!(queue.change(|queue| Some(queue.accepted(new("b.csv", 1, 10))), full).is_err());
+        assert_eq!(queue.next_number(), 2);
+    }
+
+    #[test]
+    fn a_file_whose_bytes_are_gone_holds_nothing_and_can_be_sent_again() {
+        let mut queue = queue(&["a.csv", "b.csv"]);
+        queue.find_lost(|number| number != 1);
+        assert_eq!(next(&queue, "2018-09-01", None), Some(2));
+        assert_eq!((queue.same("a.csv", &[0; 32]), queue.waiting_bytes()), (None, 10));
+        assert_eq!(queue.lost().iter().map(|entry| &*entry.name).collect::<Vec<_>>(), ["a.csv"]);
+        change(&mut queue, |queue| Some(queue.accepted(new("a.csv", 0, 10))));
+        assert!(queue.lost().is_empty(), "it came again");
+        assert_eq!(queue.same("a.csv", &[0; 32]), Some(3));
+        queue.find_lost(|_| true);
+        assert_eq!(queue.same("a.csv", &[0; 32]), Some(1), "it was put back");
     }
 
     #[test]
     fn rows_bring_it_back() {
         let mut before = queue(&["a.csv", "b.csv"]);
-        before.ended(1, End::Refused, "why");
-        before.came_again(2);
+        change(&mut before, |queue| queue.ended(1, End::Refused, "why"));
+        assert_eq!(change(&mut before, |queue| queue.came_again(2)).again, 1);
         assert_eq!(before.same("b.csv", &[1; 32]), Some(2));
         assert_eq!(before.same("b.csv", &[0; 32]), None);
         let rows: Vec<_> = before.entries().map(Message::encode_to_vec).collect();
@@ -321,7 +384,7 @@ mod tests {
         assert!(before.entries().eq(after.entries()));
         assert_eq!(after.next_number(), 3);
         assert_eq!(after.to_archive(|_| false).iter().map(|entry| entry.number).collect::<Vec<_>>(), [1]);
-        after.archived(1);
+        change(&mut after, |queue| queue.archived(1));
         assert_eq!(after.to_archive(|_| true), []);
         assert!(Queue::load([b"\xFF".to_vec()], 1).is_none());
     }

@@ -27,8 +27,14 @@ use crate::acquirer::{AcquirerError, AcquirerHost, Patience, Snapshot};
 const SPOOL: &str = "spool";
 /// The part of troubles that are of single files in the inbox.
 pub(super) const INBOX_FILES: &str = "files";
+/// The part of troubles that are of single accepted files that cannot be taken.
+pub(super) const ASIDE_FILES: &str = "aside";
+/// The part of troubles that are of accepted files whose bytes are gone.
+pub(super) const LOST_FILES: &str = "lost";
 /// How long a thread that cannot go on waits before it tries again.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
+/// How old the status of a running service may be.
+const STATUS_AGE_MAX: Duration = Duration::from_secs(15);
 /// How long a state folder is tried to be taken.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// How often a waiting thread looks whether it is to stop.
@@ -146,9 +152,10 @@ impl InboxService {
         link: Link,
     ) -> Result<Self, InboxError> {
         let rows = host.inbox_rows(config.city)?;
-        let queue = Queue::load(rows, config.waiting_bytes_max).ok_or(InboxError::Row)?;
+        let mut queue = Queue::load(rows, config.waiting_bytes_max).ok_or(InboxError::Row)?;
         let kept = queue.entries().filter(|entry| !entry.archived).map(|entry| entry.number).collect();
         let spool = open_spool(&config.state_dir.join(SPOOL), &kept)?;
+        queue.find_lost(|number| spool.path(number).exists());
         let stop = Arc::new(AtomicBool::new(false));
         host.wait_for_log(Patience::UntilStopped(Arc::clone(&stop)));
         host.quarantine_into(&config.quarantine_dir);
@@ -164,7 +171,7 @@ impl InboxService {
             _lock: lock,
         });
         // Whoever asks from now on finds what is true of this run.
-        shared.write_status(&shared.status());
+        shared.write_status(&shared.status()).unwrap_or_else(|why| tracing::warn!("{why}"));
         let mut service = Self { shared, threads: Vec::new() };
         service.thread("inbox", Shared::accept_all)?;
         service.thread("take", Shared::take_all)?;
@@ -217,7 +224,8 @@ impl Drop for InboxService {
                 tracing::error!("a thread of the inbox panicked");
             }
         }
-        self.shared.write_status(&Status { running: false, ..self.shared.status() });
+        let last = Status { running: false, ..self.shared.status() };
+        self.shared.write_status(&last).unwrap_or_else(|why| tracing::warn!("{why}"));
     }
 }
 
@@ -296,10 +304,10 @@ impl Shared {
         status
     }
 
-    pub(super) fn write_status(&self, status: &Status) {
-        if let Err(error) = status::write(&self.config.state_dir, status) {
-            tracing::debug!("the status cannot be written: {error}");
-        }
+    pub(super) fn write_status(&self, status: &Status) -> Result<(), String> {
+        let failed =
+            |error| format!("the status cannot be written to state_dir: {error}; see that there is room");
+        status::write(&self.config.state_dir, status).map_err(failed)
     }
 }
 
@@ -308,7 +316,7 @@ impl Live {
         let mut shown = Vec::new();
         for (part, troubles) in &self.troubles {
             for (what, (why, since)) in troubles {
-                let holds = *part != INBOX_FILES;
+                let holds = ![INBOX_FILES, ASIDE_FILES, LOST_FILES].contains(part);
                 let since = local_time(*since);
                 shown.push(Trouble { what: what.clone(), why: why.clone(), since, holds });
             }
@@ -339,6 +347,20 @@ fn plain(city: City, queue: &Queue, files: Vec<status::FileStatus>) -> Status {
     }
 }
 
+/// A status that the service has not renewed for long says nothing of now.
+fn judged_by_age(mut status: Status, age: Duration) -> Status {
+    if age > STATUS_AGE_MAX {
+        let why = format!(
+            "it is {} s old: the adapter cannot write it; see that there is room in state_dir, and its log lines",
+            age.as_secs()
+        );
+        let since = status.at.clone();
+        status.troubles.push(Trouble { what: "status".to_owned(), why, since, holds: true });
+        status.ready = false;
+    }
+    status
+}
+
 fn open_spool(folder: &Path, kept: &BTreeSet<u64>) -> Result<Spool, InboxError> {
     let failed = |source| InboxError::Folder { path: folder.to_owned(), source };
     Spool::open(folder.to_owned(), kept).map_err(failed)
@@ -356,13 +378,16 @@ pub fn look(state_dir: &Path, city: City, waiting_bytes_max: u64) -> Result<Stat
     let path = state_dir.join(LOCK_FILE);
     let lock = File::open(&path).map_err(failed(&path))?;
     if let Err(TryLockError::WouldBlock) = lock.try_lock_shared() {
-        return status::read(state_dir).map_err(failed(&state_dir.join(status::STATUS_FILE)));
+        let path = state_dir.join(status::STATUS_FILE);
+        let status = status::read(state_dir).map_err(failed(&path))?;
+        return Ok(judged_by_age(status, status::age(state_dir).map_err(failed(&path))?));
     }
     // A service that starts now is not to be kept waiting.
     drop(lock);
     // Nobody writes: the store itself says how far everything is, also after a crash.
     let snapshot = Snapshot::read(state_dir, city)?;
-    let queue = Queue::load(snapshot.inbox_rows(), waiting_bytes_max).ok_or(InboxError::Row)?;
+    let mut queue = Queue::load(snapshot.inbox_rows(), waiting_bytes_max).ok_or(InboxError::Row)?;
+    queue.find_lost(|number| Spool::path_in(&state_dir.join(SPOOL), number).exists());
     let files = status::files(&queue, &Now::default(), |name| snapshot.progress(name));
     Ok(Status { running: false, ..plain(city, &queue, files) })
 }

@@ -16,9 +16,15 @@ use super::{
     listing::stamp,
     watch::{Found, Stamp},
 };
-use crate::acquirer::digest_of;
+use crate::{
+    acquirer::digest_of,
+    durable::{make_folders, sync_folder, sync_parent},
+};
 
 const BUFFER_LEN: usize = 1 << 20;
+/// One part in this many of the disk is left free, at most so many bytes.
+const RESERVE_SHARE: u64 = 20;
+const RESERVE_MAX: u64 = 256 << 20;
 
 /// Why a file could not be copied.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +45,21 @@ pub enum SpoolError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The copy would leave too little room.
+    #[error(
+        "{path} has {free} bytes free: a file of {len} bytes would leave less than the {reserve} that the journal \
+         needs; make room, it is tried again"
+    )]
+    NoSpace {
+        /// The folder of copies.
+        path: PathBuf,
+        /// Bytes free.
+        free: u64,
+        /// Bytes of the file.
+        len: u64,
+        /// Bytes that have to be left.
+        reserve: u64,
     },
 }
 
@@ -69,7 +90,13 @@ impl Spool {
     /// Where the copy of a file stands; its manifest beside it.
     #[must_use]
     pub fn path(&self, number: u64) -> PathBuf {
-        self.folder.join(number.to_string())
+        Self::path_in(&self.folder, number)
+    }
+
+    /// Where the copy of a file stands in a folder of copies.
+    #[must_use]
+    pub fn path_in(folder: &Path, number: u64) -> PathBuf {
+        folder.join(number.to_string())
     }
 
     /// Where the manifest of a file stands.
@@ -92,12 +119,14 @@ impl Spool {
     ) -> Result<[u8; 32], SpoolError> {
         let from = inbox.join(&found.path);
         inside(inbox, &from)?;
+        self.room_for(found.stamp.len + found.manifest.map_or(0, |stamp| stamp.len))?;
         let done = copy(&from, found.stamp, &self.path(number), copied).and_then(|digest| {
             if let Some(stamp) = found.manifest {
                 let from = beside(&from);
                 copy(&from, stamp, &self.manifest(number), &|_| {})?;
             }
-            sync_folder(&self.folder)?;
+            sync_folder(&self.folder)
+                .map_err(|source| SpoolError::Write { path: self.folder.clone(), source })?;
             Ok(digest)
         });
         if done.is_err() {
@@ -105,6 +134,18 @@ impl Spool {
             drop(self.remove(number));
         }
         done
+    }
+
+    /// Whether a copy of this length leaves room enough: the journal lies on the same disk.
+    fn room_for(&self, len: u64) -> Result<(), SpoolError> {
+        // A file system that does not tell its room tells when it is full.
+        let Ok(disk) = rustix::fs::statvfs(&self.folder) else { return Ok(()) };
+        let (free, all) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
+        let reserve = RESERVE_MAX.min(all / RESERVE_SHARE);
+        if free >= len.saturating_add(reserve) {
+            return Ok(());
+        }
+        Err(SpoolError::NoSpace { path: self.folder.clone(), free, len, reserve })
     }
 
     /// Removes the copy of a file.
@@ -122,7 +163,7 @@ impl Spool {
     /// What the system says, or that another file stands there.
     pub fn archive(&self, number: u64, to: &Path) -> io::Result<()> {
         if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
+            make_folders(folder)?;
         }
         carry(&self.manifest(number), &beside(to))?;
         carry(&self.path(number), to)
@@ -198,11 +239,6 @@ fn copy(from: &Path, wanted: Stamp, to: &Path, copied: &dyn Fn(u64)) -> Result<[
     Ok(hash.finalize().into())
 }
 
-fn sync_folder(folder: &Path) -> Result<(), SpoolError> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|source| SpoolError::Write { path: folder.to_owned(), source })
-}
-
 /// Moves a file, across file systems too, durably; nothing if it has been moved before.
 fn carry(from: &Path, to: &Path) -> io::Result<()> {
     if !from.try_exists()? {
@@ -227,10 +263,6 @@ fn carry(from: &Path, to: &Path) -> io::Result<()> {
         }
         done => done.and_then(|()| sync_parent(to)),
     }
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use domain::date::Date;
@@ -51,6 +51,8 @@ pub enum Way {
     Refused,
     /// The same bytes were taken before.
     Again,
+    /// It was accepted, but its copy is gone: it has to be sent again.
+    Lost,
 }
 
 impl Way {
@@ -67,6 +69,7 @@ impl Way {
             Self::Done => "done",
             Self::Refused => "refused",
             Self::Again => "again",
+            Self::Lost => "lost",
         }
     }
 }
@@ -184,7 +187,10 @@ pub struct Now {
 #[must_use]
 pub fn files(queue: &Queue, now: &Now, progress: impl Fn(&str) -> Option<Progress>) -> Vec<FileStatus> {
     let mut files = Vec::new();
-    for entry in queue.entries().filter(|entry| !entry.archived).take(FILES_MAX) {
+    let lost: Vec<u64> = queue.lost().into_iter().map(|entry| entry.number).collect();
+    let under_way =
+        |entry: &&Entry| !entry.archived && (entry.end() != End::Lost || lost.contains(&entry.number));
+    for entry in queue.entries().filter(under_way).take(FILES_MAX) {
         files.push(file(entry, now, progress(&entry.name)));
     }
     if let Some((path, len, copied)) = &now.copying {
@@ -226,13 +232,14 @@ fn file(entry: &Entry, now: &Now, progress: Option<Progress>) -> FileStatus {
     let mine = match entry.end() {
         End::Taken => true,
         End::Waits => progress.as_ref().is_some_and(|p| p.stage == Stage::Taking),
-        End::Refused | End::Again => false,
+        End::Refused | End::Again | End::Lost => false,
     };
     let progress = progress.filter(|_| mine);
     let done = progress.as_ref().is_some_and(|p| p.stage == Stage::Done);
     let way = match entry.end() {
         End::Refused => Way::Refused,
         End::Again => Way::Again,
+        End::Lost => Way::Lost,
         End::Taken if done => Way::Done,
         End::Taken => Way::Published,
         End::Waits if taking.is_some() || progress.is_some() => Way::Taking,
@@ -317,6 +324,15 @@ pub fn write(state_dir: &Path, status: &Status) -> io::Result<()> {
     fs::rename(beside, state_dir.join(STATUS_FILE))
 }
 
+/// How long ago the status file was written.
+///
+/// # Errors
+/// What the system says.
+pub fn age(state_dir: &Path) -> io::Result<Duration> {
+    let written = fs::metadata(state_dir.join(STATUS_FILE))?.modified()?;
+    Ok(written.elapsed().unwrap_or_default())
+}
+
 /// Reads the status file.
 ///
 /// # Errors
@@ -327,8 +343,6 @@ pub fn read(state_dir: &Path) -> io::Result<Status> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -43,7 +43,7 @@ impl Journal {
     }
 
     /// All uploads that were taken or refused, by name.
-    pub fn uploads(&self) -> impl Iterator<Item = &UploadRow> {
+    pub fn uploads(&self) -> impl ExactSizeIterator<Item = &UploadRow> {
         self.uploads.values()
     }
 

@@ -83,6 +83,102 @@ fn a_quarantine_that_cannot_be_written_holds_the_file_until_it_can() {
     assert_eq!(world.batches().len(), 1);
 }
 
+#[test]
+fn an_accepted_file_whose_copy_is_gone_is_told_and_blocks_nobody() {
+    let world = World::new();
+    world.away.store(true, Ordering::SeqCst);
+    let service = world.start();
+    world.put("a.csv", text([1]));
+    wait_way(&service, "a.csv", Way::Accepted);
+    drop(service);
+    fs::remove_file(world.path("state/spool/1")).unwrap();
+    assert_eq!(file(&look(&world.path("state"), city(), 1).unwrap(), "a.csv").unwrap().way, Way::Lost);
+
+    world.away.store(false, Ordering::SeqCst);
+    let service = world.start();
+    world.put("b.csv", text([2]));
+    wait_way(&service, "b.csv", Way::Published);
+    let why = wait_trouble(&service, "a.csv");
+    assert!(why.contains("send it again"), "{why}");
+    assert!(service.status().ready, "the rest works");
+    world.put("a.csv", text([1]));
+    wait_way(&service, "a.csv", Way::Published);
+    wait_for("no trouble", || service.status().troubles.is_empty().then_some(()));
+    assert_eq!(world.files(), ["b.csv", "a.csv"]);
+}
+
+#[test]
+fn an_accepted_file_that_cannot_be_read_is_set_aside_and_the_rest_goes_on() {
+    let world = World::new();
+    world.away.store(true, Ordering::SeqCst);
+    let service = world.start();
+    world.put("a.csv", text([1]));
+    wait_way(&service, "a.csv", Way::Accepted);
+    drop(service);
+    fs::remove_file(world.path("state/spool/1")).unwrap();
+    fs::create_dir(world.path("state/spool/1")).unwrap();
+
+    world.away.store(false, Ordering::SeqCst);
+    let service = world.start();
+    world.put("b.csv", text([2]));
+    wait_way(&service, "b.csv", Way::Published);
+    let why = wait_trouble(&service, "a.csv");
+    assert!(why.contains("set aside"), "{why}");
+    assert_eq!(world.files(), ["b.csv"]);
+}
+
+#[test]
+fn results_that_cannot_be_written_hold_no_others() {
+    let world = World::new();
+    let service = world.start();
+    world.put("a.csv", text([1]));
+    wait_way(&service, "a.csv", Way::Published);
+    for draft in world.tree("state/drafts") {
+        fs::remove_file(world.path("state/drafts").join(draft)).unwrap();
+    }
+    world.put("b.csv", text([2]));
+    wait_way(&service, "b.csv", Way::Published);
+    world.batches().iter().for_each(|batch| world.clear(batch));
+    wait_way(&service, "b.csv", Way::Done);
+    let why = wait_trouble(&service, "answers");
+    assert!(why.contains("a.csv"), "{why}");
+    assert_eq!(world.read("out/results/cu-2000/b.csv").matches(",cleared,").count(), 1);
+}
+
+#[test]
+fn receipts_are_written_again_only_when_an_upload_was_decided() {
+    use std::os::unix::fs::MetadataExt;
+    let world = World::new();
+    let service = world.start();
+    world.put("a.csv", text([1]));
+    wait_way(&service, "a.csv", Way::Published);
+    let receipts = || fs::read_to_string(world.path("out/receipts/cu-2000.csv")).unwrap_or_default();
+    wait_for("the receipt", || receipts().contains("a.csv").then_some(()));
+    let written = || fs::metadata(world.path("out/receipts/cu-2000.csv")).unwrap().ino();
+    let before = written();
+    // What writes results has gone round when these are there.
+    world.clear(&world.batches()[0]);
+    wait_way(&service, "a.csv", Way::Done);
+    assert_eq!(written(), before, "nothing of it has changed");
+    world.put("b.csv", text([2]));
+    wait_for("the next receipt", || receipts().contains("b.csv").then_some(()));
+}
+
+#[test]
+fn a_status_that_is_not_renewed_is_not_believed() {
+    let world = World::new();
+    drop(world.start());
+    let held = StateLock::take(&world.path("state")).unwrap();
+    let seen = || look(&world.path("state"), city(), 1).unwrap();
+    assert!(seen().troubles.iter().all(|trouble| trouble.what != "status"));
+    let file = OpenOptions::new().append(true).open(world.path("state/status.json")).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let status = seen();
+    let why = status.not_ready().concat();
+    assert!(!status.ready && why.contains("s old"), "{why}");
+    drop(held);
+}
+
 /// A small file system of its own; unmounted at the end.
 struct Disk(PathBuf);
 
@@ -126,7 +222,8 @@ fn a_disk_that_fills_up_in_the_journal_is_told_and_heals() {
     disk.fill();
     world.put("b.csv", text(5_000..10_000));
     let why = wait_trouble(&service, "b.csv");
-    assert!(why.contains("No space left") && why.contains("tried again"), "{why}");
+    assert!(why.contains("bytes free") && why.contains("tried again"), "{why}");
+    assert!(!service.status().ready, "it is not only the file's trouble");
     assert_eq!(world.tree("inbox"), ["b.csv"], "it stays where it was");
     // What the log says cannot be journaled either, and is not lost.
     world.reject(&world.batches()[0]);
