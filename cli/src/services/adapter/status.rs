@@ -47,7 +47,8 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode> {
 
 fn headlines(status: &Status) -> Vec<String> {
     let runs = match (status.running, status.ready) {
-        (true, true) => "running, all is well",
+        (true, true) if status.troubles.is_empty() => "running, all is well",
+        (true, true) => "running, but not with every file",
         (true, false) => "running, not all is well",
         (false, _) => "not running; this is what its journal says",
     };
