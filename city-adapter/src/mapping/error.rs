@@ -71,9 +71,9 @@ pub enum MappingError {
     #[error("the mapping says skip = {skip}, but the file has only {lines} lines; lower `skip` of [file]")]
     Skip {
         /// What the mapping says.
-        skip: u64,
+        skip: u32,
         /// The lines of the file.
-        lines: u64,
+        lines: u32,
     },
     /// The file does not have a column that the mapping reads.
     #[error(

@@ -94,7 +94,8 @@ impl Inbox {
 
     /// Writes a draft beside its place, hidden, and renames it.
     fn appear(&self, to: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-        let draft = self.folder.join(".handing-in.part");
+        // Its own, so that another process that hands in at the same time does not write into it.
+        let draft = self.folder.join(format!(".handing-in.{}.part", std::process::id()));
         write(&draft)?;
         fs::rename(draft, to)
     }

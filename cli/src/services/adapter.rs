@@ -145,7 +145,7 @@ const fn inbox_every_s() -> u64 {
 }
 
 const fn stable_s() -> u64 {
-    2
+    10
 }
 
 /// 20 GiB.

@@ -71,7 +71,7 @@ impl Town {
         for (city, port) in CITIES.iter().zip(self.ports) {
             let adapter = format!(
                 "city = \"{city}\"\nstate_dir = \"{here}/state-{city}\"\ninbox_dir = \"{here}/inbox-{city}\"\n\
-                 out_dir = \"{here}/answers\"\n{log}\n[issuer]\nlisten = \"127.0.0.1:{port}\"\n\
+                 stable_s = 2\nout_dir = \"{here}/answers\"\n{log}\n[issuer]\nlisten = \"127.0.0.1:{port}\"\n\
                  keys = \"{here}/scheme/keys.toml\"\nhotlist = \"{here}/scheme/hotlist.csv\"\ntest_mode = true\n"
             );
             let streams =

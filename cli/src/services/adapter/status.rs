@@ -76,7 +76,8 @@ pub fn run(args: &StatusArgs) -> Result<ExitCode> {
 
 fn headlines(status: &Status) -> Vec<String> {
     let runs = match (status.running, status.ready) {
-        (true, true) => "running, and at work",
+        (true, true) if status.troubles.is_empty() => "running, and at work",
+        (true, true) => "running, but not with every file",
         (true, false) => "running, but kept from its work",
         (false, _) => "not running; this is what its journal says",
     };
