@@ -144,6 +144,16 @@ fn lines_that_cannot_be_written_are_named_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_file_of_which_nothing_can_be_converted_fails() {
+    let folder = Folder::new();
+    let foreign = folder.write("foreign.dat", b"H000001\nxx\nT000001000000000000\n");
+    let out = folder.path("taps.csv");
+    let ran = cityunion(FORTH, &[&folder.mapping, &foreign, &out]).exits(1);
+    assert!(ran.stderr.contains("none of 1 lines could be converted"), "{}", ran.stderr);
+    assert_eq!(columns(&folder.path("taps.csv.quarantine.csv"), &["line"]), ["2"]);
+}
+
+#[test]
 fn rows_that_cannot_be_read_go_to_the_quarantine_with_their_text() {
     let folder = Folder::new();
     let row = |seq: &str, day: &str| {
