@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_breaks_texts_and_no_number() {
-        for width in [60, 80, 120] {
+        for width in [66, 80, 120] {
             let text = rendered(&net(), Some(width));
             let widest = text.lines().map(|line| Span::raw(line).width()).max().unwrap();
             assert!(widest <= usize::from(width), "{widest} in {width}:\n{text}");

@@ -32,7 +32,7 @@ fn the_file_of_the_page_clears_as_the_page_shows() {
     let taps = trial.join("taps/cu-3100/2018-09-01.csv");
     let [mapping, file] = ["mapping.toml", "SKMX20180901.txt"].map(example);
     cityunion("convert --mapping {} {} --out {} --quarantine {}", &[&mapping, &file, &taps, &bad]).ok();
-    assert_eq!(columns(&bad, &["line", "column"]), ["8 terminal", "15 amount_fen", "16 line"]);
+    assert_eq!(columns(&bad, &["line", "column"]), ["1 header", "8 terminal", "15 amount_fen", "16 line"]);
 
     cityunion("clear {} --out {}", &[&trial, &settled]).ok();
     let results = columns(&settled.join("results/cu-3100/2018-09-01.csv"), &["line", "result", "reason"]);

@@ -150,7 +150,8 @@ fn a_file_of_which_nothing_can_be_converted_fails() {
     let out = folder.path("taps.csv");
     let ran = cityunion(FORTH, &[&folder.mapping, &foreign, &out]).exits(1);
     assert!(ran.stderr.contains("none of 1 lines could be converted"), "{}", ran.stderr);
-    assert_eq!(columns(&folder.path("taps.csv.quarantine.csv"), &["line"]), ["2"]);
+    let quarantined = columns(&folder.path("taps.csv.quarantine.csv"), &["line", "column"]);
+    assert_eq!(quarantined, ["1 header", "2 line", "3 trailer"]);
 }
 
 #[test]
