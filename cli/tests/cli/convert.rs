@@ -151,7 +151,7 @@ fn a_file_of_which_nothing_can_be_converted_fails() {
     let ran = cityunion(FORTH, &[&folder.mapping, &foreign, &out]).exits(1);
     assert!(ran.stderr.contains("none of 1 lines could be converted"), "{}", ran.stderr);
     let quarantined = columns(&folder.path("taps.csv.quarantine.csv"), &["line", "column"]);
-    assert_eq!(quarantined, ["1 header", "2 line", "3 trailer"]);
+    assert_eq!(quarantined, ["1 header", "2 terminal", "3 trailer"]);
 }
 
 #[test]
