@@ -163,8 +163,9 @@ fn keep_words_whole(table: &mut Table, cells: &[Vec<String>], numeric: &[bool], 
         u16::try_from(if *numeric { longest } else { longest.min(WORD_MAX) }).unwrap_or(u16::MAX)
     };
     let least: Vec<u16> = numeric.iter().enumerate().map(least).collect();
-    let needed: u32 = least.iter().map(|cells| u32::from(*cells) + 2).sum();
-    let padding = if needed > u32::from(width) { (1, 0) } else { (1, 1) };
+    // A space on either side of each, and one between two columns in place of a line.
+    let needed: u32 = least.iter().map(|cells| u32::from(*cells) + 3).sum();
+    let padding = if needed > u32::from(width) + 1 { (1, 0) } else { (1, 1) };
     for (index, cells) in least.into_iter().enumerate() {
         if let Some(column) = table.column_mut(index) {
             column.set_padding(padding);
@@ -248,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_narrow_terminal_breaks_texts_and_no_number() {
-        for width in [66, 80, 120] {
+        for width in [60, 80, 120] {
             let text = rendered(&net(), Some(width));
             let widest = text.lines().map(|line| Span::raw(line).width()).max().unwrap();
             assert!(widest <= usize::from(width), "{widest} in {width}:\n{text}");
