@@ -5,7 +5,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     thread,
 };
 
@@ -55,12 +55,6 @@ pub struct Published {
     pub issuer_rows: u64,
     /// Rows of all `acquirer/` files: records the centre took.
     pub acquirer_rows: u64,
-}
-
-/// Where to put a cycle together before it is published: `out/.tmp-<name>`, on the same file system.
-#[must_use]
-pub fn scratch(out: &Path, name: &CycleName) -> PathBuf {
-    out.join(format!(".tmp-{name}"))
 }
 
 /// Writes the whole folder from the segments of all partitions. `dir` is new or a scratch folder (its name begins

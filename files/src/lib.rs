@@ -20,7 +20,7 @@ pub mod verify;
 pub use join::Segment;
 pub use detail::{AcquirerRow, Detail, MEMORY_BYTES_DEFAULT};
 pub use error::FilesError;
-pub use folder::{CycleInput, Published, assemble, scratch};
+pub use folder::{CycleInput, Published, assemble};
 pub use publish::publish;
 pub use segment::{
     Block, LocalSegment, SEGMENT_LAYOUT, SEGMENT_MANIFEST_FILE, SegmentFile, SegmentFiles, SegmentManifest,

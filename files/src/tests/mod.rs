@@ -184,6 +184,11 @@ fn settlement() -> Settlement {
     settle(&rulebook(), "2018-09-01".parse().unwrap(), &totals, &items()).unwrap()
 }
 
+/// Where a cycle is put together before it is published.
+fn scratch(out: &Path, name: &CycleName) -> PathBuf {
+    out.join(format!(".tmp-{name}"))
+}
+
 /// Writes the segment of each partition into a folder of its own.
 fn write_segments(
     work: &Path,

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use super::{city, detail, items, read_all, row, rulebook, settlement, tap, write_cycle, write_segments};
-use crate::{
-    CycleInput, Detail, FilesError, LocalSegment, Published, Segment, SegmentManifest, assemble, scratch,
+use super::{
+    city, detail, items, read_all, row, rulebook, scratch, settlement, tap, write_cycle, write_segments,
 };
+use crate::{CycleInput, Detail, FilesError, LocalSegment, Published, Segment, SegmentManifest, assemble};
 use domain::result::RecordResult;
 use tempfile::TempDir;
 
