@@ -7,6 +7,9 @@
 pub mod assembler;
 pub mod renderer;
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeSet, fs, io, path::Path, time::Duration};
 
 use cu_objects::{Objects, ObjectsError};
