@@ -215,9 +215,6 @@ fn consumer(
         .set("topic.metadata.refresh.interval.ms", TOPICS_LOOK_MS)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false");
-    if let Some(instance) = &config.instance {
-        settings.set("group.instance.id", instance);
-    }
     settings.create_with_context(changes).map_err(|e| backend(format!("join the members of {group}"), e))
 }
 

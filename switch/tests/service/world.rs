@@ -22,7 +22,7 @@ use proto::{BatchResult, Clearing, Message, Part, ResultException, TapBatch, cle
 use switch::{
     core::SwitchConfig,
     directory::{self, Directory},
-    service::{self, ServiceConfig, Surroundings, SwitchHandle},
+    service::{self, Acquirers, ServiceConfig, Surroundings, SwitchHandle},
 };
 use tonic::transport::Channel;
 use zerocopy::{FromZeros, IntoBytes};
@@ -146,7 +146,7 @@ impl World {
         let with = Surroundings {
             log: Arc::clone(&self.log),
             topics: self.topics.clone(),
-            acquirers: self.acquirers.clone(),
+            acquirers: Acquirers::Own(self.acquirers.iter().copied().collect()),
             directory,
             partition_of: Arc::new(|_| 0),
             tokio: self.runtime.handle().clone(),
