@@ -157,7 +157,7 @@ fn a_configuration_is_checked_without_running_anything() {
     let town = Town::new("127.0.0.1:1");
     let services = [
         ("clearing-node", "clearing-node.toml", "cut_off_every_s"),
-        ("switch", "switch.toml", "acquirers"),
+        ("switch", "switch.toml", "kafka"),
         ("adapter", "adapter-cu-2000.toml", "inbox_dir"),
     ];
     for (service, config, key) in services {
