@@ -199,11 +199,7 @@ impl Drop for Member {
     }
 }
 
-fn consumer(
-    config: &KafkaConfig,
-    group: &str,
-    changes: Changes,
-) -> Result<BaseConsumer<Changes>, LogError> {
+fn consumer(config: &KafkaConfig, group: &str, changes: Changes) -> Result<BaseConsumer<Changes>, LogError> {
     let session_ms = config.session_timeout.as_millis();
     let mut settings = base(config)?;
     settings

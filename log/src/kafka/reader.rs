@@ -220,7 +220,9 @@ impl Reader for KafkaReader {
         let cursor = self.cursor(partition)?;
         if cursor.paused {
             cursor.paused = false;
-            self.consumer.resume(&list([partition])).map_err(|e| backend(format!("resume {partition}"), e))?;
+            self.consumer
+                .resume(&list([partition]))
+                .map_err(|e| backend(format!("resume {partition}"), e))?;
         }
         Ok(())
     }

@@ -269,8 +269,7 @@ pub fn start(config: ServiceConfig, with: Surroundings) -> Result<SwitchHandle, 
     let (messages, hear_messages) = bounded(2);
     let shared = Arc::new(Shared::default());
     let (log, topics, acquirers) = (Arc::clone(&with.log), with.topics.clone(), with.acquirers.clone());
-    let shell =
-        Shell::new(config.clone(), with, writer, orders, events.clone(), Arc::clone(&shared), begins);
+    let shell = Shell::new(config.clone(), with, writer, orders, events.clone(), Arc::clone(&shared), begins);
 
     let mut handle =
         SwitchHandle { events: events.clone(), shared, threads: Vec::new(), topics, members: None };
