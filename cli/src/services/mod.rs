@@ -45,6 +45,12 @@ const fn session_timeout_s() -> u64 {
 }
 
 impl LogConfig {
+    /// A log at this address, everything else as usual.
+    fn at(kafka: &str, prefix: &str) -> Self {
+        let (kafka, prefix) = (kafka.to_owned(), prefix.to_owned());
+        Self { kafka, prefix, session_timeout_s: session_timeout_s() }
+    }
+
     fn open(&self, client: &str) -> Result<(Arc<dyn Log>, Topics)> {
         let session_timeout = Duration::from_secs(self.session_timeout_s);
         let log = KafkaLog::connect(KafkaConfig { session_timeout, ..KafkaConfig::new(&self.kafka, client) })
