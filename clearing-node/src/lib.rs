@@ -6,6 +6,7 @@ pub mod metrics;
 pub mod node;
 pub mod partition;
 pub mod render;
+pub mod replay;
 pub mod rocks;
 pub mod store;
 pub mod wire;

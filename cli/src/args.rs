@@ -60,6 +60,10 @@ pub enum Command {
     ClearingNode(Service),
     /// Look at the cycles of a running clearing node, and cut off by hand
     Cycle(crate::cycle::Cycle),
+    /// Write the log of closed cycles to an object store; check it; bring a log back from it
+    Archive(crate::archive::Archive),
+    /// Fold closed cycles again from the log or an archive and compare them with what was published
+    Replay(crate::replay::ReplayArgs),
     /// Play a day of a scheme folder into the inboxes of running adapters
     Feed(crate::feed::Feed),
 }

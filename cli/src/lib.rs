@@ -1,5 +1,6 @@
 //! `cityunion`: simulate, clear, verify, the demo, the benchmark, and each service alone.
 
+mod archive;
 pub mod args;
 mod bench;
 mod clear;
@@ -15,6 +16,7 @@ mod local_system;
 mod mapping;
 mod output;
 mod progress;
+mod replay;
 pub mod report;
 mod scheme_folder;
 mod services;
@@ -56,6 +58,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Cycle(args) => cycle::run(args),
+        Command::Archive(args) => archive::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Feed(args) => feed::run(args),
     };
     done.unwrap_or_else(|error| {

@@ -1,0 +1,204 @@
+//! An archive as a log that is read only: every fold runs on it unchanged.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::BufReader,
+    ops::Range,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cu_log::{Commit, Entry, Log, LogError, Partition, Reader, TopicSpec, Writer};
+
+use crate::{
+    ArchiveError,
+    cache::Cache,
+    chain::Archive,
+    format::{Decoder, Header},
+};
+
+/// The log that an archive holds. Its topics have no prefix; it ends with the last archived cycle.
+#[derive(Clone)]
+pub struct ArchiveLog(Arc<Opened>);
+
+struct Opened {
+    archive: Archive,
+    cache: Cache,
+}
+
+impl ArchiveLog {
+    /// Opens the log of an archive; copies of its files are kept in `work` while it is open.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Work`] if the folder cannot be used.
+    pub fn open(archive: Archive, work: &Path) -> Result<Self, ArchiveError> {
+        let cache = Cache::new(&archive.objects, work)?;
+        Ok(Self(Arc::new(Opened { archive, cache })))
+    }
+
+    /// The archive.
+    #[must_use]
+    pub fn archive(&self) -> &Archive {
+        &self.0.archive
+    }
+}
+
+fn read_only<T>() -> Result<T, LogError> {
+    let context = "write to an archive; it is read only".to_owned();
+    Err(LogError::Backend { context, source: "restore it into a log first: cityunion archive restore".into() })
+}
+
+impl From<ArchiveError> for LogError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Log(error) => error,
+            error => Self::Backend { context: "read the archive".to_owned(), source: Box::new(error) },
+        }
+    }
+}
+
+impl Log for ArchiveLog {
+    fn create_topics(&self, _: &[TopicSpec]) -> Result<(), LogError> {
+        read_only()
+    }
+
+    fn bounds(&self, partition: &Partition) -> Result<Range<u64>, LogError> {
+        let end = self.0.archive.end(partition);
+        end.map(|end| 0..end).ok_or_else(|| LogError::NoTopic(partition.to_string()))
+    }
+
+    fn reader(&self, starts: &[(Partition, u64)]) -> Result<Box<dyn Reader>, LogError> {
+        let cursor = |(partition, next): &(Partition, u64)| {
+            let have = self.bounds(partition)?;
+            if *next > have.end {
+                return Err(LogError::Hole { partition: partition.clone(), wanted: *next, have });
+            }
+            let (partition, next) = (partition.clone(), *next);
+            Ok(Cursor { partition, next, end: have.end, paused: false, file: None, block: VecDeque::new() })
+        };
+        let cursors = starts.iter().map(cursor).collect::<Result<_, _>>()?;
+        Ok(Box::new(ArchiveReader { opened: Arc::clone(&self.0), cursors }))
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, LogError> {
+        read_only()
+    }
+
+    fn commit(&self, _: &str, _: &[(Partition, Commit)]) -> Result<(), LogError> {
+        read_only()
+    }
+
+    fn committed(&self, _: &str, partitions: &[Partition]) -> Result<Vec<Option<Commit>>, LogError> {
+        Ok(vec![None; partitions.len()])
+    }
+}
+
+struct ArchiveReader {
+    opened: Arc<Opened>,
+    cursors: Vec<Cursor>,
+}
+
+struct Cursor {
+    partition: Partition,
+    next: u64,
+    end: u64,
+    paused: bool,
+    file: Option<(String, Decoder<BufReader<File>>)>,
+    /// What was unpacked and comes next.
+    block: VecDeque<Bytes>,
+}
+
+impl Cursor {
+    /// The next message; none at the end.
+    fn next(&mut self, opened: &Opened) -> Result<Option<Entry>, ArchiveError> {
+        if self.next >= self.end {
+            return Ok(None);
+        }
+        while self.block.is_empty() {
+            self.unpack(opened)?;
+        }
+        let Some(payload) = self.block.pop_front() else { return Ok(None) };
+        let offset = self.next;
+        self.next += 1;
+        Ok(Some(Entry { partition: self.partition.clone(), offset, payload }))
+    }
+
+    /// Unpacks the block that holds the next message.
+    fn unpack(&mut self, opened: &Opened) -> Result<(), ArchiveError> {
+        let (key, decoder) = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(open(opened, &self.partition, self.next)?),
+        };
+        match decoder.block(self.next).map_err(ArchiveError::format(key))? {
+            Some((first, messages)) => {
+                let skip = usize::try_from(self.next.saturating_sub(first)).unwrap_or(usize::MAX);
+                self.block.extend(messages.into_iter().skip(skip));
+            }
+            None => self.file = None,
+        }
+        Ok(())
+    }
+}
+
+fn open(
+    opened: &Opened,
+    partition: &Partition,
+    offset: u64,
+) -> Result<(String, Decoder<BufReader<File>>), ArchiveError> {
+    let found = opened.archive.file_of(partition, offset);
+    let have = 0..opened.archive.end(partition).unwrap_or(0);
+    let hole = || LogError::Hole { partition: partition.clone(), wanted: offset, have };
+    let (key, entry) = found.ok_or_else(hole)?;
+    let file = opened.cache.open(&key, entry)?;
+    let decoder = Decoder::open(BufReader::new(file)).map_err(ArchiveError::format(&key))?;
+    let said = Header {
+        topic: entry.topic.clone(),
+        partition: entry.partition,
+        first: entry.first,
+        end: entry.end,
+    };
+    if *decoder.header() != said {
+        return Err(ArchiveError::damaged(&key, "its header is not what the manifest says"));
+    }
+    Ok((key, decoder))
+}
+
+impl Reader for ArchiveReader {
+    fn poll(&mut self, bytes_max: usize, timeout: Duration) -> Result<Vec<Entry>, LogError> {
+        let share = bytes_max / self.cursors.len().max(1);
+        let mut entries = Vec::new();
+        for cursor in self.cursors.iter_mut().filter(|cursor| !cursor.paused) {
+            let mut bytes = 0;
+            while bytes <= share
+                && let Some(entry) = cursor.next(&self.opened)?
+            {
+                bytes += entry.payload.len().max(1);
+                entries.push(entry);
+            }
+        }
+        if entries.is_empty() {
+            // Nothing more ever comes; who polls all the same shall not spin.
+            std::thread::sleep(timeout);
+        }
+        Ok(entries)
+    }
+
+    fn pause(&mut self, partition: &Partition) -> Result<(), LogError> {
+        self.set_paused(partition, true)
+    }
+
+    fn resume(&mut self, partition: &Partition) -> Result<(), LogError> {
+        self.set_paused(partition, false)
+    }
+}
+
+impl ArchiveReader {
+    fn set_paused(&mut self, partition: &Partition, paused: bool) -> Result<(), LogError> {
+        let found = self.cursors.iter_mut().find(|cursor| cursor.partition == *partition);
+        found.ok_or_else(|| LogError::NoTopic(partition.to_string()))?.paused = paused;
+        Ok(())
+    }
+}
