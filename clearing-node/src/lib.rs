@@ -1,5 +1,6 @@
 //! The clearing node: the book of each partition, the cycle, the plan and the files.
 
+pub mod archiver;
 pub mod book;
 pub mod coordinator;
 pub mod metrics;
