@@ -231,9 +231,11 @@ fn used(partition: &Partition, why: &str) -> ArchiveError {
 type Ack = (u64, u64, Result<Vec<u64>, LogError>);
 
 /// Fills a partition in order; what stands in it already is compared.
-struct Filling {
+struct Filling<'a> {
+    log: &'a dyn Log,
     partition: Partition,
-    writer: Box<dyn Writer>,
+    /// Opened when there is something to write.
+    writer: Option<Box<dyn Writer>>,
     reader: Option<Box<dyn cu_log::Reader>>,
     /// What was read of it and not compared yet.
     there: VecDeque<Bytes>,
@@ -247,16 +249,17 @@ struct Filling {
     coming: usize,
 }
 
-impl Filling {
-    fn open(log: &dyn Log, partition: &Partition) -> Result<Self, ArchiveError> {
+impl<'a> Filling<'a> {
+    fn open(log: &'a dyn Log, partition: &Partition) -> Result<Self, ArchiveError> {
         let have = log.bounds(partition)?;
         if have.start > 0 {
             return Err(used(partition, "messages were deleted from it"));
         }
         let reader = (have.end > 0).then(|| log.reader(&[(partition.clone(), 0)])).transpose()?;
         Ok(Self {
+            log,
             partition: partition.clone(),
-            writer: log.writer()?,
+            writer: None,
             reader,
             there: VecDeque::new(),
             end: have.end,
@@ -306,8 +309,12 @@ impl Filling {
         let acked = self.acks.0.clone();
         let group = std::mem::take(&mut self.group);
         self.group_bytes = 0;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => self.writer.insert(self.log.writer()?),
+        };
         // The restoring may have ended: nobody is left to tell.
-        self.writer.append(group, Box::new(move |done| drop(acked.send((first, end, done)))))?;
+        writer.append(group, Box::new(move |done| drop(acked.send((first, end, done)))))?;
         self.coming += 1;
         while self.coming > GROUPS_MAX {
             self.acknowledged()?;

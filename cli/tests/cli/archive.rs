@@ -79,12 +79,6 @@ fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
-/// What three undisturbed days leave.
-fn calm(scheme: &Scheme, out: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
-    (0..3).for_each(|_| drop(clear(&scheme.path, out)));
-    tree(out)
-}
-
 #[test]
 fn archived_cycles_are_written_once_and_replayed_to_the_same_bytes() {
     let it = Archived::new();
@@ -157,32 +151,42 @@ fn an_altered_record_is_named_by_file_line_and_field() {
     assert_eq!(difference["line"], 2);
 }
 
+/// Loses everything of the centre in `out` but keeps what is the city's own: journal, results, receipts.
+fn lose_the_centre(out: &Path, new: &Path) {
+    fs::create_dir_all(new.join(".state")).unwrap();
+    for kept in [".state/adapter", "results", "receipts"] {
+        fs::rename(out.join(kept), new.join(kept)).unwrap();
+    }
+    fs::remove_dir_all(out).unwrap();
+}
+
 #[test]
 fn after_a_disaster_the_archive_alone_goes_on_with_the_same_bytes() {
     let it = Archived::new();
-    let wanted = calm(&it.scheme, &it.path("calm"));
-    fs::remove_dir_all(&it.out).unwrap();
+    // The third day closes too, but is lost before it is archived.
+    clear(&it.scheme.path, &it.out);
+    let wanted = tree(&it.out);
+    let new = it.path("new");
+    lose_the_centre(&it.out, &new);
 
-    let out = it.path("new");
-    let restored = cityunion(
-        "archive restore --log {} --objects {} -o json",
-        &[&out.join(".state/log"), &it.store],
-    );
-    let restored = json(&restored.ok());
+    let log = new.join(".state/log");
+    let restore = "archive restore --log {} --objects {} -o json";
+    let restored = json(&cityunion(restore, &[&log, &it.store]).ok());
     assert_eq!(restored["parked_parts"], 2, "one part of each day waits for cu-3000: {restored}");
     // Done again it finds everything there.
-    let again = cityunion(
-        "archive restore --log {} --objects {} -o json",
-        &[&out.join(".state/log"), &it.store],
-    );
-    assert_eq!(json(&again.ok())["written"], 0);
-    cityunion("replay --from archive --objects {} --all --out {}", &[&it.store, &out]).ok();
-    clear(&it.scheme.path, &out);
-    assert_same("after the disaster", &wanted, &out);
-    verify_all(&out);
-    let row = ["line", "result"];
+    assert_eq!(json(&cityunion(restore, &[&log, &it.store]).ok())["written"], 0);
+    cityunion("replay --from archive --objects {} --all --out {}", &[&it.store, &new]).ok();
+    let rejoin = "adapter rejoin --state {} --log {} -o json";
+    let rejoined = json(&cityunion(rejoin, &[&new.join(".state/adapter"), &log]).ok());
+    let again: Vec<&str> =
+        rejoined["rejoined"].as_array().unwrap().iter().map(|city| city["hand_in_again"].as_str().unwrap()).collect();
+    assert_eq!(again, ["2018-09-03.csv", ""], "{rejoined}");
+
+    clear(&it.scheme.path, &new);
+    assert_same("after the disaster", &wanted, &new);
+    verify_all(&new);
     assert_eq!(
-        columns(&out.join("2018-09-03-001/acquirer/cu-2000.csv"), &["file", "line", "result"]),
+        columns(&new.join("2018-09-03-001/acquirer/cu-2000.csv"), &["file", "line", "result"]),
         [
             "2018-09-01.csv 3 cleared",
             "2018-09-02.csv 2 cleared",
@@ -192,18 +196,18 @@ fn after_a_disaster_the_archive_alone_goes_on_with_the_same_bytes() {
         ],
         "what waited is paid, what was paid is not paid again"
     );
-    assert_eq!(columns(&out.join("results/cu-2000/2018-09-03.csv"), &row)[0], "2 duplicate");
-
-    // A log in use is not touched.
-    let words = "archive restore --log {} --objects {}";
-    cityunion(words, &[&out.join(".state/log"), &it.store]).exits(3).says(&["refused", "is in use"]);
+    // The third cycle joins the chain, and a log in use is not written over.
+    archive(&new, &it.store).ok();
+    cityunion("archive verify --objects {}", &[&it.store]).ok();
+    cityunion(restore, &[&log, &it.store]).exits(3).says(&["refused", "is in use"]);
 }
 
 #[test]
 fn on_kafka_too() {
     let folder = TempDir::new().unwrap();
     let scheme = three_days(folder.path());
-    let wanted = calm(&scheme, &folder.path().join("calm"));
+    let calm = folder.path().join("calm");
+    (0..3).for_each(|_| drop(clear(&scheme.path, &calm)));
     let (out, store) = (folder.path().join("out"), folder.path().join("store"));
     let kafka = Broker::shared().bootstrap();
     let words = format!("clear {{}} --out {{}} --kafka {kafka}");
@@ -215,14 +219,15 @@ fn on_kafka_too() {
     let words = format!("replay --from kafka --kafka {kafka} --prefix {prefix} --all --published {{}}");
     cityunion(&words, &[&out]).ok();
 
-    fs::remove_dir_all(&out).unwrap();
-    let new = format!("restored-{prefix}");
-    let words = format!("archive restore --kafka {kafka} --prefix {new} --objects {{}}");
+    let new = folder.path().join("new");
+    lose_the_centre(&out, &new);
+    let prefix = format!("restored-{prefix}");
+    let words = format!("archive restore --kafka {kafka} --prefix {prefix} --objects {{}}");
     cityunion(&words, &[&store]).ok();
-    let out = folder.path().join("new");
-    cityunion("replay --from archive --objects {} --all --out {}", &[&store, &out]).ok();
-    fs::create_dir(out.join(".state")).unwrap();
-    fs::write(out.join(".state/log.json"), format!("{{\"log\":\"kafka\",\"prefix\":\"{new}\"}}")).unwrap();
-    cityunion(&format!("clear {{}} --out {{}} --kafka {kafka}"), &[&scheme.path, &out]).ok();
-    assert_same("restored on Kafka", &wanted, &out);
+    cityunion("replay --from archive --objects {} --all --out {}", &[&store, &new]).ok();
+    let words = format!("adapter rejoin --state {{}} --kafka {kafka} --prefix {prefix}");
+    cityunion(&words, &[&new.join(".state/adapter")]).ok();
+    fs::write(new.join(".state/log.json"), format!("{{\"log\":\"kafka\",\"prefix\":\"{prefix}\"}}")).unwrap();
+    cityunion(&format!("clear {{}} --out {{}} --kafka {kafka}"), &[&scheme.path, &new]).ok();
+    assert_same("restored on Kafka", &tree(&calm), &new);
 }
