@@ -9,5 +9,7 @@ pub mod partition;
 pub mod render;
 pub mod replay;
 pub mod rocks;
+pub mod segments;
 pub mod store;
+pub mod stores;
 pub mod wire;

@@ -12,6 +12,7 @@ mod read;
 mod s3;
 mod sum;
 mod sweep;
+mod take;
 mod write;
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};

@@ -54,6 +54,26 @@ fn a_file_of_many_parts_comes_back_with_the_same_digest() {
 }
 
 #[test]
+fn files_that_are_taken_over_are_objects_and_no_files_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = open(&folder.path().join("store"));
+    objects.put_bytes("x/y/b", "old").unwrap();
+    let files: Vec<_> = [("x/y/b", "b"), ("x/z/c", "c")]
+        .map(|(name, file)| (name.to_owned(), folder.path().join(file)))
+        .to_vec();
+    files.iter().for_each(|(name, file)| fs::write(file, name).unwrap());
+    objects.take_files(&files).unwrap();
+    for (name, file) in &files {
+        assert_eq!(objects.get_bytes(name, 9).unwrap(), name.as_bytes());
+        assert!(!file.exists());
+    }
+    // A file that is gone is named, and one before it is taken or not.
+    let error = objects.take_files(&files).unwrap_err().to_string();
+    assert!(error.contains(files[0].1.to_str().unwrap()), "{error}");
+    assert_eq!(names(&objects, ""), ["x/y/b", "x/z/c"]);
+}
+
+#[test]
 fn names_that_stores_spell_differently_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let objects = open(folder.path());
