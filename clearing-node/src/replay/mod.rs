@@ -21,7 +21,7 @@ use proto::{PartitionTotals, Published};
 
 use crate::{
     book::Halt,
-    render::{self, RenderError, Source},
+    render::{self, Closed, RenderError, Source},
     rocks::RocksStore,
     store::StoreError,
 };
@@ -70,7 +70,7 @@ pub struct Replay<'a> {
     topics: Topics,
     facts: &'a Facts,
     rulebooks: Vec<Arc<Rulebook>>,
-    stores: Vec<RocksStore>,
+    stores: BTreeMap<u32, RocksStore>,
     /// The totals that the fold came to, by cycle and partition.
     totals: Totals,
     last: u32,
@@ -104,8 +104,8 @@ impl<'a> Replay<'a> {
             return Err(ReplayError::Missing(format!("cycle {last} is not published on this log")));
         }
         let partitions = facts.partitions(last);
-        let opened = (0..partitions).map(|number| RocksStore::open(&folder(stores, number)));
-        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+        let opened = (0..partitions).map(|number| Ok((number, RocksStore::open(&folder(stores, number))?)));
+        let opened = opened.collect::<Result<BTreeMap<_, _>, StoreError>>()?;
         let mut replay = Self {
             log: Arc::clone(log),
             topics: topics.clone(),
@@ -129,12 +129,13 @@ impl<'a> Replay<'a> {
             *done += more;
             progress("messages folded", *done, total);
         };
-        let queue = Mutex::new(self.stores.iter().zip(ends).zip(0_u32..));
+        let queue = Mutex::new(self.stores.iter().zip(ends));
         let work = || {
             let mut found = Vec::new();
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some(((store, end), number)) = next else { return Ok(found) };
+                let Some(((number, store), end)) = next else { return Ok(found) };
+                let number = *number;
                 let clearing = self.topics.clearing(number);
                 let rulebooks = &self.rulebooks;
                 let folding = fold::Folding { number, store, rulebooks, keep_results, heard: &heard };
@@ -190,15 +191,17 @@ impl<'a> Replay<'a> {
         let opening = self.facts.openings.get(&cycle).ok_or_else(|| missing("opening"))?;
         let rules = |known: &&Arc<Rulebook>| known.digest().as_slice() == opening.rulebook_digest.as_ref();
         let rulebook = self.rulebooks.iter().find(rules).ok_or_else(|| missing("rulebook"))?;
-        let plan = self.plan(cycle)?;
-        let source = Source {
-            opening,
-            rulebook,
-            plan: &plan,
-            totals: self.totals.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, totals)| totals).collect(),
+        let closed = Closed {
+            opening: opening.clone(),
+            rulebook: Arc::clone(rulebook),
+            plan: self.plan(cycle)?,
             previous_manifest: previous.and_then(|it| it.manifest_digest.as_ref().try_into().ok()),
+        };
+        let source = Source {
+            closed: &closed,
+            totals: self.totals.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, totals)| totals).collect(),
             stores: &self.stores,
-            log: &self.log,
+            log: self.log.as_ref(),
             topics: &self.topics,
         };
         let cycle = || crate::book::opening_name(opening).to_string();
