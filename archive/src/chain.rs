@@ -123,7 +123,9 @@ pub(crate) fn follow(cycles: &[Archived]) -> (Ends, Vec<(String, String)>) {
         let named = manifest.previous_sha256.as_deref();
         if named != previous.map(|previous| previous.sha256.as_str()) {
             let before = previous.map_or_else(|| "no cycle".to_owned(), |it| it.name.to_string());
-            say(format!("the chain is broken: it does not name the manifest of {before}, which is before it"));
+            say(format!(
+                "the chain is broken: it does not name the manifest of {before}, which is before it"
+            ));
         }
         for file in &manifest.files {
             let partition = Partition::new(&file.topic, file.partition);

@@ -26,7 +26,9 @@ pub enum ArchiveError {
         source: io::Error,
     },
     /// The archive is damaged; it names what, and what to do.
-    #[error("read the archive: {what} is damaged: {why}; bring it back from another copy of the object store")]
+    #[error(
+        "read the archive: {what} is damaged: {why}; bring it back from another copy of the object store"
+    )]
     Damaged {
         /// The object.
         what: String,

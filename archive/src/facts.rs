@@ -137,8 +137,7 @@ impl Facts {
         let cut_off = self.cut_offs.get(&cycle).ok_or_else(|| missing("cut-off"))?;
         let topics = Topics::default();
         let cycles_end = published_at + 1;
-        let mut ends =
-            vec![(topics.cycles(), cycles_end), (topics.rulebook(), self.rules_end(cycles_end)?)];
+        let mut ends = vec![(topics.cycles(), cycles_end), (topics.rulebook(), self.rules_end(cycles_end)?)];
         for (due, totals) in (0..).zip(self.totals_of(cycle)) {
             if totals.partition != due {
                 return Err(missing(&format!("total of partition {due}")));
@@ -160,7 +159,8 @@ impl Facts {
     /// The end of the rules that the openings before an offset of `cu.cycles` name.
     fn rules_end(&self, cycles_end: u64) -> Result<u64, String> {
         let mut end = 0;
-        let said = |(cycle, _): &(&u32, &Opening)| self.opened_at.get(cycle).is_some_and(|at| *at < cycles_end);
+        let said =
+            |(cycle, _): &(&u32, &Opening)| self.opened_at.get(cycle).is_some_and(|at| *at < cycles_end);
         for (_, opening) in self.openings.iter().filter(said) {
             let key = (opening.rulebook_version, opening.rulebook_digest.to_vec());
             let (offset, _) = self.rulebooks.get(&key).ok_or_else(|| {

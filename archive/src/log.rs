@@ -1,13 +1,7 @@
 //! An archive as a log that is read only: every fold runs on it unchanged.
 
 use std::{
-    collections::VecDeque,
-    fs::File,
-    io::BufReader,
-    ops::Range,
-    path::Path,
-    sync::Arc,
-    time::Duration,
+    collections::VecDeque, fs::File, io::BufReader, ops::Range, path::Path, sync::Arc, time::Duration,
 };
 
 use bytes::Bytes;
@@ -48,7 +42,10 @@ impl ArchiveLog {
 
 fn read_only<T>() -> Result<T, LogError> {
     let context = "write to an archive; it is read only".to_owned();
-    Err(LogError::Backend { context, source: "restore it into a log first: cityunion archive restore".into() })
+    Err(LogError::Backend {
+        context,
+        source: "restore it into a log first: cityunion archive restore".into(),
+    })
 }
 
 impl From<ArchiveError> for LogError {
@@ -154,12 +151,8 @@ fn open(
     let (key, entry) = found.ok_or_else(hole)?;
     let file = opened.cache.open(&key, entry)?;
     let decoder = Decoder::open(BufReader::new(file)).map_err(ArchiveError::format(&key))?;
-    let said = Header {
-        topic: entry.topic.clone(),
-        partition: entry.partition,
-        first: entry.first,
-        end: entry.end,
-    };
+    let said =
+        Header { topic: entry.topic.clone(), partition: entry.partition, first: entry.first, end: entry.end };
     if *decoder.header() != said {
         return Err(ArchiveError::damaged(&key, "its header is not what the manifest says"));
     }

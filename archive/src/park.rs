@@ -26,7 +26,9 @@ impl Park {
         let message = Clearing::decode(payload).map_err(|error| error.to_string())?;
         let city = |text: &str| text.parse::<City>().map_err(|error| error.to_string());
         match message.body {
-            Some(Body::Outcome(outcome)) => self.outcome(city(&outcome.acquirer)?, partition, offset, outcome),
+            Some(Body::Outcome(outcome)) => {
+                self.outcome(city(&outcome.acquirer)?, partition, offset, outcome)
+            }
             Some(Body::Late(late)) => {
                 let batch = (city(&late.acquirer)?, late.number);
                 let judged = late.parts.into_iter().filter(|part| part.verdicts.is_some());

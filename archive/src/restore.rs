@@ -20,9 +20,7 @@ use cu_log::{
 use domain::{city::City, rulebook::Rulebook};
 use proto::{Message, TapBatch};
 
-use crate::{
-    ArchiveError, Progress, chain::Archive, facts::Facts, log::ArchiveLog, park::Park, read,
-};
+use crate::{ArchiveError, Progress, chain::Archive, facts::Facts, log::ArchiveLog, park::Park, read};
 
 /// Bytes of messages in one append.
 const GROUP_BYTES: usize = 2 << 20;
@@ -72,7 +70,8 @@ pub fn restore(
     // Everything is read back and compared: now nothing may be missing.
     let second = plan.pass("compared")?;
     if second.written > 0 {
-        let why = format!("{} messages that had been written were not there when they were read", second.written);
+        let why =
+            format!("{} messages that had been written were not there when they were read", second.written);
         return Err(ArchiveError::Refused(why));
     }
     Ok(Restored { last_cycle: last.manifest.cycle, ..first })
@@ -152,10 +151,7 @@ impl Plan<'_> {
         }
         self.log.commit(&self.topics.group(SWITCH_GROUP), &positions)?;
         restored.positions = positions.len() as u64;
-        for (from, to) in [
-            (bare.rulebook(), self.topics.rulebook()),
-            (bare.cycles(), self.topics.cycles()),
-        ] {
+        for (from, to) in [(bare.rulebook(), self.topics.rulebook()), (bare.cycles(), self.topics.cycles())] {
             self.copy(&from, &to, what, &mut restored, &mut |_, _| Ok(()))?;
         }
         Ok(restored)

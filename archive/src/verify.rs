@@ -146,9 +146,8 @@ fn check_events(
 fn said(facts: &Facts, archived: &Archived, ends: &Ends) -> Result<Vec<Range>, String> {
     let manifest = &archived.manifest;
     let ranges = facts.ranges(manifest.cycle, ends)?;
-    let file = |range: &Range| {
-        (range.partition.topic.to_string(), range.partition.number, range.first, range.end)
-    };
+    let file =
+        |range: &Range| (range.partition.topic.to_string(), range.partition.number, range.first, range.end);
     let entry = |entry: &FileEntry| (entry.topic.clone(), entry.partition, entry.first, entry.end);
     if ranges.iter().map(file).ne(manifest.files.iter().map(entry)) {
         return Err("its ranges are not those that its events name".to_owned());

@@ -71,12 +71,7 @@ pub fn archive_due(
 ///
 /// # Errors
 /// [`ArchiveError`] if either cannot be read.
-pub fn facts(
-    log: &dyn Log,
-    topics: &Topics,
-    archive: &Archive,
-    work: &Path,
-) -> Result<Facts, ArchiveError> {
+pub fn facts(log: &dyn Log, topics: &Topics, archive: &Archive, work: &Path) -> Result<Facts, ArchiveError> {
     let archived = ArchiveLog::open(archive.clone(), work)?;
     gather(log, topics, Some(&archived))
 }
@@ -178,8 +173,7 @@ impl Writing<'_> {
         let draft = tempfile::NamedTempFile::new_in(self.work).map_err(at(self.work))?;
         let failed = |error| ArchiveError::damaged(&name, runtime::whole_text(&error));
         let out: BufWriter<&File> = BufWriter::new(draft.as_file());
-        let header =
-            Header { topic: topic.clone(), partition: partition.number, first: *first, end: *end };
+        let header = Header { topic: topic.clone(), partition: partition.number, first: *first, end: *end };
         let mut encoder = Encoder::new(out, &header).map_err(failed)?;
         read::range(self.log, &here, *first, *end, &mut |entry| {
             *done += 1;

@@ -49,7 +49,12 @@ impl Archiver {
     ///
     /// # Errors
     /// If there can be no thread.
-    pub fn start(log: &Arc<dyn Log>, topics: &Topics, objects: &Objects, work_dir: PathBuf) -> io::Result<Self> {
+    pub fn start(
+        log: &Arc<dyn Log>,
+        topics: &Topics,
+        objects: &Objects,
+        work_dir: PathBuf,
+    ) -> io::Result<Self> {
         let published = Arc::new(AtomicU32::new(0));
         let status = Arc::new(Mutex::new(ArchiveStatus::default()));
         let (stop, stopped) = crossbeam_channel::bounded(0);

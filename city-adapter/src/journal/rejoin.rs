@@ -35,7 +35,8 @@ impl Journal {
             self.by_number.remove(&row.first_number);
             effects.push(delete(&Key::Upload(row.name.clone(), row.sha256)));
             if row.first_number <= known {
-                let row = UploadRow { name: row.name, first_number: row.first_number, ..UploadRow::default() };
+                let row =
+                    UploadRow { name: row.name, first_number: row.first_number, ..UploadRow::default() };
                 effects.push(put(&Key::Upload(row.name.clone(), Vec::new()), &row));
                 begun = Some(row);
             }

@@ -43,7 +43,9 @@ impl Folding<'_> {
         let mut next = book.next_offset();
         (self.heard)(next.min(end));
         if next > end {
-            let why = format!("the store of partition {partition} is at offset {next}, beyond {end}; use an empty folder");
+            let why = format!(
+                "the store of partition {partition} is at offset {next}, beyond {end}; use an empty folder"
+            );
             return Err(ReplayError::Missing(why));
         }
         let mut reader = log.reader(&[(clearing.clone(), next)]).map_err(ArchiveError::from)?;
@@ -87,10 +89,12 @@ impl Folding<'_> {
 /// The totals in the outbox.
 fn said(book: &Book) -> Vec<PartitionTotals> {
     let totals = |effect| match effect {
-        Effect::Publish { target: Target::Cycles, payload, .. } => match CycleEvent::decode(payload).ok()?.body {
-            Some(Body::Totals(totals)) => Some(totals),
-            _ => None,
-        },
+        Effect::Publish { target: Target::Cycles, payload, .. } => {
+            match CycleEvent::decode(payload).ok()?.body {
+                Some(Body::Totals(totals)) => Some(totals),
+                _ => None,
+            }
+        }
         _ => None,
     };
     book.outbox().filter_map(totals).collect()

@@ -130,7 +130,7 @@ impl<'a> Replay<'a> {
             progress("messages folded", *done, total);
         };
         let queue = Mutex::new(self.stores.iter().zip(ends));
-        let work = || {
+        let work = || -> Result<Vec<PartitionTotals>, ReplayError> {
             let mut found = Vec::new();
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -166,7 +166,8 @@ impl<'a> Replay<'a> {
         }
         let made = self.plan(cycle)?;
         let said = self.facts.plans.get(&cycle);
-        let said = said.ok_or_else(|| ReplayError::Missing(format!("the plan of cycle {cycle} is not on the log")))?;
+        let said =
+            said.ok_or_else(|| ReplayError::Missing(format!("the plan of cycle {cycle} is not on the log")))?;
         plan::compare_plans(said, &made, &mut differences);
         Ok(differences)
     }
@@ -187,7 +188,8 @@ impl<'a> Replay<'a> {
         work: &Path,
         out: &Path,
     ) -> Result<Published, ReplayError> {
-        let missing = |what: &str| ReplayError::Missing(format!("the {what} of cycle {cycle} is not on the log"));
+        let missing =
+            |what: &str| ReplayError::Missing(format!("the {what} of cycle {cycle} is not on the log"));
         let opening = self.facts.openings.get(&cycle).ok_or_else(|| missing("opening"))?;
         let rules = |known: &&Arc<Rulebook>| known.digest().as_slice() == opening.rulebook_digest.as_ref();
         let rulebook = self.rulebooks.iter().find(rules).ok_or_else(|| missing("rulebook"))?;

@@ -80,8 +80,13 @@ pub(super) fn compare_totals(
     let empty = PartitionTotals::default();
     let found = made.unwrap_or(&empty);
     let mut comparing = Comparing { place: &place, differences };
-    let ends = |totals: &PartitionTotals| vec![totals.first_offset.to_string(), totals.end_offset.to_string()];
-    comparing.rows(["first_offset", "end_offset"], [(String::new(), ends(said))], [(String::new(), ends(found))]);
+    let ends =
+        |totals: &PartitionTotals| vec![totals.first_offset.to_string(), totals.end_offset.to_string()];
+    comparing.rows(
+        ["first_offset", "end_offset"],
+        [(String::new(), ends(said))],
+        [(String::new(), ends(found))],
+    );
     comparing.rows(TOTAL, said.totals.iter().map(total), found.totals.iter().map(total));
     comparing.rows(ITEM, said.adjustments.iter().map(item), found.adjustments.iter().map(item));
 }
@@ -107,8 +112,7 @@ const NET: [&str; 7] = [
     "adjustment_fen",
     "net_fen",
 ];
-const ITEM: [&str; 7] =
-    ["kind", "debtor", "creditor", "amount_fen", "original_cycle", "reference", "reason"];
+const ITEM: [&str; 7] = ["kind", "debtor", "creditor", "amount_fen", "original_cycle", "reference", "reason"];
 
 type Row = (String, Vec<String>);
 

@@ -163,7 +163,8 @@ fn write(args: &Archive) -> Result<ExitCode> {
     print(args.output, &Map::new(), &[sheet("archived", &done)])?;
     if done.is_empty() {
         let last = Chain::open(&objects).map_err(refused)?.cycles.pop();
-        let last = last.map_or_else(|| "nothing".to_owned(), |last| format!("{} and all before it", last.name));
+        let last =
+            last.map_or_else(|| "nothing".to_owned(), |last| format!("{} and all before it", last.name));
         say(args.output, &format!("there is nothing to archive: archived is {last}"));
     }
     Ok(ExitCode::SUCCESS)

@@ -40,7 +40,10 @@ impl LogArgs {
     /// [`Usage`] if none is named or there is none, or what the log says.
     pub fn open(&self) -> Result<(Arc<dyn Log>, Topics)> {
         if let Some(folder) = self.log.as_ref().filter(|folder| !folder.join("CURRENT").is_file()) {
-            let text = format!("there is no embedded log in {}; `clear` keeps it in OUT/.state/log", folder.display());
+            let text = format!(
+                "there is no embedded log in {}; `clear` keeps it in OUT/.state/log",
+                folder.display()
+            );
             return Err(Usage(text).into());
         }
         self.open_or_make()
@@ -62,7 +65,8 @@ impl LogArgs {
                 Ok((Arc::new(log), Topics::default()))
             }
             (None, None) => {
-                Err(Usage("name a log: --kafka HOST:PORT, or --log DIR for an embedded one".to_owned()).into())
+                Err(Usage("name a log: --kafka HOST:PORT, or --log DIR for an embedded one".to_owned())
+                    .into())
             }
         }
     }
@@ -73,7 +77,8 @@ impl LogArgs {
 /// # Errors
 /// [`Usage`] if none is named, or what the store says.
 pub fn objects(place: Option<&str>) -> Result<Objects> {
-    let place = place.ok_or_else(|| Usage("name the object store: --objects DIR or s3://BUCKET/PREFIX".to_owned()))?;
+    let place = place
+        .ok_or_else(|| Usage("name the object store: --objects DIR or s3://BUCKET/PREFIX".to_owned()))?;
     Objects::open(place).context("failed to open the object store")
 }
 

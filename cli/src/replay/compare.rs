@@ -85,12 +85,7 @@ impl Found {
     /// The cycle ends.
     pub fn end(&mut self) {
         let differences = self.total - self.before;
-        self.cycles.row(vec![
-            json!(self.cycle),
-            json!(self.files),
-            json!(self.bytes),
-            json!(differences),
-        ]);
+        self.cycles.row(vec![json!(self.cycle), json!(self.files), json!(self.bytes), json!(differences)]);
     }
 
     /// Whether nothing differs.

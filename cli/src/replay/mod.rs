@@ -160,7 +160,10 @@ impl Replaying<'_> {
             if let Some(published) = &self.args.published {
                 let folder = published.join(&name);
                 if !folder.is_dir() {
-                    let text = format!("{} is not there; --published names the folder of closed cycles", folder.display());
+                    let text = format!(
+                        "{} is not there; --published names the folder of closed cycles",
+                        folder.display()
+                    );
                     return Err(Usage(text).into());
                 }
                 let left = self.args.differences_max.saturating_sub(found.listed());

@@ -146,7 +146,8 @@ fn an_altered_record_is_named_by_file_line_and_field() {
     let found = json(&cityunion(words, &[&it.store, &it.out]).exits(4));
     assert_eq!((&found["same"], &found["differences_total"]), (&Value::from(false), &Value::from(1)));
     let difference = &found["differences"][0];
-    let shown = ["cycle", "file", "field", "published", "replayed"].map(|name| difference[name].as_str().unwrap());
+    let shown =
+        ["cycle", "file", "field", "published", "replayed"].map(|name| difference[name].as_str().unwrap());
     assert_eq!(shown, ["2018-09-01-001", "acquirer/cu-2000.csv", "amount_fen", "900", "400"]);
     assert_eq!(difference["line"], 2);
 }
@@ -178,8 +179,12 @@ fn after_a_disaster_the_archive_alone_goes_on_with_the_same_bytes() {
     cityunion("replay --from archive --objects {} --all --out {}", &[&it.store, &new]).ok();
     let rejoin = "adapter rejoin --state {} --log {} -o json";
     let rejoined = json(&cityunion(rejoin, &[&new.join(".state/adapter"), &log]).ok());
-    let again: Vec<&str> =
-        rejoined["rejoined"].as_array().unwrap().iter().map(|city| city["hand_in_again"].as_str().unwrap()).collect();
+    let again: Vec<&str> = rejoined["rejoined"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|city| city["hand_in_again"].as_str().unwrap())
+        .collect();
     assert_eq!(again, ["2018-09-03.csv", ""], "{rejoined}");
 
     clear(&it.scheme.path, &new);

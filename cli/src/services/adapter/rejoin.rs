@@ -36,7 +36,8 @@ pub fn run(args: &RejoinArgs) -> Result<ExitCode> {
     }
     let host = AcquirerHost::open(&state, log, topics, &state.join("rejoin"));
     let host = host.context("open the journal; does the adapter still run?")?;
-    let mut sheet = Sheet::new("rejoined", &["city", "last_batch_on_log", "batches_taken_back", "hand_in_again"]);
+    let mut sheet =
+        Sheet::new("rejoined", &["city", "last_batch_on_log", "batches_taken_back", "hand_in_again"]);
     sheet.below = vec!["hand_in_again"];
     let mut again = 0;
     for city in host.cities() {
@@ -53,7 +54,9 @@ pub fn run(args: &RejoinArgs) -> Result<ExitCode> {
     let text = if again == 0 {
         "\nthe log knows every batch: start the adapter, it reads all results again".to_owned()
     } else {
-        format!("\n{again} uploads are not on the log, or in part: put them into the inbox again, in this order")
+        format!(
+            "\n{again} uploads are not on the log, or in part: put them into the inbox again, in this order"
+        )
     };
     say(args.output, &text);
     Ok(ExitCode::SUCCESS)
