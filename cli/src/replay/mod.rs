@@ -38,7 +38,7 @@ Exit codes: 0 all the same, 1 failed, 2 the command line is wrong, 4 differences
 pub struct ReplayArgs {
     /// Where the messages come from
     #[arg(long, value_enum)]
-    from: From,
+    from: Origin,
     /// The archive: a folder, or s3://BUCKET/PREFIX
     #[arg(long, value_name = "DIR|URL")]
     objects: Option<String>,
@@ -72,7 +72,7 @@ pub struct ReplayArgs {
 
 /// Where messages come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum From {
+enum Origin {
     /// An archive: --objects
     Archive,
     /// A running system: --kafka
@@ -111,7 +111,7 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode> {
 fn open(args: &ReplayArgs, work: &Path) -> Result<(Arc<dyn Log>, Topics, Facts)> {
     let wrong = |text: &str| Err(Usage(text.to_owned()).into());
     match args.from {
-        From::Archive => {
+        Origin::Archive => {
             let archive = Chain::open(&objects(args.objects.as_deref())?).map_err(refused)?;
             if archive.cycles.is_empty() {
                 return wrong("no cycle is archived there; `cityunion archive` writes them");
@@ -121,9 +121,9 @@ fn open(args: &ReplayArgs, work: &Path) -> Result<(Arc<dyn Log>, Topics, Facts)>
             let facts = archive::write::facts(&log, &topics, &archive, work).map_err(refused)?;
             Ok((Arc::new(log), topics, facts))
         }
-        From::Kafka if args.log.kafka.is_none() => wrong("--from kafka needs --kafka HOST:PORT"),
-        From::Log if args.log.log.is_none() => wrong("--from log needs --log DIR"),
-        From::Kafka | From::Log => {
+        Origin::Kafka if args.log.kafka.is_none() => wrong("--from kafka needs --kafka HOST:PORT"),
+        Origin::Log if args.log.log.is_none() => wrong("--from log needs --log DIR"),
+        Origin::Kafka | Origin::Log => {
             let (log, topics) = args.log.open()?;
             let facts = archive::write::live_facts(log.as_ref(), &topics).map_err(refused)?;
             Ok((log, topics, facts))

@@ -118,9 +118,9 @@ fn a_flipped_byte_of_an_archive_is_recognised() {
         let ran = cityunion("archive verify --objects {}", &[&it.store]).exits(4);
         assert!(ran.stdout.contains(&*name), "{}", ran.stdout);
         let words = "replay --from archive --objects {} --cycle 2";
-        cityunion(words, &[&it.store]).exits(1).says(&["damaged", &name, "another copy"]);
+        cityunion(words, &[&it.store]).exits(1).says(&["damaged", &*name, "another copy"]);
         let words = "archive restore --log {} --objects {}";
-        cityunion(words, &[&it.path("log"), &it.store]).exits(1).says(&["damaged", &name]);
+        cityunion(words, &[&it.path("log"), &it.store]).exits(1).says(&["damaged", &*name]);
     }
     fs::write(&path, &whole).unwrap();
     cityunion("archive verify --objects {}", &[&it.store]).ok();
