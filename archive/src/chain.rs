@@ -48,6 +48,13 @@ impl Archive {
         Ok(Self { objects: objects.clone(), cycles, ends })
     }
 
+    /// Knows one cycle more.
+    pub(crate) fn push(&mut self, archived: Archived) {
+        let ends = archived.manifest.files.iter();
+        self.ends.extend(ends.map(|file| (Partition::new(&file.topic, file.partition), file.end)));
+        self.cycles.push(archived);
+    }
+
     /// Offset after the last archived message of a partition (its topic without prefix); none if it has none.
     #[must_use]
     pub fn end(&self, partition: &Partition) -> Option<u64> {

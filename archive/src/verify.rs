@@ -10,7 +10,7 @@ use crate::{
     chain::{Archive, Archived, follow, manifests},
     facts::{Ends, Facts, Range},
     format::Decoder,
-    manifest::FileEntry,
+    manifest::{FileEntry, hex},
 };
 
 /// Most problems that are listed.
@@ -151,6 +151,13 @@ fn said(facts: &Facts, archived: &Archived, ends: &Ends) -> Result<Vec<Range>, S
     let entry = |entry: &FileEntry| (entry.topic.clone(), entry.partition, entry.first, entry.end);
     if ranges.iter().map(file).ne(manifest.files.iter().map(entry)) {
         return Err("its ranges are not those that its events name".to_owned());
+    }
+    if facts.partitions(manifest.cycle) != manifest.partitions {
+        return Err("its number of partitions is not that of its totals".to_owned());
+    }
+    let published = facts.published.get(&manifest.cycle);
+    if published.map(|(_, it)| hex(&it.manifest_digest)).as_ref() != Some(&manifest.published_sha256) {
+        return Err("its folder was published with another manifest".to_owned());
     }
     if facts.name(manifest.cycle) != Some(archived.name) {
         return Err("its events name another cycle".to_owned());

@@ -61,8 +61,9 @@ pub fn archive_due(
     let writing = Writing { log, topics, objects, work, progress };
     let mut done = Vec::new();
     for cycle in due {
-        done.push(writing.cycle(&facts, &archive, cycle)?);
-        archive = Archive::open(objects)?;
+        let archived = writing.cycle(&facts, &archive, cycle)?;
+        archive.push(archived.clone());
+        done.push(archived);
     }
     Ok(done)
 }
