@@ -125,17 +125,18 @@ impl Cursor {
 
     /// Unpacks the block that holds the next message.
     fn unpack(&mut self, opened: &Opened) -> Result<(), ArchiveError> {
-        let (key, decoder) = match &mut self.file {
+        // A file that failed is opened anew the next time: it fails at the same place again.
+        let (key, mut decoder) = match self.file.take() {
             Some(file) => file,
-            None => self.file.insert(open(opened, &self.partition, self.next)?),
+            None => open(opened, &self.partition, self.next)?,
         };
-        match decoder.block(self.next).map_err(ArchiveError::format(key))? {
-            Some((first, messages)) => {
-                let skip = usize::try_from(self.next.saturating_sub(first)).unwrap_or(usize::MAX);
-                self.block.extend(messages.into_iter().skip(skip));
-            }
-            None => self.file = None,
-        }
+        let Some((first, messages)) = decoder.block(self.next).map_err(ArchiveError::format(&key))? else {
+            return Ok(());
+        };
+        let skip = self.next.checked_sub(first).and_then(|skip| usize::try_from(skip).ok());
+        let skip = skip.ok_or_else(|| ArchiveError::damaged(&key, "its blocks are out of order"))?;
+        self.block.extend(messages.into_iter().skip(skip));
+        self.file = Some((key, decoder));
         Ok(())
     }
 }
@@ -165,11 +166,17 @@ impl Reader for ArchiveReader {
         let mut entries = Vec::new();
         for cursor in self.cursors.iter_mut().filter(|cursor| !cursor.paused) {
             let mut bytes = 0;
-            while bytes <= share
-                && let Some(entry) = cursor.next(&self.opened)?
-            {
-                bytes += entry.payload.len().max(1);
-                entries.push(entry);
+            while bytes <= share {
+                match cursor.next(&self.opened) {
+                    Ok(Some(entry)) => {
+                        bytes += entry.payload.len().max(1);
+                        entries.push(entry);
+                    }
+                    Ok(None) => break,
+                    Err(failure) if entries.is_empty() => return Err(failure.into()),
+                    // What was read goes out first; the next poll meets the failure again.
+                    Err(_) => return Ok(entries),
+                }
             }
         }
         if entries.is_empty() {
