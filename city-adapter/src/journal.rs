@@ -21,6 +21,7 @@ pub use rows::{UploadRow, UploadState};
 pub use words::{CutBatch, Effect, Input, JournalError, Summary};
 
 mod load;
+mod rejoin;
 mod results;
 mod rows;
 #[cfg(test)]
@@ -95,6 +96,7 @@ impl Journal {
             Input::End(summary) => self.end(summary),
             Input::Refuse { name, sha256, records, reason } => self.refuse(name, sha256, records, reason),
             Input::Result { message, next_offset } => Ok(self.result(&message, next_offset)),
+            Input::Rejoin { known } => self.rejoin(known),
             Input::Close { name } => self.close(&name),
         }
     }

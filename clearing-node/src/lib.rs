@@ -1,11 +1,13 @@
 //! The clearing node: the book of each partition, the cycle, the plan and the files.
 
+pub mod archiver;
 pub mod book;
 pub mod coordinator;
 pub mod metrics;
 pub mod node;
 pub mod partition;
 pub mod render;
+pub mod replay;
 pub mod rocks;
 pub mod segments;
 pub mod store;

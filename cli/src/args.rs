@@ -22,7 +22,7 @@ Exit codes:
   1  failed; nothing is lost, the message says what to do next
   2  the command line or a configuration of a service is wrong
   3  refused: the request contradicts what has been settled
-  4  verify or report found a difference
+  4  verify, report, replay or archive verify found a difference
 130  interrupted; run it again to go on
 
 Log lines go to standard error; CITYUNION_LOG=debug shows more.";
@@ -62,6 +62,10 @@ pub enum Command {
     Cycle(crate::cycle::Cycle),
     /// Look at the running clearing nodes, and have partitions that stand still go on
     Node(crate::node::Node),
+    /// Write the log of closed cycles to an object store; check it; bring a log back from it
+    Archive(crate::archive::Archive),
+    /// Fold closed cycles again from the log or an archive and compare them with what was published
+    Replay(crate::replay::ReplayArgs),
     /// Play a day of a scheme folder into the inboxes of running adapters
     Feed(crate::feed::Feed),
 }

@@ -1,5 +1,6 @@
 //! `cityunion`: simulate, clear, verify, the demo, the benchmark, and each service alone.
 
+mod archive;
 pub mod args;
 mod bench;
 mod clear;
@@ -17,6 +18,7 @@ pub mod node;
 mod nodes;
 mod output;
 mod progress;
+mod replay;
 pub mod report;
 mod scheme_folder;
 mod services;
@@ -59,6 +61,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Cycle(args) => cycle::run(args),
         Command::Node(args) => node::run(args),
+        Command::Archive(args) => archive::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Feed(args) => feed::run(args),
     };
     done.unwrap_or_else(|error| {

@@ -351,3 +351,48 @@ fn rows_that_cannot_be_read_are_named() {
     store.remove(&Key::Batch(1).bytes());
     assert!(Journal::load(city(), store).is_err(), "a hole in the numbers");
 }
+
+#[test]
+fn with_a_restored_log_what_it_does_not_know_is_taken_back_and_given_out_again() {
+    let (mut edge, mut journal) = taken(3);
+    for input in inputs(&journal, "b.csv", 2) {
+        edge.step(&mut journal, input);
+    }
+    for number in 1..=2 {
+        for effect in feed(&mut journal, result(number, &[])) {
+            edge.execute(effect);
+        }
+    }
+    let too_many = journal.step(Input::Rejoin { known: 6 }).unwrap_err();
+    assert!(too_many.to_string().contains("older than the log"), "{too_many}");
+
+    edge.step(&mut journal, Input::Rejoin { known: 2 });
+    for mut journal in [edge.load(), journal] {
+        assert_eq!((journal.last_number(), journal.durable(), journal.results_offset()), (2, 2, 0));
+        assert_eq!(journal.uploads().len(), 0);
+        assert_eq!(journal.in_progress(), Some("a.csv"), "the first goes on where the log ends");
+        let refused = journal.step(begin("b.csv")).unwrap_err();
+        assert!(matches!(refused, JournalError::InProgress { .. }), "{refused}");
+        let mut again = Edge { store: edge.store.clone(), published: Vec::new() };
+        for name in ["a.csv", "b.csv"] {
+            let batches = if name == "a.csv" { 3 } else { 2 };
+            for input in inputs(&journal, name, batches) {
+                again.step(&mut journal, input);
+            }
+        }
+        assert_eq!(again.published, [3, 4, 5]);
+        // Results are read from the beginning: what was final is so still.
+        assert_eq!(feed(&mut journal, result(1, &[])).len(), 1, "only the position moves");
+        assert!(journal.stopped().is_none());
+    }
+}
+
+#[test]
+fn with_a_log_that_knows_everything_only_results_are_read_again() {
+    let (mut edge, mut journal) = taken(2);
+    feed(&mut journal, result(1, &[]));
+    edge.step(&mut journal, Input::Rejoin { known: 2 });
+    assert_eq!((journal.last_number(), journal.durable(), journal.results_offset()), (2, 2, 0));
+    assert_eq!(journal.uploads().len(), 1);
+    assert_eq!(journal.in_progress(), None);
+}

@@ -38,6 +38,12 @@ pub enum Input {
         /// The offset after it.
         next_offset: u64,
     },
+    /// The log was restored and knows the city's batches up to `known`: results are read again from its beginning,
+    /// what was given out behind is taken back.
+    Rejoin {
+        /// Number of the last batch that the log knows.
+        known: u64,
+    },
     /// The results of a file have been written, and they are complete ([`Journal::is_complete`](super::Journal::is_complete)).
     Close {
         /// Its base name with `.csv`.

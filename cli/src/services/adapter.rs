@@ -36,6 +36,7 @@ use super::{Configured, LogConfig, act, frame::Frame, ingest};
 use crate::args::{Action, Service};
 
 mod missing;
+mod rejoin;
 mod requeue;
 mod status;
 
@@ -65,6 +66,8 @@ enum AdapterAction {
     Status(status::StatusArgs),
     /// Make a new upload of a corrected quarantine file
     Requeue(requeue::RequeueArgs),
+    /// After the log was restored from an archive: read results again, take back what the log does not know
+    Rejoin(rejoin::RejoinArgs),
     /// At the centre: which members have sent nothing for the open business date
     Missing(missing::MissingArgs),
 }
@@ -83,6 +86,7 @@ impl AdapterArgs {
             AdapterAction::CheckConfig(config) => service(Action::CheckConfig(config.clone())),
             AdapterAction::Status(args) => status::run(args),
             AdapterAction::Requeue(args) => requeue::run(args),
+            AdapterAction::Rejoin(args) => rejoin::run(args),
             AdapterAction::Missing(args) => missing::run(args),
         }
     }

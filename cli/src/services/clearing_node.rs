@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clearing_node::{
+    archiver::Archiver,
     metrics::Metrics,
     node::{CycleStatus, Node, NodeConfig, NodeError, Role},
     partition::State,
@@ -47,6 +48,8 @@ pub(super) struct Config {
     /// The object store, by way of which partitions have their share in a cycle's folder: a folder or
     /// `s3://BUCKET/PREFIX`; without it the folder `objects` in `state_dir`. Several nodes share one.
     objects: Option<String>,
+    /// Whether each published cycle's part of the log goes to the object store; without this, if `objects` is given.
+    archive: Option<bool>,
     /// How much rendering stands back behind clearing, as `nice`: 0 (not at all) to 19.
     #[serde(default = "render_niceness")]
     render_niceness: u8,
@@ -115,6 +118,10 @@ impl Config {
         }
     }
 
+    fn archive(&self) -> bool {
+        self.archive.unwrap_or(self.objects.is_some())
+    }
+
     fn objects(&self) -> String {
         let beside = || self.state_dir.join("objects").to_string_lossy().into_owned();
         self.objects.clone().unwrap_or_else(beside)
@@ -135,10 +142,16 @@ pub(super) fn run(config: Config) -> Result<()> {
     log.create_topics(&topics_of(&topics, &rulebook)).context("create the topics")?;
     let scheme = Arc::new(SchemeView::follow(&log, &topics)?);
     publish_rulebook(log.as_ref(), &topics, &scheme, &rulebook)?;
+    let objects = Objects::open(&config.objects())?;
+    let archiver = config.archive().then(|| {
+        let drafts = config.out_dir.join(".work");
+        Archiver::start(&log, &topics, &objects, drafts).context("start the thread that archives cycles")
+    });
+    let archiver = archiver.transpose()?;
     let node = NodeConfig {
         state_dir: config.state_dir.clone(),
         work_dir: config.out_dir.join(".work"),
-        objects: Objects::open(&config.objects())?,
+        objects,
         render_niceness: config.render_niceness.into(),
         out_dir: config.out_dir.clone(),
         partitions: rulebook.partitions,
@@ -169,6 +182,9 @@ pub(super) fn run(config: Config) -> Result<()> {
         let missing = missing(&node, &status, &watch);
         let told = missing.iter().map(|missing| format!("{}: {}", missing.what, missing.why)).collect();
         cycles.desk.show_node(NodeView::of(&node, rulebook.partitions, end, told));
+        if let (Some(archiver), Some(last)) = (&archiver, status.published.last()) {
+            archiver.published(last.cycle);
+        }
         cycles.look(&node, status);
         metrics.show(&node, end);
         Ok(missing)

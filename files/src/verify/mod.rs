@@ -1,6 +1,7 @@
 //! Recomputes everything that follows from a closed folder alone and says what it checked.
 
 mod chain;
+pub mod compare;
 mod content;
 mod detail;
 mod member;

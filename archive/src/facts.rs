@@ -1,0 +1,176 @@
+//! What `cu.cycles` says of closed cycles, and so which part of the log belongs to each. Pure.
+
+use std::collections::BTreeMap;
+
+use cu_log::{Partition, topics::Topics};
+use domain::{city::City, cycle::CycleName, date::Date};
+use proto::{
+    CutOff, CycleEvent, Message, Opening, PartitionTotals, Plan, Published, RulebookDocument,
+    cycle_event::Body,
+};
+
+/// Offsets up to which each partition belongs to the cycles so far, by topic (without prefix) and number.
+pub type Ends = BTreeMap<Partition, u64>;
+
+/// Everything that the log says of cycles and rules. As everywhere, the first event counts.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Openings by ordinal.
+    pub openings: BTreeMap<u32, Opening>,
+    /// Where the event stands on `cu.cycles` that brought each opening.
+    opened_at: BTreeMap<u32, u64>,
+    /// Cut-offs by ordinal.
+    pub cut_offs: BTreeMap<u32, CutOff>,
+    /// Totals by ordinal and partition.
+    pub totals: BTreeMap<(u32, u32), PartitionTotals>,
+    /// Plans by ordinal.
+    pub plans: BTreeMap<u32, Plan>,
+    /// Publications by ordinal, with their offsets on `cu.cycles`.
+    pub published: BTreeMap<u32, (u64, Published)>,
+    /// The first document of each version and digest, with its offset on `cu.rulebook`.
+    pub rulebooks: BTreeMap<(u32, Vec<u8>), (u64, RulebookDocument)>,
+}
+
+/// The part of one partition that belongs to a cycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The partition; its topic without prefix.
+    pub partition: Partition,
+    /// Offset of the first message.
+    pub first: u64,
+    /// Offset after the last.
+    pub end: u64,
+}
+
+impl Facts {
+    /// Takes the event at an offset of `cu.cycles`.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn event(&mut self, offset: u64, payload: &[u8]) -> Result<(), String> {
+        let event = CycleEvent::decode(payload).map_err(|error| error.to_string())?;
+        match event.body {
+            Some(Body::Opening(opening)) => self.opening(offset, opening),
+            Some(Body::CutOff(cut_off)) => {
+                let last = self.openings.keys().next_back() == Some(&cut_off.cycle);
+                if last && !self.cut_offs.contains_key(&cut_off.cycle) {
+                    let opens = cut_off.opens.clone();
+                    self.cut_offs.insert(cut_off.cycle, cut_off);
+                    opens.into_iter().for_each(|opening| self.opening(offset, opening));
+                }
+            }
+            Some(Body::Totals(totals)) => {
+                self.totals.entry((totals.cycle, totals.partition)).or_insert(totals);
+            }
+            Some(Body::Plan(plan)) => {
+                self.plans.entry(plan.cycle).or_insert(plan);
+            }
+            Some(Body::Published(published)) => {
+                self.published.entry(published.cycle).or_insert((offset, published));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn opening(&mut self, offset: u64, opening: Opening) {
+        let last = self.openings.keys().next_back().copied();
+        let due = last.map_or(1, |last| last + 1) == opening.cycle;
+        if due && last.is_none_or(|last| self.cut_offs.contains_key(&last)) {
+            self.opened_at.insert(opening.cycle, offset);
+            self.openings.insert(opening.cycle, opening);
+        }
+    }
+
+    /// Takes the document at an offset of `cu.rulebook`.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn rulebook(&mut self, offset: u64, payload: &[u8]) -> Result<(), String> {
+        let document = RulebookDocument::decode(payload).map_err(|error| error.to_string())?;
+        let digest = proto::digest::bytes(&document.toml).to_vec();
+        self.rulebooks.entry((document.version, digest)).or_insert((offset, document));
+        Ok(())
+    }
+
+    /// The name of a cycle.
+    #[must_use]
+    pub fn name(&self, cycle: u32) -> Option<CycleName> {
+        let opening = self.openings.get(&cycle)?;
+        let business_date = Date::from_julian_day(opening.business_date);
+        Some(CycleName { business_date, sequence: opening.sequence })
+    }
+
+    /// The ordinal of a cycle.
+    #[must_use]
+    pub fn ordinal(&self, name: CycleName) -> Option<u32> {
+        self.openings.keys().copied().find(|cycle| self.name(*cycle) == Some(name))
+    }
+
+    /// Ordinal of the last cycle of which all before it are published, and it too; 0 for none.
+    #[must_use]
+    pub fn last_published(&self) -> u32 {
+        (1..).take_while(|cycle| self.published.contains_key(cycle)).last().unwrap_or(0)
+    }
+
+    /// The totals of a cycle, by partition.
+    pub fn totals_of(&self, cycle: u32) -> impl Iterator<Item = &PartitionTotals> {
+        self.totals.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, totals)| totals)
+    }
+
+    /// Number of partitions of `cu.clearing` that a cycle has totals of.
+    #[must_use]
+    pub fn partitions(&self, cycle: u32) -> u32 {
+        u32::try_from(self.totals_of(cycle).count()).unwrap_or(u32::MAX)
+    }
+
+    /// What belongs to a published cycle, after what belongs to the cycles before it:
+    /// `cu.clearing` through the marker that ended it, `cu.cycles` through its publication, `cu.rulebook` through
+    /// the versions that any cycle opened by then names, and `cu.taps.<city>` up to where the cut-off's barrier found
+    /// them ending. All of these are said on the log, so the ranges are the same whenever they are asked for.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn ranges(&self, cycle: u32, before: &Ends) -> Result<Vec<Range>, String> {
+        let missing = |what: &str| format!("its {what} is not on cu.cycles");
+        let (published_at, _) = self.published.get(&cycle).ok_or_else(|| missing("publication"))?;
+        let cut_off = self.cut_offs.get(&cycle).ok_or_else(|| missing("cut-off"))?;
+        let topics = Topics::default();
+        let cycles_end = published_at + 1;
+        let mut ends = vec![(topics.cycles(), cycles_end), (topics.rulebook(), self.rules_end(cycles_end)?)];
+        for (due, totals) in (0..).zip(self.totals_of(cycle)) {
+            if totals.partition != due {
+                return Err(missing(&format!("total of partition {due}")));
+            }
+            ends.push((topics.clearing(due), totals.end_offset + 1));
+        }
+        for end in &cut_off.barrier {
+            let city: City = end.acquirer.parse().map_err(|_| missing("barrier"))?;
+            ends.push((topics.taps(city), end.offset));
+        }
+        ends.sort();
+        let range = |(partition, end): (Partition, u64)| {
+            let first = before.get(&partition).copied().unwrap_or(0);
+            (end > first).then_some(Range { partition, first, end })
+        };
+        Ok(ends.into_iter().filter_map(range).collect())
+    }
+
+    /// The end of the rules that the openings before an offset of `cu.cycles` name.
+    fn rules_end(&self, cycles_end: u64) -> Result<u64, String> {
+        let mut end = 0;
+        let said =
+            |(cycle, _): &(&u32, &Opening)| self.opened_at.get(cycle).is_some_and(|at| *at < cycles_end);
+        for (_, opening) in self.openings.iter().filter(said) {
+            let key = (opening.rulebook_version, opening.rulebook_digest.to_vec());
+            let (offset, _) = self.rulebooks.get(&key).ok_or_else(|| {
+                format!("rulebook version {} with its digest is not on cu.rulebook", opening.rulebook_version)
+            })?;
+            end = end.max(offset + 1);
+        }
+        Ok(end)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! `replay`: closed cycles folded again from the log or an archive, and compared with what was settled.
+
+mod compare;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::{Context, Result};
+use archive::{chain::Archive as Chain, facts::Facts, log::ArchiveLog};
+use clap::{Args, ValueEnum};
+use clearing_node::replay::Replay;
+use cu_log::{Log, topics::Topics};
+use proto::Published;
+use serde_json::{Value, json};
+
+use self::compare::Found;
+use crate::{
+    archive::{
+        Cycle, DIFFERENT, refused,
+        source::{LogArgs, objects, work},
+    },
+    errors::Usage,
+    output::{Format, print, say},
+    progress::Progress,
+};
+
+/// Arguments of `replay`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Everything is made again by the code that made it: the book folds cu.clearing from its beginning, the coordinator
+makes the plan, the renderer writes the folder. Totals and plan are compared with those on the log, the folder with
+the digest on the log, and with --published byte for byte. --all --out DIR rebuilds every folder.
+
+Exit codes: 0 all the same, 1 failed, 2 the command line is wrong, 4 differences.")]
+pub struct ReplayArgs {
+    /// Where the messages come from
+    #[arg(long, value_enum)]
+    from: Origin,
+    /// The archive: a folder, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "DIR|URL")]
+    objects: Option<String>,
+    #[command(flatten)]
+    log: LogArgs,
+    /// The cycle, such as 2018-09-01-001 [default: the last one]
+    #[arg(long, conflicts_with = "all")]
+    cycle: Option<Cycle>,
+    /// Every cycle
+    #[arg(long)]
+    all: bool,
+    /// The folder in which closed cycles are published, to be compared
+    #[arg(long, value_name = "DIR")]
+    published: Option<PathBuf>,
+    /// Put the folders that are made here
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Keep the partitions' stores here, for clearing nodes to go on with
+    #[arg(long, value_name = "DIR")]
+    stores: Option<PathBuf>,
+    /// Folder to work in [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+    /// Most differences that are shown
+    #[arg(long, default_value_t = 100)]
+    differences_max: usize,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// Where messages come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Origin {
+    /// An archive: --objects
+    Archive,
+    /// A running system: --kafka
+    Kafka,
+    /// An embedded log: --log
+    Log,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What failed, with what to do next.
+pub fn run(args: &ReplayArgs) -> Result<ExitCode> {
+    let (work, _temporary) = work(args.work.as_deref())?;
+    let (log, topics, facts) = open(args, &work)?;
+    let cycles = match (args.all, args.cycle) {
+        (true, _) => 1..=facts.last_published(),
+        (false, Some(cycle)) => cycle.of(&facts).map(|cycle| cycle..=cycle)?,
+        (false, None) => facts.last_published().max(1)..=facts.last_published(),
+    };
+    if cycles.is_empty() {
+        return Err(Usage("no cycle is closed and published there yet".to_owned()).into());
+    }
+    let bar = Progress::bar();
+    let shown = |what: &str, done, total| bar.at(what, done, total);
+    let stores = args.stores.clone().unwrap_or_else(|| work.join("stores"));
+    let keep = args.stores.is_some();
+    let replay = Replay::fold(&log, &topics, &facts, *cycles.end(), &stores, keep, &shown);
+    let found = replay
+        .map_err(anyhow::Error::from)
+        .and_then(|replay| Replaying { args, facts: &facts, replay, work: &work, bar: &bar }.cycles(cycles));
+    bar.finish();
+    show(args, &found.context("failed to replay")?)
+}
+
+fn open(args: &ReplayArgs, work: &Path) -> Result<(Arc<dyn Log>, Topics, Facts)> {
+    let wrong = |text: &str| Err(Usage(text.to_owned()).into());
+    match args.from {
+        Origin::Archive => {
+            let archive = Chain::open(&objects(args.objects.as_deref())?).map_err(refused)?;
+            if archive.cycles.is_empty() {
+                return wrong("no cycle is archived there; `cityunion archive` writes them");
+            }
+            let log = ArchiveLog::open(archive.clone(), work).map_err(refused)?;
+            let topics = Topics::default();
+            let facts = archive::write::facts(&log, &topics, &archive, work).map_err(refused)?;
+            Ok((Arc::new(log), topics, facts))
+        }
+        Origin::Kafka if args.log.kafka.is_none() => wrong("--from kafka needs --kafka HOST:PORT"),
+        Origin::Log if args.log.log.is_none() => wrong("--from log needs --log DIR"),
+        Origin::Kafka | Origin::Log => {
+            let (log, topics) = args.log.open()?;
+            let facts = archive::write::live_facts(log.as_ref(), &topics).map_err(refused)?;
+            Ok((log, topics, facts))
+        }
+    }
+}
+
+struct Replaying<'a> {
+    args: &'a ReplayArgs,
+    facts: &'a Facts,
+    replay: Replay<'a>,
+    work: &'a Path,
+    bar: &'a Progress,
+}
+
+impl Replaying<'_> {
+    fn cycles(&self, cycles: std::ops::RangeInclusive<u32>) -> Result<Found> {
+        let mut found = Found::new(self.args.differences_max);
+        // Folders appear by renaming, so what is worked on stands beside them.
+        let out = self.args.out.clone().unwrap_or_else(|| self.work.join("out"));
+        let scratch = out.join(".replay");
+        let (first, total) = (*cycles.start(), u64::from(cycles.end() - cycles.start()) + 1);
+        let logged = |cycle: u32| self.facts.published.get(&cycle).map(|(_, published)| published);
+        let mut previous: Option<Published> = first.checked_sub(1).and_then(logged).cloned();
+        for cycle in cycles {
+            self.bar.at("cycles rendered and compared", u64::from(cycle - first), total);
+            let name = self.facts.name(cycle).map(|name| name.to_string()).unwrap_or_default();
+            found.begin(&name);
+            self.replay.check(cycle)?.into_iter().for_each(|difference| found.plan(difference));
+            let made = self.replay.render(cycle, previous.as_ref(), &scratch, &out)?;
+            if let Some(published) = logged(cycle) {
+                found.digest(published, &made);
+            }
+            if let Some(published) = &self.args.published {
+                let folder = published.join(&name);
+                if !folder.is_dir() {
+                    let text = format!(
+                        "{} is not there; --published names the folder of closed cycles",
+                        folder.display()
+                    );
+                    return Err(Usage(text).into());
+                }
+                let left = self.args.differences_max.saturating_sub(found.listed());
+                let compared = files::verify::compare::compare(&folder, &out.join(&name), left)?;
+                found.files(compared);
+            }
+            found.end();
+            previous = Some(made);
+        }
+        // Nothing is left in it but what an interrupted run left.
+        drop(std::fs::remove_dir_all(&scratch));
+        Ok(found)
+    }
+}
+
+fn show(args: &ReplayArgs, found: &Found) -> Result<ExitCode> {
+    let facts = json!({ "same": found.same(), "differences_total": found.total() });
+    let facts = match facts {
+        Value::Object(facts) => facts,
+        _ => serde_json::Map::new(),
+    };
+    print(args.output, &facts, &[found.cycles(), found.differences()])?;
+    let hidden = found.total() - u64::try_from(found.listed()).unwrap_or(u64::MAX);
+    if hidden > 0 {
+        say(args.output, &format!("  and {hidden} more"));
+    }
+    if found.same() {
+        say(args.output, "\neverything came out the same");
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(args.output, "\nNOT the same: what is published is not what the log says");
+    Ok(ExitCode::from(DIFFERENT))
+}
