@@ -8,4 +8,5 @@ pub mod partition;
 pub mod render;
 pub mod rocks;
 pub mod store;
+pub mod stores;
 pub mod wire;
