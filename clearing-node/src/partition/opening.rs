@@ -2,7 +2,7 @@
 
 use std::{ops::Range, path::Path, time::{Duration, Instant}};
 
-use cu_log::{Entry, Log, LogError, Partition as Place, Reader};
+use cu_log::{Entry, LogError, Partition as Place, Reader};
 
 use super::{PartitionError, Surroundings};
 use crate::{
