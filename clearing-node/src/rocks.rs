@@ -44,7 +44,8 @@ impl RocksStore {
     /// # Errors
     /// [`StoreError::Backend`].
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
-        let db = DB::open_for_read_only(&Options::default(), path, false).map_err(backend("opening it to read"))?;
+        let db = DB::open_for_read_only(&Options::default(), path, false)
+            .map_err(backend("opening it to read"))?;
         Ok(Self { db: Arc::new(db) })
     }
 

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod bench;
+pub mod book;
 mod clear;
 pub mod completions;
 mod convert;
@@ -58,6 +59,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Cycle(args) => cycle::run(args),
+        Command::Book(args) => book::run(args),
         Command::Node(args) => node::run(args),
         Command::Feed(args) => feed::run(args),
     };

@@ -13,6 +13,7 @@
 mod catalog;
 mod checkpoint;
 mod manifest;
+mod metrics;
 mod prune;
 mod restore;
 mod snapshotter;
@@ -27,6 +28,7 @@ use crate::store::StoreError;
 pub use catalog::{Catalog, Found, partitions};
 pub use checkpoint::Position;
 pub use manifest::{CycleNote, FileNote, Manifest, TipNote};
+pub use metrics::SnapshotMetrics;
 pub use prune::{KEEP, Pruned, Pruning, prune};
 pub use restore::{Restored, Restorer, Which, restore};
 pub use snapshotter::{Last, SnapshotConfig, SnapshotStatus, Snapshotter};

@@ -10,7 +10,6 @@ use std::{
 };
 
 use cu_objects::{Objects, Sum};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     FileNote, Manifest, SnapshotError,
@@ -97,8 +96,9 @@ impl Taker {
         }
         let taken_at_s = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let manifest = Manifest::new(self.partition, &checkpoint.position, taken_at_s, files);
-        let (name, bytes) =
-            manifest.encode().map_err(|e| SnapshotError::Damaged { name: String::new(), why: e.to_string() })?;
+        let (name, bytes) = manifest
+            .encode()
+            .map_err(|e| SnapshotError::Damaged { name: String::new(), why: e.to_string() })?;
         self.objects.put_bytes(&name, bytes)?;
         // Another node may have pruned between our look and the manifest: what is named now is safe from it.
         let there = self.there()?;
@@ -154,11 +154,7 @@ impl Taker {
         Ok(true)
     }
 
-    fn sum_up(
-        &mut self,
-        checkpoint: &Checkpoint,
-        stop: &AtomicBool,
-    ) -> Result<Vec<FileNote>, SnapshotError> {
+    fn sum_up(&mut self, checkpoint: &Checkpoint, stop: &AtomicBool) -> Result<Vec<FileNote>, SnapshotError> {
         let (mut files, mut sums) = (Vec::new(), HashMap::new());
         for name in &checkpoint.files {
             if stop.load(Ordering::Relaxed) {
@@ -188,8 +184,6 @@ impl Taker {
         if let Some(sum) = self.sums.get(&unchanged) {
             return Ok((*sum, unchanged));
         }
-        let mut sha256 = Sha256::new();
-        let bytes = io::copy(&mut file, &mut sha256)?;
-        Ok((Sum { bytes, sha256: sha256.finalize().into() }, unchanged))
+        Ok((Sum::read(&mut file)?, unchanged))
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, Result, bail};
@@ -12,8 +12,10 @@ use clearing_node::{
     metrics::Metrics,
     node::{CycleStatus, Node, NodeConfig, NodeError, Role},
     partition::State,
+    snapshot::{KEEP, Pruning, Restorer, SnapshotConfig, SnapshotMetrics, Snapshotter},
 };
 use cu_log::topics::Topics;
+use cu_objects::Objects;
 use domain::{date::Date, rulebook::Rulebook};
 use runtime::{
     admin::{AdminConfig, Missing},
@@ -31,6 +33,7 @@ use super::{
         view::CutOff as CutOffAsked,
     },
     frame::Frame,
+    snapshots::Snapshots,
 };
 use crate::house::publish_rulebook;
 
@@ -43,6 +46,15 @@ pub(super) struct Config {
     state_dir: PathBuf,
     /// Folder in which closed cycles appear; rendering works in a hidden folder inside it.
     out_dir: PathBuf,
+    /// The object store: a folder or `s3://BUCKET/PREFIX`; without it the folder `objects` in `state_dir`. Several
+    /// nodes share one.
+    objects: Option<String>,
+    /// How long after a snapshot of a partition the next is taken; 0: none is ever taken.
+    #[serde(default = "snapshot_every_s")]
+    snapshot_every_s: u64,
+    /// How many of the newest snapshots of a partition are kept.
+    #[serde(default = "snapshots_kept")]
+    snapshots_kept: usize,
     /// The rules; published to the log when their version is new.
     rulebook: PathBuf,
     /// When a cycle ends.
@@ -74,8 +86,19 @@ const fn barrier_s_max() -> u64 {
     600
 }
 
+const fn snapshot_every_s() -> u64 {
+    300
+}
+
+const fn snapshots_kept() -> usize {
+    KEEP
+}
+
 impl Configured for Config {
     fn check(&self) -> Result<()> {
+        if self.snapshots_kept == 0 {
+            bail!("snapshots_kept must be at least 1");
+        }
         if self.cut_off_every_s == Some(0) {
             bail!("cut_off_every_s must be at least 1");
         }
@@ -101,6 +124,30 @@ impl Config {
         }
     }
 
+    fn objects(&self) -> String {
+        let beside = || self.state_dir.join("objects").to_string_lossy().into_owned();
+        self.objects.clone().unwrap_or_else(beside)
+    }
+
+    fn snapshots(&self, objects: &Objects, node: &Node) -> Result<Snapshots> {
+        if self.snapshot_every_s == 0 {
+            return Ok(Snapshots::new(None));
+        }
+        if self.objects.is_none() {
+            tracing::warn!(
+                "objects is not set: snapshots stay in {}, where no other node finds them",
+                objects.place()
+            );
+        }
+        let config = SnapshotConfig {
+            objects: objects.clone(),
+            state_dir: self.state_dir.clone(),
+            every: Duration::from_secs(self.snapshot_every_s),
+            pruning: Pruning { keep: self.snapshots_kept, ..Pruning::default() },
+        };
+        Ok(Snapshots::new(Some(Snapshotter::start(config, node.stores().clone())?)))
+    }
+
     fn rules(&self) -> Result<Rulebook> {
         let path = self.rulebook.display();
         let bytes = fs::read(&self.rulebook).with_context(|| format!("read {path}"))?;
@@ -116,13 +163,14 @@ pub(super) fn run(config: Config) -> Result<()> {
     log.create_topics(&topics_of(&topics, &rulebook)).context("create the topics")?;
     let scheme = Arc::new(SchemeView::follow(&log, &topics)?);
     publish_rulebook(log.as_ref(), &topics, &scheme, &rulebook)?;
+    let objects = Objects::open(&config.objects())?;
     let node = NodeConfig {
         state_dir: config.state_dir.clone(),
         work_dir: config.out_dir.join(".work"),
         out_dir: config.out_dir.clone(),
         partitions: rulebook.partitions,
         barrier_max: Some(Duration::from_secs(config.barrier_s_max)),
-        restore: None,
+        restore: Some(Arc::new(Restorer::new(objects.clone()))),
     };
     let watched = (0..rulebook.partitions).map(|number| topics.clearing(number)).collect();
     let watch = frame.watch(&log, watched)?;
@@ -133,8 +181,10 @@ pub(super) fn run(config: Config) -> Result<()> {
         config.out_dir.display()
     );
     let metrics = frame.board.register(Metrics::register);
+    let snapshot_metrics = frame.board.register(SnapshotMetrics::register);
     let clock = Clock::new(config.cut_offs(), config.first_business_date, rulebook.version);
     let out_dir = std::path::absolute(&config.out_dir).context("find out_dir")?;
+    let mut snapshots = config.snapshots(&objects, &node)?;
     let mut cycles = Cycles { clock, desk, started: Instant::now(), asked: None, out_dir };
     frame.run(|| {
         if let Some(why) = node.membership_failed() {
@@ -147,9 +197,11 @@ pub(super) fn run(config: Config) -> Result<()> {
         let status = node.status();
         let missing = missing(&node, &status, &watch);
         let told = missing.iter().map(|missing| format!("{}: {}", missing.what, missing.why)).collect();
-        cycles.desk.show_node(NodeView::of(&node, rulebook.partitions, end, told));
-        cycles.look(&node, status);
+        let taken = snapshots.status();
+        cycles.desk.show_node(NodeView::of(&node, rulebook.partitions, end, &taken, told));
+        cycles.look(&node, status, &mut snapshots);
         metrics.show(&node, end);
+        snapshot_metrics.show(&taken, SystemTime::now());
         Ok(missing)
     })
 }
@@ -197,12 +249,13 @@ struct Cycles {
 }
 
 impl Cycles {
-    fn look(&mut self, node: &Node, status: CycleStatus) {
-        self.act(node, &status);
+    fn look(&mut self, node: &Node, status: CycleStatus, snapshots: &mut Snapshots) {
+        snapshots.look();
+        self.act(node, &status, snapshots);
         self.desk.show(status, self.out_dir.clone());
     }
 
-    fn act(&mut self, node: &Node, status: &CycleStatus) {
+    fn act(&mut self, node: &Node, status: &CycleStatus, snapshots: &mut Snapshots) {
         if let Some((cycle, asked)) = self.asked.take() {
             match clock::outcome(cycle, status) {
                 None => self.asked = Some((cycle, asked)),
@@ -213,6 +266,7 @@ impl Cycles {
         if let Some(asked) = self.desk.take() {
             match asked.ask.clone() {
                 Ask::CutOff(cut_off) => self.cut_off(node, status, &cut_off, asked),
+                Ask::Snapshot(partition) => snapshots.ask(partition, asked),
                 Ask::Resume(partition) => asked.answer(match node.resume(partition) {
                     Err(NodeError::Refused(why)) => Err(why),
                     Err(error) => Err(error.to_string()),
