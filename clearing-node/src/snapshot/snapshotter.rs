@@ -100,6 +100,7 @@ impl Snapshotter {
         let shared = Arc::<Shared>::default();
         let mut work = Work { config, stores, shared: Arc::clone(&shared), at: BTreeMap::new() };
         let thread = thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
+            work.clean();
             while !work.shared.stop.load(Ordering::Relaxed) {
                 work.look();
                 thread::park_timeout(LOOK);
@@ -163,6 +164,19 @@ struct At {
 }
 
 impl Work {
+    /// Removes what a killed process left: a checkpoint keeps files of rows that its store has done with.
+    fn clean(&self) {
+        let entries = std::fs::read_dir(&self.config.state_dir);
+        for entry in entries.into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "checkpoint")
+                && let Err(error) = remove(&path)
+            {
+                tracing::warn!("{}", whole_text(&error));
+            }
+        }
+    }
+
     fn look(&mut self) {
         let here: BTreeSet<u32> = self.stores.all().into_keys().collect();
         // A partition that left and comes back begins anew: others have taken snapshots meanwhile.
@@ -199,7 +213,8 @@ impl Work {
             }
         }
         let position = Position::read(&store.begin())?;
-        let wanted = lock(&self.shared.wanted).contains(&partition);
+        // Taken out here: who asks while this one is taken, gets another.
+        let wanted = lock(&self.shared.wanted).remove(&partition);
         if !at.plan.is_due(&position, wanted, self.config.every, now) {
             return Ok(());
         }
@@ -215,10 +230,13 @@ impl Work {
             bytes: taken.manifest.bytes(),
         };
         at.plan.learn(Some(last), now);
-        lock(&self.shared.wanted).remove(&partition);
         self.tell_taken(partition, &taken, last);
-        let pruned = prune(&self.config.objects, partition, self.config.pruning)?;
-        tracing::debug!("{} snapshots and {} files went", pruned.snapshots, pruned.files);
+        match prune(&self.config.objects, partition, self.config.pruning) {
+            Ok(pruned) => tracing::debug!("{} snapshots and {} files went", pruned.snapshots, pruned.files),
+            Err(error) => {
+                tracing::error!("old snapshots of partition {partition} stay for now: {}", whole_text(&error))
+            }
+        }
         Ok(())
     }
 
@@ -252,17 +270,6 @@ impl Work {
         if let Some(status) = lock(&self.shared.status).get_mut(&partition) {
             status.failed = Some(why);
             status.failures += 1;
-        }
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        for partition in self.at.keys() {
-            let folder = self.config.state_dir.join(format!("partition-{partition}.checkpoint"));
-            if let Err(error) = remove(&folder) {
-                tracing::warn!("{}", whole_text(&error));
-            }
         }
     }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clearing_node::{
     metrics::Metrics,
     node::{CycleStatus, Node, NodeConfig, NodeError, Role},
-    partition::State,
+    partition::{Progress, State},
     snapshot::{KEEP, Pruning, Restorer, SnapshotConfig, SnapshotMetrics, Snapshotter},
 };
 use cu_log::topics::Topics;
@@ -266,7 +266,10 @@ impl Cycles {
         if let Some(asked) = self.desk.take() {
             match asked.ask.clone() {
                 Ask::CutOff(cut_off) => self.cut_off(node, status, &cut_off, asked),
-                Ask::Snapshot(partition) => snapshots.ask(partition, asked),
+                Ask::Snapshot(partition) => {
+                    let folded = |at: &Arc<Progress>| at.next_offset.load(Ordering::Relaxed);
+                    snapshots.ask(partition, node.partitions().get(&partition).map(folded), asked);
+                }
                 Ask::Resume(partition) => asked.answer(match node.resume(partition) {
                     Err(NodeError::Refused(why)) => Err(why),
                     Err(error) => Err(error.to_string()),

@@ -25,6 +25,7 @@ mod report;
 mod requeue;
 mod scheme;
 mod services;
+mod snapshots;
 mod support;
 mod terminal;
 mod trace;
