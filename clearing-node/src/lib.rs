@@ -10,6 +10,7 @@ pub mod render;
 pub mod replay;
 pub mod rocks;
 pub mod segments;
+pub mod snapshot;
 pub mod store;
 pub mod stores;
 pub mod wire;

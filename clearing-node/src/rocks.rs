@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use rocksdb::{DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{
+    DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch, WriteOptions, checkpoint::Checkpoint,
+};
 
 use crate::store::{StoreError, Txn, Visit};
 
@@ -35,6 +37,26 @@ impl RocksStore {
         options.set_max_open_files(256);
         let db = DB::open(&options, path).map_err(backend("opening it"))?;
         Ok(Self { db: Arc::new(db) })
+    }
+
+    /// Opens the store in a folder for reading alone; the folder must be one that nobody writes to.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`].
+    pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let db = DB::open_for_read_only(&Options::default(), path, false)
+            .map_err(backend("opening it to read"))?;
+        Ok(Self { db: Arc::new(db) })
+    }
+
+    /// Copies the store as it is now into a folder that does not exist, on the same file system: files of rows are
+    /// linked. Transactions go on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`].
+    pub fn checkpoint(&self, into: &Path) -> Result<(), StoreError> {
+        let checkpoint = Checkpoint::new(self.db.as_ref()).and_then(|c| c.create_checkpoint(into));
+        checkpoint.map_err(backend("taking a checkpoint"))
     }
 
     /// Begins a transaction.

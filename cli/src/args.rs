@@ -60,6 +60,8 @@ pub enum Command {
     ClearingNode(Service),
     /// Look at the cycles of a running clearing node, and cut off by hand
     Cycle(crate::cycle::Cycle),
+    /// Copy, restore and list the stores of the clearing nodes
+    Book(crate::book::Book),
     /// Look at the running clearing nodes, and have partitions that stand still go on
     Node(crate::node::Node),
     /// Write the log of closed cycles to an object store; check it; bring a log back from it

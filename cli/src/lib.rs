@@ -3,6 +3,7 @@
 mod archive;
 pub mod args;
 mod bench;
+pub mod book;
 mod clear;
 pub mod completions;
 mod convert;
@@ -60,6 +61,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Cycle(args) => cycle::run(args),
+        Command::Book(args) => book::run(args),
         Command::Node(args) => node::run(args),
         Command::Archive(args) => archive::run(args),
         Command::Replay(args) => replay::run(args),

@@ -16,7 +16,7 @@ pub enum ObjectsError {
     },
     /// This program was built without S3.
     #[error(
-        "{place} is an S3 store, and this program was built without them; build it with the feature s3, or name a folder"
+        "{place} is an S3 store, and this program was built without them; build it with `make build FEATURES=cu-objects/s3`, or name a folder"
     )]
     NoS3 {
         /// As it was given.

@@ -11,10 +11,11 @@ use bytes::{Buf as _, Bytes};
 use futures_util::{StreamExt as _, stream::BoxStream};
 use object_store::{GetResultPayload, ObjectStoreExt as _};
 
-use crate::{Objects, ObjectsError, Sum, name, place::Place, sum::Summing};
-
-/// Bytes that are copied at once.
-const COPY_BYTES: usize = 256 << 10;
+use crate::{
+    Objects, ObjectsError, Sum, name,
+    place::Place,
+    sum::{READ_BYTES, Summing},
+};
 
 /// Reads an object from its beginning, in bounded memory. One that ends before its length is an error.
 pub struct ObjectReader {
@@ -118,7 +119,7 @@ impl Objects {
         let mut reader = self.reader(name)?;
         let mut copy = File::create_new(file).map_err(failed)?;
         let mut sum = Summing::default();
-        let mut buffer = vec![0; COPY_BYTES];
+        let mut buffer = vec![0; READ_BYTES];
         loop {
             let count = reader.read(&mut buffer).map_err(|e| self.unread(name, e))?;
             let Some(read) = buffer.get(..count).filter(|read| !read.is_empty()) else { break };
@@ -134,16 +135,7 @@ impl Objects {
     /// # Errors
     /// [`ObjectsError::NotFound`], or another if the store does not answer.
     pub fn sum(&self, name: &str) -> Result<Sum, ObjectsError> {
-        let mut reader = self.reader(name)?;
-        let mut sum = Summing::default();
-        let mut buffer = vec![0; COPY_BYTES];
-        loop {
-            let count = reader.read(&mut buffer).map_err(|e| self.unread(name, e))?;
-            match buffer.get(..count) {
-                Some(read) if count > 0 => sum.add(read),
-                _ => return Ok(sum.done()),
-            }
-        }
+        Sum::read(&mut self.reader(name)?).map_err(|e| self.unread(name, e))
     }
 
     fn unread(&self, name: &str, source: io::Error) -> ObjectsError {

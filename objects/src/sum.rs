@@ -1,6 +1,11 @@
 //! Length and digest of bytes that pass by.
 
+use std::io::{self, Read};
+
 use sha2::{Digest as _, Sha256};
+
+/// Bytes that are read at once.
+pub(crate) const READ_BYTES: usize = 256 << 10;
 
 /// Length and SHA-256 of an object or a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +21,23 @@ impl Sum {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self { bytes: bytes.len() as u64, sha256: Sha256::digest(bytes).into() }
+    }
+
+    /// The sum of everything that a reader gives.
+    ///
+    /// # Errors
+    /// What the reader says.
+    pub fn read(from: &mut dyn Read) -> io::Result<Self> {
+        let mut sum = Summing::default();
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match from.read(&mut buffer) {
+                Ok(0) => return Ok(sum.done()),
+                Ok(count) => sum.add(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The digest in lower-case hex digits.

@@ -5,5 +5,6 @@ mod crashes;
 mod faults;
 mod holes;
 mod sharing;
+mod snapshots;
 mod town;
 mod zombies;

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clearing_node::node::{Node, NodeConfig, Request};
+use clearing_node::{
+    node::{Node, NodeConfig, Request},
+    partition::Restore,
+};
 use cu_log::{Log, Partition, append_and_wait, embedded::EmbeddedLog, topics::Topics};
 use cu_objects::Objects;
 use domain::{date::Date, tap::Tap};
@@ -100,6 +103,11 @@ impl Town {
 
     /// A node that sees the log through `log`.
     pub fn node_over(&self, name: &str, log: &Arc<dyn Log>) -> Node {
+        self.node_restored(name, log, None)
+    }
+
+    /// And that brings back stores that are not there.
+    pub fn node_restored(&self, name: &str, log: &Arc<dyn Log>, restore: Option<Arc<dyn Restore>>) -> Node {
         let scheme = Arc::new(SchemeView::follow(&self.log, &self.topics).unwrap());
         let path = |what: &str| self.folder.path().join(name).join(what);
         let config = NodeConfig {
@@ -110,7 +118,7 @@ impl Town {
             out_dir: self.folder.path().join("out"),
             partitions: PARTITIONS,
             barrier_max: None,
-            restore: None,
+            restore,
         };
         Node::start(config, log, &self.topics, &scheme).unwrap()
     }

@@ -22,10 +22,10 @@ pub(super) fn list(format: Format, answers: &[Answer<NodeView>]) -> Result<()> {
         "partitions",
         &[
             "partition", "node", "state", "next_offset", "lag", "identities", "parked", "unpublished",
-            "snapshot_age_s", "why",
+            "snapshot_age_s", "why", "snapshot_trouble",
         ],
     );
-    partitions.below = vec!["why"];
+    partitions.below = vec!["why", "snapshot_trouble"];
     let mut cities = Sheet::new("stopped cities", &["city", "partition", "why"]);
     let mut unowned: BTreeSet<u32> = BTreeSet::new();
     for Answer { admin, said } in answers {
@@ -56,6 +56,7 @@ pub(super) fn list(format: Format, answers: &[Answer<NodeView>]) -> Result<()> {
             json!(at.unpublished),
             json!(at.snapshot_age_s),
             json!(at.why),
+            json!(at.snapshot_trouble),
         ]);
         for (city, why) in &at.stopped_cities {
             cities.row(vec![json!(city), json!(at.partition), json!(why)]);

@@ -79,7 +79,16 @@ impl Client {
 
     /// Has a partition that stands still try again.
     pub(super) fn resume(&self, partition: u32) -> Result<()> {
-        let request = self.agent.post(format!("http://{}/partitions/{partition}/resume", self.admin));
+        self.have(partition, "resume")
+    }
+
+    /// Has a snapshot of a partition taken; returns when it is there.
+    pub(super) fn snapshot(&self, partition: u32) -> Result<()> {
+        self.have(partition, "snapshot")
+    }
+
+    fn have(&self, partition: u32, done: &str) -> Result<()> {
+        let request = self.agent.post(format!("http://{}/partitions/{partition}/{done}", self.admin));
         match self.read(request.send_empty())? {
             (202, _) => Ok(()),
             (409, why) => Err(Refused(why).into()),

@@ -84,15 +84,19 @@ impl Nodes {
     /// # Errors
     /// [`Refused`] if no node that answers owns it, or it does not stand still.
     pub fn resume(&self, partition: u32) -> Result<String> {
-        for client in self.clients()? {
-            let owns = |view: &NodeView| view.partitions.iter().any(|owned| owned.partition == partition);
-            if client.node().is_ok_and(|view| owns(&view)) {
-                client.resume(partition)?;
-                return Ok(client.admin().to_owned());
-            }
-        }
-        let text = format!("no node that was asked owns partition {partition}; name all nodes with --node HOST:PORT");
-        Err(Refused(text).into())
+        let client = self.owner(partition)?;
+        client.resume(partition)?;
+        Ok(client.admin().to_owned())
+    }
+
+    /// Has the node that owns a partition take a snapshot; returns when it is there.
+    ///
+    /// # Errors
+    /// [`Refused`] if no node that answers owns it, or it takes none.
+    pub fn snapshot(&self, partition: u32) -> Result<String> {
+        let client = self.owner(partition)?;
+        client.snapshot(partition)?;
+        Ok(client.admin().to_owned())
     }
 
     /// What each node says of itself.
@@ -102,6 +106,17 @@ impl Nodes {
     pub fn all(&self) -> Result<Vec<Answer<NodeView>>> {
         let clients = self.clients()?;
         Ok(clients.iter().map(|client| Answer { admin: client.admin().to_owned(), said: client.node() }).collect())
+    }
+
+    fn owner(&self, partition: u32) -> Result<Client> {
+        for client in self.clients()? {
+            let owns = |view: &NodeView| view.partitions.iter().any(|owned| owned.partition == partition);
+            if client.node().is_ok_and(|view| owns(&view)) {
+                return Ok(client);
+            }
+        }
+        let text = format!("no node that was asked owns partition {partition}; name all nodes with --node HOST:PORT");
+        Err(Refused(text).into())
     }
 
     fn coordinating(&self) -> Result<(Client, View)> {

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +12,8 @@ use clearing_node::{
     archiver::Archiver,
     metrics::Metrics,
     node::{CycleStatus, Node, NodeConfig, NodeError, Role},
-    partition::State,
+    partition::{Progress, State},
+    snapshot::{KEEP, Pruning, Restorer, SnapshotConfig, SnapshotMetrics, Snapshotter},
 };
 use cu_log::topics::Topics;
 use cu_objects::Objects;
@@ -33,6 +34,7 @@ use super::{
         view::CutOff as CutOffAsked,
     },
     frame::Frame,
+    snapshots::Snapshots,
 };
 use crate::house::publish_rulebook;
 
@@ -53,6 +55,12 @@ pub(super) struct Config {
     /// How much rendering stands back behind clearing, as `nice`: 0 (not at all) to 19.
     #[serde(default = "render_niceness")]
     render_niceness: u8,
+    /// How long after a snapshot of a partition the next is taken; 0: none is ever taken.
+    #[serde(default = "snapshot_every_s")]
+    snapshot_every_s: u64,
+    /// How many of the newest snapshots of a partition are kept.
+    #[serde(default = "snapshots_kept")]
+    snapshots_kept: usize,
     /// The rules; published to the log when their version is new.
     rulebook: PathBuf,
     /// When a cycle ends.
@@ -88,10 +96,21 @@ const fn render_niceness() -> u8 {
     10
 }
 
+const fn snapshot_every_s() -> u64 {
+    300
+}
+
+const fn snapshots_kept() -> usize {
+    KEEP
+}
+
 impl Configured for Config {
     fn check(&self) -> Result<()> {
         if self.render_niceness > 19 {
             bail!("render_niceness must be 0 to 19");
+        }
+        if self.snapshots_kept == 0 {
+            bail!("snapshots_kept must be at least 1");
         }
         if self.cut_off_every_s == Some(0) {
             bail!("cut_off_every_s must be at least 1");
@@ -127,6 +146,25 @@ impl Config {
         self.objects.clone().unwrap_or_else(beside)
     }
 
+    fn snapshots(&self, objects: &Objects, node: &Node) -> Result<Snapshots> {
+        if self.snapshot_every_s == 0 {
+            return Ok(Snapshots::new(None));
+        }
+        if self.objects.is_none() {
+            tracing::warn!(
+                "objects is not set: snapshots stay in {}, where no other node finds them",
+                objects.place()
+            );
+        }
+        let config = SnapshotConfig {
+            objects: objects.clone(),
+            state_dir: self.state_dir.clone(),
+            every: Duration::from_secs(self.snapshot_every_s),
+            pruning: Pruning { keep: self.snapshots_kept, ..Pruning::default() },
+        };
+        Ok(Snapshots::new(Some(Snapshotter::start(config, node.stores().clone())?)))
+    }
+
     fn rules(&self) -> Result<Rulebook> {
         let path = self.rulebook.display();
         let bytes = fs::read(&self.rulebook).with_context(|| format!("read {path}"))?;
@@ -156,7 +194,7 @@ pub(super) fn run(config: Config) -> Result<()> {
         out_dir: config.out_dir.clone(),
         partitions: rulebook.partitions,
         barrier_max: Some(Duration::from_secs(config.barrier_s_max)),
-        restore: None,
+        restore: Some(Arc::new(Restorer::new(objects.clone()))),
     };
     let watched = (0..rulebook.partitions).map(|number| topics.clearing(number)).collect();
     let watch = frame.watch(&log, watched)?;
@@ -167,8 +205,10 @@ pub(super) fn run(config: Config) -> Result<()> {
         config.out_dir.display()
     );
     let metrics = frame.board.register(Metrics::register);
+    let snapshot_metrics = frame.board.register(SnapshotMetrics::register);
     let clock = Clock::new(config.cut_offs(), config.first_business_date, rulebook.version);
     let out_dir = std::path::absolute(&config.out_dir).context("find out_dir")?;
+    let mut snapshots = config.snapshots(&objects, &node)?;
     let mut cycles = Cycles { clock, desk, started: Instant::now(), asked: None, out_dir };
     frame.run(|| {
         if let Some(why) = node.membership_failed() {
@@ -181,12 +221,14 @@ pub(super) fn run(config: Config) -> Result<()> {
         let status = node.status();
         let missing = missing(&node, &status, &watch);
         let told = missing.iter().map(|missing| format!("{}: {}", missing.what, missing.why)).collect();
-        cycles.desk.show_node(NodeView::of(&node, rulebook.partitions, end, told));
         if let (Some(archiver), Some(last)) = (&archiver, status.published.last()) {
             archiver.published(last.cycle);
         }
-        cycles.look(&node, status);
+        let taken = snapshots.status();
+        cycles.desk.show_node(NodeView::of(&node, rulebook.partitions, end, &taken, told));
+        cycles.look(&node, status, &mut snapshots);
         metrics.show(&node, end);
+        snapshot_metrics.show(&taken, SystemTime::now());
         Ok(missing)
     })
 }
@@ -237,12 +279,13 @@ struct Cycles {
 }
 
 impl Cycles {
-    fn look(&mut self, node: &Node, status: CycleStatus) {
-        self.act(node, &status);
+    fn look(&mut self, node: &Node, status: CycleStatus, snapshots: &mut Snapshots) {
+        snapshots.look();
+        self.act(node, &status, snapshots);
         self.desk.show(status, self.out_dir.clone());
     }
 
-    fn act(&mut self, node: &Node, status: &CycleStatus) {
+    fn act(&mut self, node: &Node, status: &CycleStatus, snapshots: &mut Snapshots) {
         if let Some((cycle, asked)) = self.asked.take() {
             match clock::outcome(cycle, status) {
                 None => self.asked = Some((cycle, asked)),
@@ -253,6 +296,10 @@ impl Cycles {
         if let Some(asked) = self.desk.take() {
             match asked.ask.clone() {
                 Ask::CutOff(cut_off) => self.cut_off(node, status, &cut_off, asked),
+                Ask::Snapshot(partition) => {
+                    let folded = |at: &Arc<Progress>| at.next_offset.load(Ordering::Relaxed);
+                    snapshots.ask(partition, node.partitions().get(&partition).map(folded), asked);
+                }
                 Ask::Resume(partition) => asked.answer(match node.resume(partition) {
                     Err(NodeError::Refused(why)) => Err(why),
                     Err(error) => Err(error.to_string()),

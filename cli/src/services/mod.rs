@@ -5,6 +5,7 @@ mod clearing_node;
 pub mod cycles;
 mod frame;
 mod ingest;
+mod snapshots;
 mod switch;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};

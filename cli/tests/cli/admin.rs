@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
 };
 
@@ -88,6 +88,35 @@ fn a_service_waits_for_kafka_says_so_and_begins_by_itself() {
     node.wait_until("ready\n");
     wait_for("readiness", || ask(node.admin, "/readyz").ok().filter(|(status, _)| *status == 200));
     cityunion("cycle status --config {}", &[&node.config()]).ok();
+    running.signal("TERM").ok();
+}
+
+#[test]
+fn a_running_node_takes_a_snapshot_when_it_is_asked_and_shows_it() {
+    let node = Node::new();
+    forward(node.kafka, Broker::shared().bootstrap());
+    let running = node.start();
+    wait_for("readiness", || ask(node.admin, "/readyz").ok().filter(|(status, _)| *status == 200));
+    cityunion("book snapshot --partition 0 --config {}", &[&node.config()]).ok();
+
+    let [state, objects] = ["node", "node/objects"].map(|name| node.folder.path().join(name));
+    let listed = cityunion("book list --objects {} --check", &[&objects]).ok().stdout;
+    assert!(listed.contains("snapshots/partition-0/"), "{listed}");
+    let shown = wait_for("its age", || {
+        let (_, body) = ask(node.admin, "/node").ok()?;
+        body.contains("\"snapshot_age_s\":0").then_some(body)
+    });
+    assert!(shown.contains("\"snapshot_trouble\":null"), "{shown}");
+    let (_, metrics) = ask(node.admin, "/metrics").unwrap();
+    assert!(metrics.contains("cityunion_clearing_snapshot_age_seconds{partition=\"0\"}"), "{metrics}");
+
+    // What runs is not touched from outside.
+    let folders: &[&Path] = &[&state, &objects];
+    cityunion("book snapshot --partition 0 --state {} --objects {}", folders).exits(1).says(&["lock", "ask it"]);
+    cityunion("book restore --partition 0 --replace --state {} --objects {}", folders)
+        .exits(3)
+        .says(&["is in use", "stop its clearing node first"]);
+    cityunion("book snapshot --partition 77 --config {}", &[&node.config()]).exits(3).says(&["partition 77"]);
     running.signal("TERM").ok();
 }
 

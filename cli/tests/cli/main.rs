@@ -26,6 +26,7 @@ mod report;
 mod requeue;
 mod scheme;
 mod services;
+mod snapshots;
 mod support;
 mod switches;
 mod terminal;

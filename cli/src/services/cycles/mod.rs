@@ -7,6 +7,7 @@
 //! | `POST /cycles/cut-off` with a [`CutOff`] | 202 once the cut-off stands on the log, 409 with the reason if it is refused |
 //! | `GET /node` | a [`NodeView`] as JSON |
 //! | `POST /partitions/{number}/resume` | 202 once a partition that stood still tries again, 409 with the reason if not |
+//! | `POST /partitions/{number}/snapshot` | 202 once a snapshot of a partition at work is in the object store, 409 with the reason if not |
 //!
 //! The handlers decide nothing: a request waits on the [`Desk`] until the service's own loop takes it.
 
@@ -50,6 +51,8 @@ pub enum Ask {
     CutOff(CutOff),
     /// Have a partition that stands still try again.
     Resume(u32),
+    /// Take a snapshot of a partition.
+    Snapshot(u32),
 }
 
 /// A request that waits for its answer.
@@ -88,6 +91,7 @@ impl Desk {
             .route("/cycles/cut-off", post(cut_off))
             .route("/node", get(show_node))
             .route("/partitions/{number}/resume", post(resume))
+            .route("/partitions/{number}/snapshot", post(snapshot))
             .with_state(self.clone())
     }
 
@@ -157,4 +161,9 @@ async fn cut_off(State(desk): State<Desk>, Json(asked): Json<CutOff>) -> (Status
 
 async fn resume(State(desk): State<Desk>, Path(number): Path<u32>) -> (StatusCode, String) {
     desk.answer(Ask::Resume(number), "resumed\n", "not heard yet: ask again\n").await
+}
+
+async fn snapshot(State(desk): State<Desk>, Path(number): Path<u32>) -> (StatusCode, String) {
+    let unsure = "the snapshot is not there yet: look with `cityunion node list`\n";
+    desk.answer(Ask::Snapshot(number), "there\n", unsure).await
 }

@@ -1,9 +1,11 @@
 //! What a clearing node shows of itself: its partitions, and what it is to the cycles.
 
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
-use clearing_node::{node::Node, partition::Progress};
+use clearing_node::{node::Node, partition::Progress, snapshot::SnapshotStatus};
 use serde::{Deserialize, Serialize};
+
+use crate::services::snapshots::age_s;
 
 /// A clearing node.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
@@ -41,6 +43,10 @@ pub struct PartitionView {
     pub unpublished: u64,
     /// Age of the last snapshot, seconds; none without one.
     pub snapshot_age_s: Option<u64>,
+    /// The next offset after it.
+    pub snapshot_offset: Option<u64>,
+    /// Why the last attempt at one failed.
+    pub snapshot_trouble: Option<String>,
     /// Cities whose traffic is stopped, and why.
     pub stopped_cities: Vec<(String, String)>,
 }
@@ -52,11 +58,14 @@ impl NodeView {
         node: &Node,
         partitions_in_all: u32,
         end: impl Fn(u32) -> Option<u64>,
+        snapshots: &BTreeMap<u32, SnapshotStatus>,
         missing: Vec<String>,
     ) -> Self {
         let status = node.status();
         let partitions = node.partitions();
-        let partitions = partitions.iter().map(|(number, progress)| partition(*number, progress, end(*number)));
+        let partitions = partitions.iter().map(|(number, progress)| {
+            partition(*number, progress, end(*number), snapshots.get(number))
+        });
         Self {
             role: status.role.name().to_owned(),
             partitions_in_all,
@@ -67,7 +76,12 @@ impl NodeView {
     }
 }
 
-fn partition(number: u32, progress: &Progress, end: Option<u64>) -> PartitionView {
+fn partition(
+    number: u32,
+    progress: &Progress,
+    end: Option<u64>,
+    snapshots: Option<&SnapshotStatus>,
+) -> PartitionView {
     let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let state = progress.state();
     let next_offset = read(&progress.next_offset);
@@ -81,7 +95,9 @@ fn partition(number: u32, progress: &Progress, end: Option<u64>) -> PartitionVie
         identities: read(&progress.identities),
         parked_records: read(&progress.parked_records),
         unpublished: read(&progress.unpublished),
-        snapshot_age_s: None,
+        snapshot_age_s: age_s(snapshots),
+        snapshot_offset: snapshots.and_then(|status| Some(status.last?.next_offset)),
+        snapshot_trouble: snapshots.and_then(|status| status.failed.clone()),
         stopped_cities: stopped.into_iter().map(|(city, why)| (city.to_string(), why)).collect(),
     }
 }
