@@ -18,6 +18,8 @@ use crate::{
     mapping::{Mapping, MappingError},
 };
 use follow::Following;
+pub use missed::OrdinalOf;
+use missed::Published;
 use store::Store;
 use take::Flight;
 
@@ -31,7 +33,9 @@ mod draft;
 mod follow;
 mod inbox;
 mod judge;
+mod missed;
 mod progress;
+mod published;
 mod quarantine;
 mod render;
 mod source;
@@ -110,6 +114,16 @@ pub enum AcquirerError {
         /// The city.
         city: City,
     },
+    /// A file of a published cycle cannot be used.
+    #[error("{path}{}: {what}; fetch it again, the results of missed cycles are read from it", line.map_or(String::new(), |line| format!(" line {line}")))]
+    Published {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1, if one is wrong.
+        line: Option<u64>,
+        /// What is wrong.
+        what: String,
+    },
     /// The thread that reads results has ended.
     #[error("the results cannot be followed any more: {0}")]
     NotFollowing(String),
@@ -152,6 +166,8 @@ struct Shared {
     patience: Mutex<Patience>,
     /// Folder of quarantine files, if they are wanted.
     quarantine: Mutex<Option<PathBuf>>,
+    /// Where results that the log dropped unread are found.
+    published: Mutex<Option<Published>>,
     /// Told whenever results were taken in.
     answered: Condvar,
     /// Guards the condition; says why results cannot be followed any more.
@@ -197,6 +213,7 @@ impl AcquirerHost {
             flights: Mutex::default(),
             patience: Mutex::default(),
             quarantine: Mutex::default(),
+            published: Mutex::default(),
             answered: Condvar::new(),
             following: Mutex::new(None),
         };
