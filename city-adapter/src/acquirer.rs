@@ -18,6 +18,8 @@ use crate::{
     mapping::{Mapping, MappingError},
 };
 use follow::Following;
+pub use missed::OrdinalOf;
+use missed::Published;
 use store::Store;
 use take::Flight;
 
@@ -32,7 +34,9 @@ mod draft;
 mod follow;
 mod inbox;
 mod judge;
+mod missed;
 mod progress;
+mod published;
 mod quarantine;
 mod rejoin;
 mod render;
@@ -112,6 +116,16 @@ pub enum AcquirerError {
         /// The city.
         city: City,
     },
+    /// A file of a published cycle cannot be used.
+    #[error("{path}{}: {what}; fetch it again, the results of missed cycles are read from it", line.map_or(String::new(), |line| format!(" line {line}")))]
+    Published {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1, if one is wrong.
+        line: Option<u64>,
+        /// What is wrong.
+        what: String,
+    },
     /// The thread that reads results has ended.
     #[error("the results cannot be followed any more: {0}")]
     NotFollowing(String),
@@ -154,6 +168,8 @@ struct Shared {
     patience: Mutex<Patience>,
     /// Folder of quarantine files, if they are wanted.
     quarantine: Mutex<Option<PathBuf>>,
+    /// Where results that the log dropped unread are found.
+    published: Mutex<Option<Published>>,
     /// Told whenever results were taken in.
     answered: Condvar,
     /// Guards the condition; says why results cannot be followed any more.
@@ -199,6 +215,7 @@ impl AcquirerHost {
             flights: Mutex::default(),
             patience: Mutex::default(),
             quarantine: Mutex::default(),
+            published: Mutex::default(),
             answered: Condvar::new(),
             following: Mutex::new(None),
         };

@@ -56,6 +56,8 @@ pub struct Journal {
     durable: u64,
     answered: u64,
     results_offset: u64,
+    /// The highest number whose results may be missing on the log.
+    missed: u64,
     stopped: Option<String>,
 }
 
@@ -74,6 +76,7 @@ impl Journal {
             durable: 0,
             answered: 0,
             results_offset: 0,
+            missed: 0,
             stopped: None,
         }
     }
@@ -97,6 +100,7 @@ impl Journal {
             Input::Refuse { name, sha256, records, reason } => self.refuse(name, sha256, records, reason),
             Input::Result { message, next_offset } => Ok(self.result(&message, next_offset)),
             Input::Rejoin { known } => self.rejoin(known),
+            Input::Missed { resume_at } => Ok(self.miss(resume_at)),
             Input::Close { name } => self.close(&name),
         }
     }
@@ -232,8 +236,9 @@ impl Journal {
         if holds(Rule::DigestKept) && batch.digest != *message.digest {
             return self.stop(says("has another digest than the batch"));
         }
-        if number > self.answered + 1 && holds(Rule::SkippedNumberStops) {
-            return self.stop(says(&format!("came before the one of batch {}", self.answered + 1)));
+        let told = self.answered.max(self.missed);
+        if number > told + 1 && holds(Rule::SkippedNumberStops) {
+            return self.stop(says(&format!("came before the one of batch {}", told + 1)));
         }
         let mut effects = match self.merged(message) {
             Ok(effects) => effects,
@@ -243,6 +248,17 @@ impl Journal {
         self.results_offset = next_offset;
         effects.push(seen);
         effects
+    }
+
+    /// Results were dropped unread: whatever was given out so far may have had some among them.
+    fn miss(&mut self, resume_at: u64) -> Vec<Effect> {
+        if resume_at <= self.results_offset {
+            return Vec::new();
+        }
+        self.results_offset = resume_at;
+        self.missed = self.last_number();
+        let row = |number| NumberRow { number };
+        vec![put(&Key::ResultsOffset, &row(resume_at)), put(&Key::Missed, &row(self.missed))]
     }
 
     /// Merges a result that was found to be of one of our batches.

@@ -144,6 +144,12 @@ impl RecordResult {
         }
     }
 
+    /// The result of the columns `result` and `reason`; `None` for texts that stand for none.
+    #[must_use]
+    pub fn from_columns(name: &str, reason: &str) -> Option<Self> {
+        ALL_RESULTS.into_iter().find(|result| result.name() == name && result.reason() == reason)
+    }
+
     /// The column `decided_by` of the contract.
     #[must_use]
     pub const fn decided_by(self) -> &'static str {

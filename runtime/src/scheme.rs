@@ -11,7 +11,7 @@ use std::{
 };
 
 use cu_log::{Entry, Log, LogError, topics::Topics};
-use domain::rulebook::Rulebook;
+use domain::{cycle::CycleName, rulebook::Rulebook};
 use proto::{CycleEvent, Message, Opening, RulebookDocument, cycle_event::Body};
 
 use crate::whole_text;
@@ -107,6 +107,15 @@ impl SchemeView {
     #[must_use]
     pub fn rulebook_of(&self, opening: &Opening) -> Option<Arc<Rulebook>> {
         lock(&self.shared).rulebook(opening)
+    }
+
+    /// The ordinal of the cycle with this folder name.
+    #[must_use]
+    pub fn ordinal_of(&self, name: &CycleName) -> Option<u32> {
+        let is = |opening: &&Opening| {
+            opening.business_date == name.business_date.julian_day() && opening.sequence == name.sequence
+        };
+        lock(&self.shared).openings.values().find(is).map(|opening| opening.cycle)
     }
 
     /// All versions of the rules that are known.

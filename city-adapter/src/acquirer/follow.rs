@@ -38,10 +38,11 @@ impl Drop for Following {
 
 impl AcquirerHost {
     /// Begins to follow the results of `cities`, each from where its journal is, in place of those that were
-    /// followed before. Goes on until the last clone of this host is dropped.
+    /// followed before. Goes on until the last clone of this host is dropped. Results that the log dropped
+    /// meanwhile are made up for first: from published cycles, the rest by asking the centre again.
     ///
     /// # Errors
-    /// [`AcquirerError::Log`], a hole in a results log included.
+    /// [`AcquirerError::Log`], a results log that ends too early included; [`AcquirerError::Published`].
     pub fn follow(&self, cities: &[City]) -> Result<(), AcquirerError> {
         let mut current = lock(&self.following);
         *current = None;
@@ -49,6 +50,7 @@ impl AcquirerHost {
         let mut topics = BTreeMap::new();
         for city in cities {
             let partition = self.shared.topics.results(city);
+            self.shared.make_up(*city)?;
             let offset = lock(&self.shared.desk(*city)).journal.results_offset();
             starts.push((partition.clone(), offset));
             topics.insert(partition, *city);
@@ -169,20 +171,33 @@ impl Shared {
     fn take_in(&self, city: City, entries: Vec<Entry>) -> Result<(), AcquirerError> {
         let desk = self.desk(city);
         let mut desk = lock(&desk);
-        let mut effects = Vec::new();
+        let mut results = Vec::with_capacity(entries.len());
         for entry in entries {
             let message = BatchResult::decode(entry.payload.as_ref()).map_err(|error| {
                 let context = format!("read offset {} of {}", entry.offset, entry.partition);
                 LogError::Backend { context, source: Box::new(error) }
             })?;
+            results.push((message, entry.offset + 1));
+        }
+        self.learn(&mut desk, results)
+    }
+
+    /// Gives results to a city's journal, each with the offset to read on from.
+    pub(super) fn learn(
+        &self,
+        desk: &mut super::Desk,
+        results: Vec<(BatchResult, u64)>,
+    ) -> Result<(), AcquirerError> {
+        let mut effects = Vec::new();
+        for (message, next_offset) in results {
             let number = message.number;
-            let next_offset = entry.offset + 1;
             effects.extend(desk.journal.step(Input::Result { message, next_offset })?);
             let name = desk.journal.file_of(number).map(|row| row.name.clone());
             desk.unwritten.extend(name);
         }
         for effect in &effects {
             if let Effect::Stop { reason } = effect {
+                let city = desk.journal.city();
                 tracing::error!(%city, %reason, "city stopped: its journal and the log disagree");
             }
         }

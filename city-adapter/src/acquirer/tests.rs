@@ -21,6 +21,7 @@ use crate::tapfile::HEADER;
 mod answers;
 mod controls;
 mod decisions;
+mod missed;
 mod quarantine;
 mod resuming;
 

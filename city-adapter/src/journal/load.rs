@@ -75,6 +75,7 @@ impl Journal {
             }
             Key::Durable => self.durable = NumberRow::decode(value).ok()?.number,
             Key::ResultsOffset => self.results_offset = NumberRow::decode(value).ok()?.number,
+            Key::Missed => self.missed = NumberRow::decode(value).ok()?.number,
         }
         Some(())
     }

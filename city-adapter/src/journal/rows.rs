@@ -111,6 +111,8 @@ pub enum Key {
     Durable,
     /// The next offset of the results log.
     ResultsOffset,
+    /// The highest number whose results may be missing, since the log dropped them unread.
+    Missed,
 }
 
 impl Key {
@@ -123,6 +125,7 @@ impl Key {
             Self::Cycle(cycle) => [&b"C"[..], &cycle.to_be_bytes()].concat(),
             Self::Durable => b"D".to_vec(),
             Self::ResultsOffset => b"O".to_vec(),
+            Self::Missed => b"M".to_vec(),
         }
     }
 
@@ -141,6 +144,7 @@ impl Key {
             b'C' => Some(Self::Cycle(u32::from_be_bytes(rest.try_into().ok()?))),
             b'D' => Some(Self::Durable),
             b'O' => Some(Self::ResultsOffset),
+            b'M' => Some(Self::Missed),
             _ => None,
         }
     }

@@ -90,7 +90,25 @@ impl Journal {
     /// How many batches were given out but have no result at all yet.
     #[must_use]
     pub fn unanswered(&self) -> u64 {
-        self.last_number().saturating_sub(self.answered)
+        // Up to `missed` there may be some between others that have one.
+        let told =
+            |number: &u64| self.batch(*number).is_some_and(|batch| batch.done || batch.result.is_some());
+        let between = (1..=self.answered.min(self.missed)).filter(|number| !told(number)).count();
+        self.last_number().saturating_sub(self.answered) + u64::try_from(between).unwrap_or(u64::MAX)
+    }
+
+    /// The batches whose result has to be asked for again, since what came of them may have been dropped unread:
+    /// number, digest and records.
+    pub fn to_ask(&self) -> impl Iterator<Item = (u64, [u8; 32], u32)> {
+        let missed = self.missed.min(self.durable);
+        let open = (1..=missed).zip(&self.batches).filter(|(_, batch)| !batch.done);
+        open.map(|(number, batch)| (number, batch.digest, batch.records))
+    }
+
+    /// The digest and the number of records of a batch whose final result is still to come.
+    #[must_use]
+    pub fn open_batch(&self, number: u64) -> Option<([u8; 32], u32)> {
+        self.batch(number).filter(|batch| !batch.done).map(|batch| (batch.digest, batch.records))
     }
 
     /// The numbers of the batches that have to be kept, because some record of them has no final result.

@@ -44,6 +44,12 @@ pub enum Input {
         /// Number of the last batch that the log knows.
         known: u64,
     },
+    /// The log no longer holds results that were not read: they are read on from `resume_at`. What is still open
+    /// has to be asked for again ([`Journal::to_ask`](super::Journal::to_ask)).
+    Missed {
+        /// The first offset that the log still holds.
+        resume_at: u64,
+    },
     /// The results of a file have been written, and they are complete ([`Journal::is_complete`](super::Journal::is_complete)).
     Close {
         /// Its base name with `.csv`.

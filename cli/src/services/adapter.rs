@@ -24,7 +24,7 @@ use cu_log::{
     kafka::{KafkaConfig, LastingKafka},
     topics::Topics,
 };
-use domain::{city::City, home_city::HomeCity, hotlist::Hotlist, keys::KeyRing};
+use domain::{city::City, cycle::CycleName, home_city::HomeCity, hotlist::Hotlist, keys::KeyRing};
 use runtime::{
     admin::{AdminConfig, Missing},
     scheme::SchemeView,
@@ -109,6 +109,8 @@ struct Config {
     archive_dir: Option<PathBuf>,
     /// Folder for malformed lines; `quarantine` in `out_dir` if it is not given.
     quarantine_dir: Option<PathBuf>,
+    /// Folder of published cycles, for results that the log no longer holds; without it they are asked for again.
+    published_dir: Option<PathBuf>,
     /// How files of another layout are read; without it they are of layout `cityunion-tap/1`.
     mapping: Option<PathBuf>,
     /// Seconds between looks into the inbox.
@@ -250,6 +252,11 @@ fn run(config: Config) -> Result<()> {
     }
     let ask = Box::new(move || kafka.ask(ASK_WAIT));
     let link = Link::start(host.clone(), log, topics, config.city, ask).context("follow the log")?;
+    if let Some(folder) = &config.published_dir {
+        let scheme = link.scheme_of();
+        let ordinal_of = move |name: &CycleName| scheme().and_then(|scheme| scheme.ordinal_of(name));
+        host.missed_results_from(folder.clone(), Arc::new(ordinal_of));
+    }
     let issuing = match &config.issuer {
         Some(issuer) => Some(serve(&frame.tokio, issuer, config.city, link.scheme_of())?),
         None => None,
