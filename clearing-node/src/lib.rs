@@ -5,6 +5,7 @@ pub mod coordinator;
 pub mod metrics;
 pub mod node;
 pub mod partition;
+mod reload;
 pub mod render;
 pub mod rocks;
 pub mod store;

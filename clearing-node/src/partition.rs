@@ -18,6 +18,7 @@ use runtime::{scheme::SchemeView, whole_text};
 
 use crate::{
     book::{Book, Booked, Effect, Halt, Picture, Stepped, Target},
+    reload,
     rocks::RocksStore,
 };
 
@@ -110,7 +111,9 @@ impl Partition {
     ) -> Result<Self, PartitionError> {
         let halt = |halt| PartitionError::Halt { partition: number, halt };
         let store = RocksStore::open(folder).map_err(|e| halt(e.into()))?;
-        let mut book = Book::load(number, &store.begin(), &scheme.rulebooks()).map_err(halt)?;
+        let identities = reload::identities(&store, number)?;
+        let mut book =
+            Book::load_around(identities, number, &store.begin(), &scheme.rulebooks()).map_err(halt)?;
         let clearing = topics.clearing(number);
         let mut reader = log.reader(&[(clearing, book.next_offset())])?;
         let writer = log.writer()?;
@@ -119,6 +122,7 @@ impl Partition {
         let progress = Arc::new(Progress::default());
         progress.next_offset.store(book.next_offset(), Ordering::Relaxed);
         progress.identities.store(book.identities().len() as u64, Ordering::Relaxed);
+        progress.identities_bytes.store(book.identities().memory_bytes() as u64, Ordering::Relaxed);
         progress.unpublished.store(book.outbox_len(), Ordering::Relaxed);
 
         let (entries, read) = crossbeam_channel::bounded::<Vec<Entry>>(2);

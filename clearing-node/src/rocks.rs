@@ -2,9 +2,12 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use rocksdb::{DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{DB, DBCompressionType, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions};
 
 use crate::store::{StoreError, Txn, Visit};
+
+/// A start reads all identities from one end to the other.
+const READ_AHEAD_BYTES: usize = 2 << 20;
 
 /// One partition's RocksDB. Clones share it.
 #[derive(Clone)]
@@ -97,7 +100,10 @@ impl Txn for RocksTxn<'_> {
     }
 
     fn scan(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        for row in self.db.iterator(IteratorMode::From(prefix, Direction::Forward)) {
+        let mut options = ReadOptions::default();
+        options.set_readahead_size(READ_AHEAD_BYTES);
+        options.fill_cache(false);
+        for row in self.db.iterator_opt(IteratorMode::From(prefix, Direction::Forward), options) {
             let (key, value) = row.map_err(backend("reading rows"))?;
             if !key.starts_with(prefix) {
                 break;

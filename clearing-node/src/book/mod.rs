@@ -33,7 +33,7 @@ use domain::{
 use proto::{Adjustment, BatchResult, Clearing, CycleName as WireCycleName, Message, Opening, clearing};
 
 use crate::store::{StoreError, Txn};
-use identities::Identities;
+use identities::{Identities, Restoring};
 pub use picture::{AcquirerPicture, Picture};
 use rows::{BatchRow, Exceptions, OutboxRow, StateRow};
 
@@ -253,7 +253,29 @@ impl Book {
     /// # Errors
     /// [`Halt::Store`] if the store is damaged or names a rulebook that is not there.
     pub fn load(partition: u32, txn: &dyn Txn, rulebooks: &[Arc<Rulebook>]) -> Result<Self, Halt> {
-        let mut book = Self::new(partition);
+        rows::check_format(txn)?;
+        let (restoring, mut entries) = (Restoring::default(), Vec::new());
+        txn.scan(rows::IDENTITIES, &mut |key, row| {
+            entries.clear();
+            rows::unpack_identities(key, row, &mut entries)?;
+            restoring.restore(&entries);
+            Ok(())
+        })?;
+        Self::load_around(restoring.finish(), partition, txn, rulebooks)
+    }
+
+    /// As [`Book::load`], with identities that somebody else has read from the same store.
+    ///
+    /// # Errors
+    /// As [`Book::load`].
+    pub fn load_around(
+        identities: Identities,
+        partition: u32,
+        txn: &dyn Txn,
+        rulebooks: &[Arc<Rulebook>],
+    ) -> Result<Self, Halt> {
+        rows::check_format(txn)?;
+        let mut book = Self { identities, ..Self::new(partition) };
         for rulebook in rulebooks {
             book.learn(Arc::clone(rulebook));
         }
@@ -273,10 +295,6 @@ impl Book {
             let number = number.ok_or(StoreError::Damaged { row: "outbox" })?;
             book.outbox.insert(number, rows::decode(value, "outbox")?);
             Ok(())
-        })?;
-        let identities = &mut book.identities;
-        txn.scan(b"i/", &mut |_, value| {
-            if identities.restore(value) { Ok(()) } else { Err(StoreError::Damaged { row: "identities" }) }
         })?;
         book.state_dirty = false;
         Ok(book)
@@ -441,6 +459,7 @@ impl Book {
                 }
             }
         }
+        self.identities.forget_more();
         self.next_offset = offset + 1;
         Ok(Stepped::Done)
     }
@@ -448,6 +467,7 @@ impl Book {
     /// Gathers the rows that change with every message, so that the transaction can be committed.
     pub fn seal(&mut self, txn: &mut dyn Txn) {
         txn.put(rows::OFFSET.to_vec(), self.next_offset.to_be_bytes().to_vec());
+        txn.put(rows::FORMAT.to_vec(), rows::FORMAT_NOW.to_be_bytes().to_vec());
         for number in self.acknowledged.drain(..) {
             txn.delete(rows::outbox(number));
         }
