@@ -85,3 +85,78 @@ fn fill(restoring: &Restoring, handed: &Receiver<Rows>) -> Result<(), StoreError
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+    use domain::{city::City, date::Date, tap::Tap};
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::book::{
+        Book,
+        identities::{Claim, Entry, Key, row},
+    };
+
+    const DAY: Date = Date::from_julian_day(2_458_363);
+
+    fn entry(sequence: u32) -> Entry {
+        let mut tap = Tap::new_zeroed();
+        tap.terminal_seq = sequence.into();
+        let issuer: City = "cu-2000".parse().unwrap();
+        Entry::new(Key::of(issuer, &tap), DAY, u64::from(sequence))
+    }
+
+    fn store_with(rows: &[(Vec<u8>, Vec<u8>)]) -> (tempfile::TempDir, RocksStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = RocksStore::open(folder.path()).unwrap();
+        let mut txn = store.begin();
+        rows.iter().for_each(|(key, value)| txn.put(key.clone(), value.clone()));
+        txn.commit(true).unwrap();
+        (folder, store)
+    }
+
+    fn format(number: u32) -> (Vec<u8>, Vec<u8>) {
+        (rows::FORMAT.to_vec(), number.to_be_bytes().to_vec())
+    }
+
+    #[test]
+    fn every_row_of_a_store_comes_back() {
+        let row = |offset: u64| {
+            let entries: Vec<Entry> = (0..1000).map(|n| entry(u32::try_from(offset).unwrap() * 1000 + n)).collect();
+            (rows::identities(DAY, offset), row::pack(&entries))
+        };
+        let rows: Vec<_> = (0..300).map(row).chain([format(rows::FORMAT_NOW)]).collect();
+        let (_folder, store) = store_with(&rows);
+        let mut identities = identities(&store, 0).unwrap();
+        assert_eq!(identities.len(), 300_000);
+        for sequence in (0..300_000).step_by(7) {
+            assert_eq!(identities.claim(&entry(sequence), DAY), Claim::SameContent, "{sequence}");
+        }
+        assert_eq!(Book::load(0, &store.begin(), &[]).unwrap().identities().len(), 300_000);
+    }
+
+    #[test]
+    fn a_damaged_row_is_told() {
+        let whole = row::pack(&[entry(1), entry(2_000_000)]);
+        let torn = whole[..whole.len() - 1].to_vec();
+        let (_folder, store) = store_with(&[format(rows::FORMAT_NOW), (rows::identities(DAY, 1), torn)]);
+        let error = identities(&store, 0).unwrap_err();
+        assert!(runtime::whole_text(&error).contains("identities row that cannot be read"), "{error:?}");
+    }
+
+    #[test]
+    fn a_store_of_another_format_is_refused_and_not_misread() {
+        let offset = (rows::OFFSET.to_vec(), 7_u64.to_be_bytes().to_vec());
+        let (_folder, before_numbers) = store_with(std::slice::from_ref(&offset));
+        let (_folder, later) = store_with(&[offset, format(rows::FORMAT_NOW + 1)]);
+        for (store, number) in [(before_numbers, 1), (later, rows::FORMAT_NOW + 1)] {
+            let text = runtime::whole_text(&identities(&store, 0).unwrap_err());
+            assert!(text.contains(&format!("has format {number}")), "{text}");
+            assert!(Book::load(0, &store.begin(), &[]).is_err());
+        }
+        let (_folder, empty) = store_with(&[]);
+        assert!(identities(&empty, 0).unwrap().is_empty());
+    }
+}

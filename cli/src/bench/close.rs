@@ -3,9 +3,9 @@
 //!
 //! Small batches come at a steady pace all the while. The latency of a batch is the time from handing it to the
 //! log until its result is read from the log, so both are durable. A close lasts some ten milliseconds, too short
-//! for a percentile: so several small cycles are closed before the large one, and the batches that were on
-//! their way during any of the closes are taken together. What is on its way while a closed cycle is rendered
-//! counts neither as inside nor as outside.
+//! for a percentile: so several small cycles are closed before the large one, and the batches that were sent
+//! during any of the closes are taken together. What is sent while a closed cycle is rendered counts
+//! neither as inside nor as outside.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,7 @@ use super::scene::{CITIES, PARTITIONS, PRESENTMENT_DAYS, Scene, WAIT, business_d
 /// Records of a batch before the pace is measured.
 const BULK_RECORDS: u64 = 4096;
 /// Records of a batch of the steady traffic.
-const RECORDS: u64 = 512;
+const RECORDS: u64 = 256;
 /// How often such a batch comes.
 const PACE: Duration = Duration::from_millis(2);
 /// How long traffic goes on before each cut-off.
@@ -38,16 +38,16 @@ const QUIET: Duration = Duration::from_millis(1500);
 /// forgets a day.
 const REMEMBERED: u64 = 10_000_000;
 /// Small cycles that are closed before the large one.
-const SMALL_CYCLES: i32 = 6;
+const SMALL_CYCLES: i32 = 8;
 
 /// What was measured.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// From the cut-off on the log, just before the markers, to the plan on the log, of the large cycle.
     pub close_us: u64,
-    /// Latencies of batches on their way during a close, in microseconds, sorted.
+    /// Latencies of batches sent during a close, in microseconds, sorted.
     pub inside_us: Vec<u64>,
-    /// Latencies of batches while no cycle is closed or rendered, in microseconds, sorted.
+    /// Latencies of batches sent while no cycle is closed or rendered, in microseconds, sorted.
     pub outside_us: Vec<u64>,
 }
 
@@ -269,12 +269,13 @@ fn measure(heard: &Heard) -> Result<Measured> {
     for (sent, answered) in heard.batches.values() {
         let Some(answered) = answered else { continue };
         let latency_us = u64::try_from(answered.duration_since(*sent).as_micros())?;
-        let meets = |from: Option<Instant>, to: Option<Instant>| {
-            from.is_some_and(|from| from <= *answered) && to.is_none_or(|to| to >= *sent)
+        // By when it was sent, not by when it was on its way: slow ones would meet a close more often.
+        let within = |from: Option<Instant>, to: Option<Instant>| {
+            from.is_some_and(|from| from <= *sent) && to.is_none_or(|to| *sent < to)
         };
-        if closes.iter().any(|close| meets(close.cut_off, close.plan)) {
+        if closes.iter().any(|close| within(close.cut_off, close.plan)) {
             inside_us.push(latency_us);
-        } else if !closes.iter().any(|close| meets(close.plan, close.published)) {
+        } else if !closes.iter().any(|close| within(close.plan, close.published)) {
             outside_us.push(latency_us);
         }
     }
