@@ -6,6 +6,7 @@ pub mod coordinator;
 pub mod metrics;
 pub mod node;
 pub mod partition;
+mod reload;
 pub mod render;
 pub mod replay;
 pub mod rocks;

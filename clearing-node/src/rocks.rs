@@ -3,10 +3,14 @@
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use rocksdb::{
-    DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch, WriteOptions, checkpoint::Checkpoint,
+    DB, DBCompressionType, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+    checkpoint::Checkpoint,
 };
 
 use crate::store::{StoreError, Txn, Visit};
+
+/// A start reads all identities from one end to the other.
+const READ_AHEAD_BYTES: usize = 2 << 20;
 
 /// One partition's RocksDB. Clones share it.
 #[derive(Clone)]
@@ -119,7 +123,10 @@ impl Txn for RocksTxn<'_> {
     }
 
     fn scan(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        for row in self.db.iterator(IteratorMode::From(prefix, Direction::Forward)) {
+        let mut options = ReadOptions::default();
+        options.set_readahead_size(READ_AHEAD_BYTES);
+        options.fill_cache(false);
+        for row in self.db.iterator_opt(IteratorMode::From(prefix, Direction::Forward), options) {
             let (key, value) = row.map_err(backend("reading rows"))?;
             if !key.starts_with(prefix) {
                 break;

@@ -20,6 +20,17 @@ pub enum StoreError {
         /// Which kind of row.
         row: &'static str,
     },
+    /// Another version of the program wrote the store.
+    #[error(
+        "the book's store has format {found}, this program reads {wanted}; move the partition's folder away: \
+         the store is built again from the log"
+    )]
+    Format {
+        /// Its format.
+        found: u32,
+        /// The format that this program reads.
+        wanted: u32,
+    },
 }
 
 /// Is shown the key and value of a row.

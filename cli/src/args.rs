@@ -148,9 +148,18 @@ pub struct Bench {
     /// Taps for the whole way
     #[arg(long, default_value_t = 2_000_000)]
     pub clear_taps: u64,
+    /// Identities that a restart reads back
+    #[arg(long, default_value_t = 100_000_000)]
+    pub restart_identities: u64,
+    /// Taps of the cycle that is closed
+    #[arg(long, default_value_t = 10_000_000)]
+    pub close_taps: u64,
     /// Runs of each; the median counts
     #[arg(long, default_value_t = 3)]
     pub runs: usize,
+    /// Measure only these parts
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<BenchPart>,
     /// Where the figures go
     #[arg(long, default_value = "target/bench.json")]
     pub json: PathBuf,
@@ -160,6 +169,21 @@ pub struct Bench {
     /// How to print the figures
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchPart {
+    /// Reading tap files
+    Read,
+    /// The book alone
+    Book,
+    /// A start with many remembered identities
+    Restart,
+    /// The close of a large cycle
+    Close,
+    /// The whole way of `clear`
+    Clear,
 }
 
 /// A service.

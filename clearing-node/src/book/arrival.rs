@@ -103,13 +103,14 @@ impl Book {
             &by_part
         };
         let taps: Vec<_> = parts.iter().map(PartView::taps).collect();
-        for place in order {
+        let ahead = judge.look_ahead(parts, order);
+        for (place, ahead) in order.iter().zip(&ahead) {
             let (p, t) = (usize::from(place.part), usize::from(place.tap));
             let tap = &taps[p][t];
             let result = match open.rules.arrival(&acquirer, standings[p], tap) {
                 Some(rejection) => RecordResult::Rejected(rejection),
                 None => match &parts[p].codes {
-                    Some(codes) => judge.judge(parts[p].issuer, tap, codes[t], &mut totals[p])?,
+                    Some(codes) => judge.judge(tap, ahead, codes[t], &mut totals[p])?,
                     None => {
                         parked_parts.insert(p);
                         RecordResult::Parked

@@ -1,6 +1,6 @@
 //! Judging records: verdict, identity, content, and the totals of what is cleared.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use domain::{
     city::City,
@@ -17,24 +17,34 @@ use domain::{
 
 use super::{
     Halt, Running,
-    identities::{Claim, Entry, Identities, Key},
+    batch::{PartView, Place, RECORDS_MAX},
+    identities::{Ahead, Claim, Entry, Identities, Key, row},
     rows,
 };
 use crate::store::Txn;
 
 /// Identities taken by one message, by the day they were tapped: a row of the store each.
 #[derive(Debug, Default)]
-pub struct Taken(BTreeMap<Date, Vec<u8>>);
+pub struct Taken(Vec<(Date, Vec<Entry>)>);
 
 impl Taken {
-    fn push(&mut self, entry: &Entry, day: Date) {
-        self.0.entry(day).or_default().extend_from_slice(&entry.to_bytes());
+    fn push(&mut self, entry: &Entry) {
+        let day = entry.day();
+        // A batch has taps of one day or two.
+        if let Some((_, entries)) = self.0.iter_mut().find(|(its, _)| *its == day) {
+            entries.push(*entry);
+        } else {
+            let room = if self.0.is_empty() { RECORDS_MAX } else { 0 };
+            let mut entries = Vec::with_capacity(room);
+            entries.push(*entry);
+            self.0.push((day, entries));
+        }
     }
 
     /// Gathers the rows.
     pub fn write(self, txn: &mut dyn Txn, offset: u64) {
         for (day, entries) in self.0 {
-            txn.put(rows::identities(day, offset), entries);
+            txn.put(rows::identities(day, offset), row::pack(&entries));
         }
     }
 }
@@ -62,10 +72,11 @@ impl PartTotals {
         let line = self.table.line(tap.sector, tap.product);
         let fees = &rules.rulebook().fees;
         let rates = (fees.basis == Basis::PerRecord).then(|| fees.rates(line));
-        let overflow = Halt::Overflow { acquirer: self.acquirer, issuer: self.issuer };
+        // Made only if needed: it is large, and this is done for every tap.
+        let overflow = || Halt::Overflow { acquirer: self.acquirer, issuer: self.issuer };
         let slot = usize::from(kind as u8) * self.lines + usize::from(line);
-        let Some(tally) = self.tallies.get_mut(slot) else { return Err(overflow) };
-        tally.add(tap.amount_fen.get(), rates).map_err(|_| overflow)
+        let Some(tally) = self.tallies.get_mut(slot) else { return Err(overflow()) };
+        tally.add(tap.amount_fen.get(), rates).map_err(|_| overflow())
     }
 
     /// Adds them to the running totals of the acquirer.
@@ -104,19 +115,19 @@ impl Judge<'_> {
     /// [`Halt::Overflow`].
     pub fn judge(
         &mut self,
-        issuer: City,
         tap: &Tap,
+        ahead: &Ahead,
         code: u8,
         totals: &mut PartTotals,
     ) -> Result<RecordResult, Halt> {
         let verdict = Verdict::from_code(code).and_then(Option::<Rejection>::from);
         if let Some(rejection) = verdict {
             if !holds(Rule::RejectedTakesNoIdentity) {
-                self.claim(issuer, tap);
+                self.claim(ahead);
             }
             return Ok(RecordResult::Rejected(rejection));
         }
-        match self.claim(issuer, tap) {
+        match self.claim(ahead) {
             Claim::SameContent => Ok(RecordResult::Duplicate),
             Claim::OtherContent if holds(Rule::ConflictUnpaid) => Ok(RecordResult::Conflict),
             Claim::Granted | Claim::OtherContent => {
@@ -128,13 +139,23 @@ impl Judge<'_> {
         }
     }
 
-    fn claim(&mut self, issuer: City, tap: &Tap) -> Claim {
-        let day = Date::from_julian_day(tap.tapped_day.get());
-        let entry = Entry::new(Key::of(issuer, tap), day, content_digest(issuer, tap));
-        let claim = self.identities.claim(entry, self.line);
+    fn claim(&mut self, ahead: &Ahead) -> Claim {
+        let claim = self.identities.claim_ahead(ahead, self.line);
         if claim == Claim::Granted {
-            self.taken.push(&entry, day);
+            self.taken.push(ahead.entry());
         }
         claim
+    }
+
+    /// Looks where the identities of a batch's records are, in the order in which they will be judged.
+    #[must_use]
+    pub fn look_ahead(&self, parts: &[PartView], order: &[Place]) -> Vec<Ahead> {
+        let taps: Vec<&[Tap]> = parts.iter().map(PartView::taps).collect();
+        self.identities.look_ahead(order.iter().map(|place| {
+            let part = usize::from(place.part);
+            let (issuer, tap) = (parts[part].issuer, &taps[part][usize::from(place.tap)]);
+            let day = Date::from_julian_day(tap.tapped_day.get());
+            Entry::new(Key::of(issuer, tap), day, content_digest(issuer, tap))
+        }))
     }
 }

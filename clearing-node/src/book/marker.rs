@@ -134,6 +134,6 @@ impl Book {
         let waiting = self.oldest_waiting_line().filter(|_| holds(Rule::KeepWhileArrivedParked));
         let line = waiting.map_or(line, |oldest| oldest.min(line));
         self.identities.forget_before(line);
-        txn.delete_range(b"i/".to_vec(), rows::identities_of(line));
+        txn.delete_range(rows::IDENTITIES.to_vec(), rows::identities_of(line));
     }
 }

@@ -37,7 +37,7 @@ use proto::{
 };
 
 use crate::store::{StoreError, Txn};
-use identities::Identities;
+use identities::{Identities, Restoring};
 pub use picture::{AcquirerPicture, Picture};
 use rows::{BatchRow, Exceptions, OutboxRow, StateRow};
 use tip::Tip;
@@ -272,7 +272,29 @@ impl Book {
     /// # Errors
     /// [`Halt::Store`] if the store is damaged or names a rulebook that is not there.
     pub fn load(partition: u32, txn: &dyn Txn, rulebooks: &[Arc<Rulebook>]) -> Result<Self, Halt> {
-        let mut book = Self::new(partition);
+        rows::check_format(txn)?;
+        let (restoring, mut entries) = (Restoring::default(), Vec::new());
+        txn.scan(rows::IDENTITIES, &mut |key, row| {
+            entries.clear();
+            rows::unpack_identities(key, row, &mut entries)?;
+            restoring.restore(&entries);
+            Ok(())
+        })?;
+        Self::load_around(restoring.finish(), partition, txn, rulebooks)
+    }
+
+    /// As [`Book::load`], with identities that somebody else has read from the same store.
+    ///
+    /// # Errors
+    /// As [`Book::load`].
+    pub fn load_around(
+        identities: Identities,
+        partition: u32,
+        txn: &dyn Txn,
+        rulebooks: &[Arc<Rulebook>],
+    ) -> Result<Self, Halt> {
+        rows::check_format(txn)?;
+        let mut book = Self { identities, ..Self::new(partition) };
         for rulebook in rulebooks {
             book.learn(Arc::clone(rulebook));
         }
@@ -290,10 +312,6 @@ impl Book {
             let number = number.ok_or(StoreError::Damaged { row: "outbox" })?;
             book.outbox.insert(number, rows::decode(value, "outbox")?);
             Ok(())
-        })?;
-        let identities = &mut book.identities;
-        txn.scan(b"i/", &mut |_, value| {
-            if identities.restore(value) { Ok(()) } else { Err(StoreError::Damaged { row: "identities" }) }
         })?;
         book.state_dirty = false;
         Ok(book)
@@ -464,6 +482,7 @@ impl Book {
                 }
             }
         }
+        self.identities.forget_more();
         self.next_offset = offset + 1;
         self.folded = Some((offset, payload));
         Ok(Stepped::Done)
@@ -477,6 +496,7 @@ impl Book {
             txn.put(rows::TIP.to_vec(), tip.pack());
             self.tip = Some(tip);
         }
+        txn.put(rows::FORMAT.to_vec(), rows::FORMAT_NOW.to_be_bytes().to_vec());
         for number in self.acknowledged.drain(..) {
             txn.delete(rows::outbox(number));
         }

@@ -5,6 +5,7 @@ use domain::{city::City, date::Date, result::RecordResult};
 use prost::Message;
 use proto::{Adjustment, Opening, Part, Total};
 
+use super::identities::{self, Entry};
 use crate::store::{StoreError, Txn};
 
 /// Key of the next offset to read.
@@ -13,6 +14,13 @@ pub const OFFSET: &[u8] = b"m/offset";
 pub const TIP: &[u8] = b"m/tip";
 /// Key of the [`StateRow`].
 pub const STATE: &[u8] = b"m/state";
+
+/// Key of the number of the format in which the store is written.
+pub const FORMAT: &[u8] = b"m/format";
+/// What all keys of identities begin with.
+pub const IDENTITIES: &[u8] = b"i/";
+/// The format that this program writes, and the only one it reads. 1 had no number.
+pub const FORMAT_NOW: u32 = 2;
 
 /// Where the partition stands between cycles.
 #[derive(Clone, PartialEq, Message)]
@@ -269,7 +277,32 @@ pub fn identities(day: Date, offset: u64) -> Vec<u8> {
 #[must_use]
 pub fn identities_of(day: Date) -> Vec<u8> {
     let ordered = day.julian_day().cast_unsigned() ^ 0x8000_0000;
-    [b"i/".as_slice(), &ordered.to_be_bytes()].concat()
+    [IDENTITIES, &ordered.to_be_bytes()].concat()
+}
+
+/// Adds every identity of a row to `entries`.
+///
+/// # Errors
+/// [`StoreError::Damaged`] if it is no such row.
+pub fn unpack_identities(key: &[u8], row: &[u8], entries: &mut Vec<Entry>) -> Result<(), StoreError> {
+    let day = key.strip_prefix(IDENTITIES).and_then(<[u8]>::first_chunk).copied();
+    let day = day.map(|ordered| (u32::from_be_bytes(ordered) ^ 0x8000_0000).cast_signed());
+    let unpacked = day.and_then(|day| identities::row::unpack(row, day, entries));
+    unpacked.ok_or(StoreError::Damaged { row: "identities" })
+}
+
+/// Refuses a store that another version of the program wrote in another format. An empty store is of any format.
+///
+/// # Errors
+/// [`StoreError::Format`].
+pub fn check_format(txn: &dyn Txn) -> Result<(), StoreError> {
+    let damaged = |_| StoreError::Damaged { row: "format" };
+    let found = match txn.get(FORMAT)? {
+        Some(bytes) => u32::from_be_bytes(bytes.as_slice().try_into().map_err(damaged)?),
+        None if txn.get(OFFSET)?.is_none() => FORMAT_NOW,
+        None => 1,
+    };
+    if found == FORMAT_NOW { Ok(()) } else { Err(StoreError::Format { found, wanted: FORMAT_NOW }) }
 }
 
 /// Reads and decodes a row.

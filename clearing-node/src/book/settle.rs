@@ -113,7 +113,9 @@ impl Book {
         let acquirer = open.rules.acquirer(city);
         let mut judge =
             Judge { rules: &open.rules, line, identities: &mut self.identities, taken: Taken::default() };
-        for place in some_in_file_order(parts) {
+        let order = some_in_file_order(parts);
+        let ahead = judge.look_ahead(parts, &order);
+        for (place, ahead) in order.iter().zip(&ahead) {
             let (p, t) = (usize::from(place.part), usize::from(place.tap));
             let part = &parts[p];
             let tap = &part.taps()[t];
@@ -131,7 +133,7 @@ impl Book {
             let code = part.codes.as_ref().and_then(|codes| codes.get(t)).copied().unwrap_or(u8::MAX);
             exception.result = match gone.or_else(too_late) {
                 Some(rejection) => RecordResult::Rejected(rejection),
-                None => judge.judge(part.issuer, tap, code, &mut totals[p])?,
+                None => judge.judge(tap, ahead, code, &mut totals[p])?,
             };
             exception.cycle = open.ordinal;
             settled.push(exception.result);

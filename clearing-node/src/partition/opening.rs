@@ -7,6 +7,7 @@ use cu_log::{Entry, LogError, Partition as Place, Reader};
 use super::{PartitionError, Surroundings};
 use crate::{
     book::{Book, Halt, rows, tip::Tip},
+    reload,
     rocks::RocksStore,
     store::StoreError,
 };
@@ -52,7 +53,9 @@ pub(super) fn open(number: u32, folder: &Path, around: &Surroundings) -> Result<
     let have = around.log.bounds(&place)?;
     let halt = |halt| PartitionError::Halt { partition: number, halt };
     let store = open_store(number, folder, around, have.clone())?;
-    let book = Book::load(number, &store.begin(), &around.scheme.rulebooks()).map_err(halt)?;
+    let identities = reload::identities(&store, number)?;
+    let book =
+        Book::load_around(identities, number, &store.begin(), &around.scheme.rulebooks()).map_err(halt)?;
     let wanted = book.next_offset();
     if wanted < have.start || wanted > have.end {
         return Err(LogError::Hole { partition: place, wanted, have }.into());

@@ -1,34 +1,24 @@
-//! The book alone: outcomes that stand on the log become identities, totals, exceptions and results, durable.
+//! The book alone: outcomes that stand on the log become identities, totals, exceptions and results, durable, while
+//! ten million identities are remembered.
 
 use std::{
+    fs,
     path::Path,
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    sync::atomic::Ordering,
+    time::Instant,
 };
 
-use anyhow::{Context, Result, ensure};
-use clearing_node::{
-    partition::{Partition, Surroundings},
-    stores::Stores,
-};
-use cu_log::{Log, append_and_wait, embedded::EmbeddedLog, topics::Topics};
-use domain::{city::City, date::Date, rulebook::Rulebook, tap::Tap};
-use proto::{
-    Clearing, JudgedPart, Marker, Message, Opening, Outcome, Part, RulebookDocument, Verdicts, clearing::Body,
-};
-use runtime::scheme::SchemeView;
-use zerocopy::IntoBytes;
+use anyhow::{Result, ensure};
+use clearing_node::partition::Partition;
 
-/// Cities that tap and pay.
-const CITIES: u32 = 80;
-/// Partitions of `cu.clearing`: one a core.
-const PARTITIONS: u32 = 2;
+use super::scene::{CITIES, PARTITIONS, Scene, WAIT, business_date};
+
 /// Records of a batch.
-const RECORDS: u32 = 4096;
-/// Terminals of a city.
-const TERMINALS: u64 = 2000;
-const BUSINESS_DATE: (u16, u8, u8) = (2018, 9, 1);
-const WAIT: Duration = Duration::from_secs(300);
+const RECORDS: u64 = 4096;
+/// Identities that are remembered before the first tap, of the day before.
+const REMEMBERED: u64 = 10_000_000;
+/// Taps that come before the clock starts.
+const WARM_UP: u64 = 1_000_000;
 
 /// What one run measured.
 #[derive(Clone, Copy, Debug)]
@@ -41,171 +31,73 @@ pub struct Measured {
 
 /// A log full of outcomes.
 pub struct Prepared {
-    log: Arc<dyn Log>,
-    topics: Topics,
-    scheme: Arc<SchemeView>,
+    scene: Scene,
     taps: u64,
 }
 
-/// Writes outcomes for at least `taps` records onto an embedded log in `dir`.
+/// Writes outcomes for at least `taps` records, and those to warm up, onto an embedded log in `dir`.
 ///
 /// # Errors
 /// If the log fails.
 pub fn prepare(dir: &Path, taps: u64) -> Result<Prepared> {
-    let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&dir.join("log"))?);
-    let topics = Topics::default();
-    let cities = cities()?;
-    let mut specs = topics.of_centre(PARTITIONS);
-    cities.iter().for_each(|city| specs.extend(topics.of_city(city)));
-    log.create_topics(&specs)?;
-    let rulebook = Rulebook::parse(rules(&cities).as_bytes())?;
-    let mut writer = log.writer()?;
-    let document = RulebookDocument {
-        version: rulebook.version,
-        digest: rulebook.digest().to_vec().into(),
-        toml: rulebook.bytes().to_vec().into(),
-    };
-    append_and_wait(writer.as_mut(), &topics.rulebook(), document.encode_to_vec().into(), WAIT)?;
-    let opening = Opening {
-        cycle: 1,
-        business_date: business_date()?.julian_day(),
-        sequence: 1,
-        rulebook_version: rulebook.version,
-        rulebook_digest: rulebook.digest().to_vec().into(),
-    };
-    let marker = Clearing { body: Some(Body::Marker(Marker { closes: 0, opens: Some(opening) })) };
-    for partition in 0..PARTITIONS {
-        append_and_wait(writer.as_mut(), &topics.clearing(partition), marker.encode_to_vec().into(), WAIT)?;
+    let scene = Scene::make(&dir.join("log"))?;
+    scene.open_by_marker()?;
+    let mut writer = scene.log.writer()?;
+    let day = business_date()?;
+    let batches = (taps + WARM_UP).div_ceil(RECORDS);
+    for batch in 0..batches {
+        let (index, number) = (usize::try_from(batch % CITIES)?, batch / CITIES + 1);
+        let first = REMEMBERED / CITIES + (number - 1) * RECORDS;
+        scene.append(writer.as_mut(), index, number, first..first + RECORDS, day)?;
     }
-    let mut written = 0;
-    for number in 1.. {
-        for (index, city) in cities.iter().enumerate() {
-            if written >= taps {
-                writer.flush(WAIT)?;
-                let scheme = Arc::new(SchemeView::follow(&log, &topics)?);
-                return Ok(Prepared { log, topics, scheme, taps: written });
-            }
-            let outcome = Clearing { body: Some(Body::Outcome(outcome(&cities, index, number)?)) };
-            let partition = topics.clearing(rulebook.partition_of(*city));
-            writer.append(vec![(partition, outcome.encode_to_vec().into())], Box::new(drop))?;
-            written += u64::from(RECORDS);
-        }
-    }
-    unreachable!("batch numbers do not end")
+    writer.flush(WAIT)?;
+    Ok(Prepared { scene, taps: batches * RECORDS })
 }
 
-/// Folds the log into an empty book and measures.
+/// Folds the log into a book that remembers, and measures after the warm-up.
 ///
 /// # Errors
 /// If a partition stands still.
 pub fn run(prepared: &Prepared, dir: &Path) -> Result<Measured> {
-    let ends = (0..PARTITIONS)
-        .map(|partition| Ok(prepared.log.bounds(&prepared.topics.clearing(partition))?.end))
-        .collect::<Result<Vec<u64>>>()?;
-    let started = Instant::now();
-    let around = Surroundings {
-        log: Arc::clone(&prepared.log),
-        topics: prepared.topics.clone(),
-        scheme: Arc::clone(&prepared.scheme),
-        stores: Stores::default(),
-        restore: None,
-    };
+    let Prepared { scene, taps } = prepared;
+    let folder = |number: u32| dir.join(format!("book-{number}"));
+    let yesterday = business_date()?.julian_day() - 1;
+    fs::create_dir_all(dir)?;
+    scene.remember(folder, yesterday..yesterday + 1, REMEMBERED / CITIES)?;
+    let around = scene.around();
     let partitions = (0..PARTITIONS)
-        .map(|number| Partition::start(number, dir.join(format!("book-{number}")), &around))
+        .map(|number| Partition::start(number, folder(number), &around))
         .collect::<Result<Vec<_>, _>>()?;
-    let done = |p: &Partition, end: u64| {
-        p.progress.next_offset.load(Ordering::Relaxed) >= end
-            && p.progress.unpublished.load(Ordering::Relaxed) == 0
-    };
-    while !partitions.iter().zip(&ends).all(|(p, end)| done(p, *end)) {
-        if let Some(why) = partitions.iter().find_map(Partition::failed) {
-            anyhow::bail!(why);
-        }
-        ensure!(started.elapsed() < WAIT, "the book did not finish within {WAIT:?}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let elapsed_ns = started.elapsed().as_nanos().max(1);
+    let (warm, clock) = wait_for(&partitions, |arrived, _| arrived >= WARM_UP)?;
+    let (_, end) = wait_for(&partitions, |arrived, unpublished| arrived >= *taps && unpublished == 0)?;
+    let elapsed_ns = end.duration_since(clock).as_nanos().max(1);
     let sum = |read: fn(&Partition) -> u64| partitions.iter().map(read).sum::<u64>();
     let identities = sum(|p| p.progress.identities.load(Ordering::Relaxed));
     let bytes = sum(|p| p.progress.identities_bytes.load(Ordering::Relaxed));
-    ensure!(identities == prepared.taps, "{identities} of {} records were paid", prepared.taps);
+    ensure!(identities == REMEMBERED + taps, "{identities} of {} are remembered", REMEMBERED + taps);
     Ok(Measured {
-        taps_per_s: u64::try_from(u128::from(prepared.taps) * 1_000_000_000 / elapsed_ns)?,
+        taps_per_s: u64::try_from(u128::from(taps - warm) * 1_000_000_000 / elapsed_ns)?,
         bytes_per_identity: bytes / identities.max(1),
     })
 }
 
-fn business_date() -> Result<Date> {
-    let (year, month, day) = BUSINESS_DATE;
-    Ok(Date::from_ymd(year, month, day)?)
+/// Waits until enough records have arrived; says how many, and when that was.
+pub fn wait_for(partitions: &[Partition], enough: impl Fn(u64, u64) -> bool) -> Result<(u64, Instant)> {
+    let since = Instant::now();
+    loop {
+        let arrived = partitions.iter().map(arrived).sum();
+        let unpublished = partitions.iter().map(|p| p.progress.unpublished.load(Ordering::Relaxed)).sum();
+        if enough(arrived, unpublished) {
+            return Ok((arrived, Instant::now()));
+        }
+        if let Some(why) = partitions.iter().find_map(Partition::failed) {
+            anyhow::bail!(why);
+        }
+        ensure!(since.elapsed() < WAIT, "the book did not finish within {WAIT:?}");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }
 
-fn cities() -> Result<Vec<City>> {
-    (0..CITIES).map(|n| format!("cu-{:04}", 1000 + n * 100).parse().context("name a city")).collect()
-}
-
-fn rules(cities: &[City]) -> String {
-    let mut text = "version = 1\npresentment_days = 10\nhotlist_grace_hours = 24\n\
-        [fees]\nbasis = \"cycle_bilateral\"\ninterchange_rate = \"0.003\"\nswitch_rate = \"0.001\"\n\
-        [[fees.line]]\nname = \"metro\"\nsector = \"metro\"\ninterchange_rate = \"0.0025\"\nswitch_rate = \"0.0005\"\n"
-        .to_owned();
-    text.push_str(&format!("[clearing]\npartitions = {PARTITIONS}\n[clearing.assignment]\n"));
-    for (index, city) in (0..).zip(cities) {
-        text.push_str(&format!("\"{city}\" = {}\n", index % PARTITIONS));
-    }
-    for city in cities {
-        text.push_str(&format!(
-            "[[participant]]\ncity = \"{city}\"\nname_en = \"{city}\"\nname_zh = \"{city}\"\njoined = \"2018-01-01\"\n"
-        ));
-    }
-    text
-}
-
-/// A batch of the city at `index`, all its taps accepted: home cities in turn, terminals in turn.
-fn outcome(cities: &[City], index: usize, number: u64) -> Result<Outcome> {
-    let acquirer = cities[index];
-    let mut parts: Vec<(City, Vec<u8>)> =
-        cities.iter().filter(|city| **city != acquirer).map(|city| (*city, Vec::new())).collect();
-    let count = parts.len();
-    let day = business_date()?.julian_day();
-    for position in 0..RECORDS {
-        let serial = (number - 1) * u64::from(RECORDS) + u64::from(position);
-        let [t, u] = u16::try_from(serial % TERMINALS)?.to_be_bytes();
-        let [c, d] = acquirer.code_bytes();
-        let amount = 100 + u32::try_from(serial % 900)?;
-        let tap = Tap {
-            line: (position + 2).into(),
-            position: u16::try_from(position)?.into(),
-            terminal: [c, d, 0, 0, t, u],
-            terminal_seq: u32::try_from(serial / TERMINALS)?.into(),
-            card: serial.to_be_bytes(),
-            card_counter: u16::try_from(serial % 60_000)?.into(),
-            type_byte: 6,
-            medium: 0,
-            sector: u8::try_from(serial % 7)?,
-            product: u8::try_from(serial % 5)?,
-            amount_fen: amount.into(),
-            fare_fen: amount.into(),
-            tapped_day: day.into(),
-            tapped_second: u32::try_from(20_000 + serial % 60_000)?.into(),
-            key_version: 1,
-            algorithm: 0,
-            tac: [0; 4],
-        };
-        let part = usize::try_from(serial.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33)? % count;
-        parts[part].1.extend_from_slice(tap.as_bytes());
-    }
-    let judged = |(issuer, taps): (City, Vec<u8>)| {
-        let codes = vec![0; taps.len() / size_of::<Tap>()].into();
-        let part = Part { issuer: issuer.to_string(), taps: taps.into(), texts: proto::Bytes::new() };
-        JudgedPart { part: Some(part), verdicts: Some(Verdicts { codes, issuer_seal: proto::Bytes::new() }) }
-    };
-    Ok(Outcome {
-        acquirer: acquirer.to_string(),
-        number,
-        digest: proto::digest::bytes(&number.to_be_bytes()).to_vec().into(),
-        file: format!("2018-09-01-{number:06}.csv"),
-        records: RECORDS,
-        parts: parts.into_iter().filter(|(_, taps)| !taps.is_empty()).map(judged).collect(),
-    })
+fn arrived(partition: &Partition) -> u64 {
+    partition.progress.booked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).arrived
 }

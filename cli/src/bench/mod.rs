@@ -1,16 +1,19 @@
-//! `bench`: measures reading, the book, the whole way and memory.
+//! `bench`: measures reading, the book, a restart, a close, the whole way and memory.
 
 mod book;
+mod close;
 mod reading;
+mod restart;
+mod scene;
 mod whole;
 
-use std::{fs, process::ExitCode};
+use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    args::Bench,
+    args::{Bench, BenchPart},
     output::{Sheet, print, say},
 };
 
@@ -42,16 +45,33 @@ pub fn run(args: &Bench) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(args: &Bench, scratch: &std::path::Path) -> Result<Map<String, Value>> {
+/// The parts in the order in which they run, each with what measures it.
+const PARTS: &[(BenchPart, fn(&Bench, &Path, &mut Map<String, Value>) -> Result<()>)] = &[
+    (BenchPart::Read, read),
+    (BenchPart::Book, book),
+    (BenchPart::Restart, restart),
+    (BenchPart::Close, close),
+    (BenchPart::Clear, clear),
+];
+
+fn measure(args: &Bench, scratch: &Path) -> Result<Map<String, Value>> {
     let mut figures = Map::new();
-    read(args, &mut figures)?;
+    for (part, run) in PARTS {
+        if args.only.is_empty() || args.only.contains(part) {
+            run(args, scratch, &mut figures)?;
+        }
+    }
+    Ok(figures)
+}
+
+/// The book alone.
+fn book(args: &Bench, scratch: &Path, figures: &mut Map<String, Value>) -> Result<()> {
     let folder = scratch.join("book");
     say(args.output, &format!("the book alone, {} taps, {} runs", args.book_taps, args.runs));
     let prepared = book::prepare(&folder, args.book_taps)?;
     let mut runs = Vec::new();
     for run in 0..args.runs.max(1) {
         let place = folder.join(format!("run-{run}"));
-        fs::create_dir_all(&place)?;
         runs.push(book::run(&prepared, &place)?);
         fs::remove_dir_all(&place)?;
     }
@@ -62,17 +82,58 @@ fn measure(args: &Bench, scratch: &std::path::Path) -> Result<Map<String, Value>
         "bytes_per_identity".to_owned(),
         json!(median(runs.iter().map(|run| run.bytes_per_identity))),
     );
+    Ok(())
+}
+
+/// A start with many remembered identities.
+fn restart(args: &Bench, scratch: &Path, figures: &mut Map<String, Value>) -> Result<()> {
+    let folder = scratch.join("restart");
+    say(args.output, &format!("a restart, {} identities, {} runs", args.restart_identities, args.runs));
+    let runs = restart::run(&folder, args.restart_identities, args.runs.max(1))?;
+    fs::remove_dir_all(&folder)?;
+    figures.insert("restart_100m_s".to_owned(), thousandths(median(runs.into_iter()))?);
+    Ok(())
+}
+
+/// The close of a large cycle.
+fn close(args: &Bench, scratch: &Path, figures: &mut Map<String, Value>) -> Result<()> {
+    let folder = scratch.join("close");
+    say(args.output, &format!("the close of a cycle of {} taps", args.close_taps));
+    let measured = close::run(&folder, args.close_taps)?;
+    fs::remove_dir_all(&folder)?;
+    let of = |name: &str, latencies: &[u64]| {
+        let (batches, p99_us) = (latencies.len(), close::p99(latencies));
+        say(args.output, &format!("{name} a close: {batches} batches, p99 {p99_us} us"));
+    };
+    of("during", &measured.inside_us);
+    of("outside", &measured.outside_us);
+    figures.insert("close_ms".to_owned(), thousandths(measured.close_us)?);
+    figures.insert("close_latency_ratio".to_owned(), hundredths(measured.ratio_percent())?);
+    Ok(())
+}
+
+/// The whole way.
+fn clear(args: &Bench, scratch: &Path, figures: &mut Map<String, Value>) -> Result<()> {
     say(args.output, &format!("the whole way, {} taps, {} runs", args.clear_taps, args.runs));
     let runs = whole::run(&scratch.join("whole"), args.clear_taps, args.runs.max(1))?;
     figures.insert("clear_taps_per_s".to_owned(), json!(median(runs.iter().map(|run| run.taps_per_s))));
     let cpu_ms = median(runs.iter().map(|run| run.cpu_ms_per_million));
-    let cpu_s: f64 = format!("{}.{:03}", cpu_ms / 1000, cpu_ms % 1000).parse()?;
-    figures.insert("clear_cpu_s_per_million".to_owned(), json!(cpu_s));
-    Ok(figures)
+    figures.insert("clear_cpu_s_per_million".to_owned(), thousandths(cpu_ms)?);
+    Ok(())
+}
+
+/// A number of thousandths as a decimal number.
+fn thousandths(count: u64) -> Result<Value> {
+    Ok(json!(format!("{}.{:03}", count / 1000, count % 1000).parse::<f64>()?))
+}
+
+/// A number of hundredths as a decimal number.
+fn hundredths(count: u64) -> Result<Value> {
+    Ok(json!(format!("{}.{:02}", count / 100, count % 100).parse::<f64>()?))
 }
 
 /// How fast lines are read, and how that compares with splitting them only.
-fn read(args: &Bench, figures: &mut Map<String, Value>) -> Result<()> {
+fn read(args: &Bench, _: &Path, figures: &mut Map<String, Value>) -> Result<()> {
     say(args.output, &format!("reading alone, {} lines, {} runs", args.lines, args.runs));
     let prepared = reading::prepare(args.lines);
     let runs = (0..args.runs.max(1)).map(|_| reading::run(&prepared)).collect::<Result<Vec<_>>>()?;
