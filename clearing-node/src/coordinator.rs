@@ -18,7 +18,8 @@ use domain::{
     totals::{Tally, TotalKey},
 };
 use proto::{
-    CutOff, CycleEvent, Marker, Opened, Opening, PartitionTotals, Plan, Published, TapEnd, cycle_event::Body,
+    CityEvent, CutOff, CycleEvent, Marker, Opened, Opening, PartitionTotals, Plan, Published, TapEnd,
+    city_event::What, cycle_event::Body,
 };
 
 use crate::wire;
@@ -96,6 +97,11 @@ pub struct Coordinator {
     rulebooks: BTreeMap<u32, Vec<Arc<Rulebook>>>,
     passed: BTreeMap<City, u64>,
     left_out: BTreeSet<City>,
+    /// Whether a city is stopped, with the offset in its partition of what said so last.
+    stopped: BTreeMap<City, (u64, bool)>,
+    /// The partition of each city that has moved, and the moves that are known.
+    moved: BTreeMap<City, u32>,
+    moves: BTreeSet<String>,
     barrier_waived: BTreeSet<u32>,
     /// What this life has already asked for, so that it asks once.
     said: BTreeSet<(Step, u32)>,
@@ -128,6 +134,9 @@ impl Coordinator {
             rulebooks: BTreeMap::new(),
             passed: BTreeMap::new(),
             left_out: BTreeSet::new(),
+            stopped: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            moves: BTreeSet::new(),
             barrier_waived: BTreeSet::new(),
             said: BTreeSet::new(),
         }
@@ -199,7 +208,8 @@ impl Coordinator {
         let waits = |end: &TapEnd| {
             let city = City::parse(end.acquirer.as_bytes()).ok()?;
             let passed = self.passed.get(&city).copied().unwrap_or(0);
-            (passed < end.offset && !self.left_out.contains(&city)).then_some(city)
+            let stopped = self.stopped.get(&city).is_some_and(|(_, stopped)| *stopped);
+            (passed < end.offset && !self.left_out.contains(&city) && !stopped).then_some(city)
         };
         cut_off.barrier.iter().filter_map(waits).collect()
     }
@@ -268,8 +278,31 @@ impl Coordinator {
                 let name = || format!("two different publications of cycle {cycle}");
                 keep_first(&mut self.published, cycle, published, name, &mut self.halted, effects);
             }
+            Some(Body::City(event)) => self.fold_city(&event),
             Some(Body::Opened(_)) => {}
             None => effects.push(Effect::Alarm("an event on cu.cycles has no body".to_owned())),
+        }
+    }
+
+    /// What a partition says of a city. An owner that has lost the partition may say old things again.
+    fn fold_city(&mut self, event: &CityEvent) {
+        let Ok(city) = City::parse(event.city.as_bytes()) else { return };
+        let stopped = match &event.what {
+            Some(What::Arrived(arrived)) => {
+                if self.moves.insert(arrived.id.clone()) {
+                    self.moved.insert(city, event.partition);
+                    self.stopped.insert(city, (event.offset, false));
+                }
+                return;
+            }
+            Some(What::Stopped(_)) => true,
+            Some(What::Resumed(resumed)) if resumed.refused.is_empty() => false,
+            _ => return,
+        };
+        let elsewhere = self.moved.get(&city).is_some_and(|partition| *partition != event.partition);
+        let last = self.stopped.entry(city).or_default();
+        if !elsewhere && event.offset >= last.0 {
+            *last = (event.offset, stopped);
         }
     }
 
@@ -302,10 +335,10 @@ impl Coordinator {
         let past: Vec<(Date, &Rulebook)> = history.iter().map(|(date, book)| (*date, &**book)).collect();
         let mut rulebook = Arc::clone(wanted);
         if holds(Rule::CutOffChecked)
-            && let Err(refusal) = cut_off_allowed(&past, business_date, wanted)
+            && let Err(refusal) = cut_off_allowed(&past, &self.moved, business_date, wanted)
         {
             let Some((_, ruling)) = history.last() else { return Err(refusal.to_string()) };
-            cut_off_allowed(&past, business_date, ruling).map_err(|e| e.to_string())?;
+            cut_off_allowed(&past, &self.moved, business_date, ruling).map_err(|e| e.to_string())?;
             effects.push(Effect::Alarm(format!(
                 "rulebook version {version} cannot rule from {business_date} on ({refusal}); version {} goes on",
                 ruling.version

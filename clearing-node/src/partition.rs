@@ -278,6 +278,7 @@ impl Worker {
                     let partition = match target {
                         Target::Results(city) => self.topics.results(city),
                         Target::Cycles => self.topics.cycles(),
+                        Target::Clearing(number) => self.topics.clearing(number),
                     };
                     numbers.push(number);
                     group.push((partition, payload));

@@ -36,6 +36,31 @@ impl Key {
         Self { terminal: scheme | tap.terminal_number(), sequence: tap.terminal_seq.get() }
     }
 
+    /// The key of these parts.
+    #[must_use]
+    pub const fn from_parts(terminal: u64, sequence: u32) -> Self {
+        Self { terminal, sequence }
+    }
+
+    /// Scheme and terminal in one word.
+    #[must_use]
+    pub const fn terminal(self) -> u64 {
+        self.terminal
+    }
+
+    /// The terminal's sequence.
+    #[must_use]
+    pub const fn sequence(self) -> u32 {
+        self.sequence
+    }
+
+    /// The terminal's number, as it stands on taps.
+    #[must_use]
+    pub const fn terminal_number(self) -> [u8; 6] {
+        let [_, _, a, b, c, d, e, f] = self.terminal.to_be_bytes();
+        [a, b, c, d, e, f]
+    }
+
     fn hash(self) -> u64 {
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&self.terminal.to_le_bytes());
@@ -70,7 +95,13 @@ impl Entry {
         Key { terminal: self.terminal, sequence: self.sequence }
     }
 
-    /// The bytes in the store.
+    /// The day it was tapped.
+    #[must_use]
+    pub fn day(&self) -> Date {
+        Date::from_julian_day(self.day)
+    }
+
+    /// The bytes in the store, and in the parts of an import.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; ENTRY_LEN] {
         let mut bytes = [0; ENTRY_LEN];
@@ -81,7 +112,9 @@ impl Entry {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8; ENTRY_LEN]) -> Self {
+    /// Reads what [`Entry::to_bytes`] wrote.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; ENTRY_LEN]) -> Self {
         let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
         let half = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
         Self { terminal: word(0), sequence: half(8), day: half(12).cast_signed(), content: word(16) }
@@ -128,6 +161,11 @@ impl Identities {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.shards.iter().map(HashTable::allocation_size).sum()
+    }
+
+    /// All of them, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.shards.iter().flatten()
     }
 
     fn shard(&mut self, hash: u64) -> &mut HashTable<Entry> {

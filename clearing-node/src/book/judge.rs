@@ -27,7 +27,8 @@ use crate::store::Txn;
 pub struct Taken(BTreeMap<Date, Vec<u8>>);
 
 impl Taken {
-    fn push(&mut self, entry: &Entry, day: Date) {
+    /// Notes an identity that was tapped on a day.
+    pub(super) fn push(&mut self, entry: &Entry, day: Date) {
         self.0.entry(day).or_default().extend_from_slice(&entry.to_bytes());
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Acquirer {
     pub(super) paused: bool,
     /// Why no more taps are taken.
     pub(super) stopped: Option<String>,
+    /// Batches up to this number come again: they were passed over, or the book never got them.
+    pub(super) owed: u64,
     /// Its park.
     pub(super) park: Park,
 }
@@ -47,6 +49,7 @@ impl Acquirer {
             committed: position,
             paused: true,
             stopped: None,
+            owed: 0,
             park: Park::new(assignment.park_offset, assignment.park_end),
         }
     }

@@ -243,6 +243,7 @@ fn short(body: &Body) -> String {
             let parts = parts.iter().map(|said| format!(" {}", name(&said.issuer)));
             format!("l{number}{}", parts.collect::<String>())
         }
+        Body::SwitchStop(_) => "stopped".to_owned(),
         other => panic!("not the switch's: {other:?}"),
     }
 }
