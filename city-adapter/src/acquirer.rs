@@ -24,6 +24,7 @@ use take::Flight;
 pub use inbox::InboxError;
 pub use judge::{Bad, Judged, judge};
 pub use progress::{Progress, Snapshot, Stage};
+pub use recut::recut;
 pub(crate) use source::{digest_of, hex};
 pub use take::{Outcome, Patience, TakeSummary, TakenUpload, Upload};
 
@@ -33,6 +34,7 @@ mod inbox;
 mod judge;
 mod progress;
 mod quarantine;
+mod recut;
 mod render;
 mod source;
 mod store;

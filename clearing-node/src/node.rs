@@ -24,6 +24,7 @@ use crate::{
     partition::{Partition, PartitionError, Progress},
     render::{self, Source},
     rocks::RocksStore,
+    watch,
 };
 
 /// How long one look at the log waits.
@@ -449,8 +450,26 @@ impl Shell {
             log: &self.log,
             topics: &self.topics,
         };
-        render::render(&source, &self.config.work_dir, &self.config.out_dir)
-            .map_err(|error| halted(whole_text(&error)))
+        let published = render::render(&source, &self.config.work_dir, &self.config.out_dir)
+            .map_err(|error| halted(whole_text(&error)))?;
+        self.watch(&source);
+        Ok(published)
+    }
+
+    /// Makes the reports of a cycle. They are no part of what is settled: without them it is published all the same.
+    fn watch(&self, source: &Source<'_>) {
+        let watched = watch::Source {
+            opening: source.opening,
+            previous: self.core.opening(source.opening.cycle.saturating_sub(1)),
+            rulebook: source.rulebook,
+            totals: &source.totals,
+            log: source.log,
+            topics: source.topics,
+        };
+        if let Err(error) = watch::watch(&watched, &self.config.work_dir, &self.config.out_dir) {
+            let cycle = source.opening.cycle;
+            tracing::error!("the reports of cycle {cycle} are missing: {}", whole_text(&error));
+        }
     }
 
     fn show(&self) {

@@ -298,7 +298,12 @@ fn result_at(results: &[Option<RecordResult>], tap: &Tap) -> Option<RecordResult
 ///
 /// A record has one row `parked` in every cycle it waits, and its final row in one. So with the cycle of its last
 /// result alone, the rows of every earlier cycle follow, whenever they are rendered.
-fn results_in(cycle: u32, records: u32, exceptions: &Exceptions, carried: bool) -> Vec<Option<RecordResult>> {
+pub(crate) fn results_in(
+    cycle: u32,
+    records: u32,
+    exceptions: &Exceptions,
+    carried: bool,
+) -> Vec<Option<RecordResult>> {
     let plain = (!carried).then_some(RecordResult::Cleared);
     let mut results = vec![plain; usize::try_from(records).unwrap_or(0)];
     for e in &exceptions.0 {

@@ -37,6 +37,15 @@ impl RocksStore {
         Ok(Self { db: Arc::new(db) })
     }
 
+    /// Opens the store in a folder for reading, as it is at this moment, also while a node works on it.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`], also when there is none.
+    pub fn read_only(path: &Path) -> Result<Self, StoreError> {
+        let db = DB::open_for_read_only(&Options::default(), path, false);
+        Ok(Self { db: Arc::new(db.map_err(backend("opening it for reading"))?) })
+    }
+
     /// Begins a transaction.
     #[must_use]
     pub fn begin(&self) -> RocksTxn<'_> {

@@ -60,6 +60,8 @@ pub enum Command {
     ClearingNode(Service),
     /// Look at the cycles of a running clearing node, and cut off by hand
     Cycle(crate::cycle::Cycle),
+    /// Look after the book: resume a city, import an older system, move a city, recount
+    Book(crate::book::Book),
     /// Play a day of a scheme folder into the inboxes of running adapters
     Feed(crate::feed::Feed),
 }

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod bench;
+mod book;
 mod clear;
 pub mod completions;
 mod convert;
@@ -56,6 +57,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Cycle(args) => cycle::run(args),
+        Command::Book(args) => book::run(args),
         Command::Feed(args) => feed::run(args),
     };
     done.unwrap_or_else(|error| {

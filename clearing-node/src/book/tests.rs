@@ -201,7 +201,7 @@ fn ride_on(date: &str, seq: u32, fen: u32) -> Tap {
 }
 
 fn outcome(number: u64, taps: &[Tap]) -> Body {
-    let digest = taps.iter().fold(number, |sum, tap| sum * 31 + u64::from(tap.amount_fen.get()));
+    let digest = taps.iter().fold(number, |sum, tap| sum.wrapping_mul(31) + u64::from(tap.amount_fen.get()));
     outcome_of(number, digest, taps)
 }
 

@@ -3,6 +3,7 @@
 
 mod admin;
 mod bad_input;
+mod book;
 mod connect;
 mod convert;
 mod dark;

@@ -417,14 +417,16 @@ impl Switch {
     }
 
     /// An operator lets an acquirer's taps go on: `next` is due, and whatever was read from it on comes again.
-    fn resume(&mut self, acquirer: City, next: u64) {
+    fn resume(&mut self, acquirer: City, offset: u64, next: u64) {
         let Some(state) = self.acquirers.get_mut(&acquirer) else { return };
         let highest = state.highest.unwrap_or_default();
         let was_stopped = state.stopped.take().is_some();
         if !was_stopped && next == highest + 1 {
             return;
         }
-        state.owed = state.owed.max(highest);
+        if highest >= next {
+            state.owe(highest, offset);
+        }
         state.highest = Some(next.saturating_sub(1));
         drop(state.digests.split_off(&next));
         self.alarm(acquirer, format!("{acquirer} goes on: batch {next} is due"));

@@ -26,10 +26,10 @@ impl Switch {
             .map_err(|error| format!("failed to read the batch at offset {offset} of its taps: {error}"));
         if let Ok(batch) = &read {
             if let Some(resume) = &batch.resume {
-                return self.resume(acquirer, resume.next);
+                return self.resume(acquirer, offset, resume.next);
             }
             if passes_over(state, batch.number) {
-                state.owed = state.owed.max(batch.number);
+                state.owe(batch.number, offset);
                 return;
             }
         }
@@ -41,7 +41,7 @@ impl Switch {
             Ok(item) => item,
             Err(reason) => {
                 if state.highest.is_some_and(|highest| number > highest) {
-                    state.owed = state.owed.max(number);
+                    state.owe(number, offset);
                 }
                 return self.stop(acquirer, offset, reason);
             }
@@ -149,8 +149,10 @@ impl Switch {
             if !outcome_stands || !parts_stand {
                 break;
             }
-            // What was passed over before it is read again after a crash.
             if item.highest >= state.owed {
+                state.owed_from = None;
+            }
+            if state.owed_from.is_none_or(|from| item.offset < from) {
                 state.passed = (item.offset + 1, item.highest);
             }
             self.batch_bytes -= item.bytes;

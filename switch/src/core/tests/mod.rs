@@ -52,6 +52,7 @@ fn batch(acquirer: City, number: u64, seed: u8, parts: &[(City, &[u16])]) -> Byt
         file: "a.csv".to_owned(),
         records: u32::try_from(records).unwrap(),
         parts,
+        resume: None,
     };
     Bytes::from(batch.encode_to_vec())
 }
