@@ -257,6 +257,8 @@ impl Coordinator {
                 let first = !self.cut_offs.contains_key(&cut_off.cycle);
                 if is_last && (first || !holds(Rule::FirstEventWins)) {
                     let opens = cut_off.opens.clone();
+                    // Who was stopped then may have gone on since.
+                    self.left_out.clear();
                     self.cut_offs.insert(cut_off.cycle, cut_off);
                     if let Some(opening) = opens {
                         self.fold_opening(opening);
