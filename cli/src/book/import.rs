@@ -1,7 +1,12 @@
 //! `book import`: what an older system has paid becomes known before the first tap file comes, and its open items
 //! become adjustments of the open cycle.
 
-use std::{fs::File, path::Path, path::PathBuf, process::ExitCode};
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result, bail};
 use city_adapter::tapfile::{Line, TapFile};
@@ -10,6 +15,7 @@ use clearing_node::book::{IDENTITIES_MAX, identity_to_wire};
 use domain::{city::City, rulebook::Rulebook, tap::Tap};
 use proto::{Adjustment, Imported, city_event::What, clearing};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{
     items,
@@ -132,11 +138,16 @@ fn open(path: &Path, city: City) -> Result<TapFile<File>> {
 }
 
 fn digest_of(path: &Path) -> Result<[u8; 32]> {
-    use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     let mut input = File::open(path).with_context(|| format!("open {}", path.display()))?;
-    std::io::copy(&mut input, &mut hash).with_context(|| format!("read {}", path.display()))?;
-    Ok(hash.finalize().into())
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = input.read(&mut buffer).with_context(|| format!("read {}", path.display()))?;
+        match buffer.get(..read).filter(|bytes| !bytes.is_empty()) {
+            Some(bytes) => hash.update(bytes),
+            None => return Ok(hash.finalize().into()),
+        }
+    }
 }
 
 fn identities(

@@ -46,7 +46,8 @@ pub fn run(args: &Resume) -> Result<ExitCode> {
     let place = Place::open(&args.place)?;
     let city = args.city;
     let history = place.history(city)?;
-    let partition = history.partition(city, &place.rulebook()?);
+    let rulebook = place.rulebook()?;
+    let partition = history.partition(city, &rulebook);
     let Some(standing) = history.standing(partition) else {
         return Err(Refused(format!("{city} is not stopped: nothing was ever said against it")).into());
     };
