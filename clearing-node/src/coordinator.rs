@@ -32,8 +32,10 @@ mod tests;
 pub enum Input {
     /// The next event of `cu.cycles`.
     Event(CycleEvent),
-    /// Every event that stood on `cu.cycles` at the start has been read: it may act.
+    /// It owns `cu.cycles`, and every event that stood there then has been read: it may act.
     CaughtUp,
+    /// It owns `cu.cycles` no longer: it follows, and does nothing until it has caught up again.
+    StandBy,
     /// A version of the rules is known.
     Learn(Arc<Rulebook>),
     /// Open the next cycle; refused while one is open.
@@ -57,7 +59,7 @@ pub enum Input {
         /// The offset after the last tap batch it has passed on.
         offset: u64,
     },
-    /// A stopped city: no barrier waits for it.
+    /// A city that is stopped elsewhere: no barrier waits for it. Those that the book has stopped are on the log.
     LeftOut(City),
     /// The barrier has waited long enough: the close goes on, what is missing waits for the next cycle.
     BarrierTimedOut,
@@ -83,6 +85,38 @@ pub enum Effect {
     Alarm(String),
 }
 
+/// How far a cycle is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Taps come in.
+    Open,
+    /// It is cut off; its markers wait until the switches have passed on the taps of these acquirers.
+    Barrier(Vec<City>),
+    /// Its markers are written, or may be; the totals of these partitions are missing.
+    Totals(Vec<u32>),
+    /// All totals are in, the plan is not made yet.
+    Plan,
+    /// The plan is made; the folder is not there yet.
+    Closed,
+    /// The folder is there.
+    Published,
+}
+
+impl Stage {
+    /// The stage in a word.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Barrier(_) => "barrier",
+            Self::Totals(_) => "totals",
+            Self::Plan => "plan",
+            Self::Closed => "closed",
+            Self::Published => "published",
+        }
+    }
+}
+
 /// The coordinator's state.
 #[derive(Debug)]
 pub struct Coordinator {
@@ -97,8 +131,8 @@ pub struct Coordinator {
     rulebooks: BTreeMap<u32, Vec<Arc<Rulebook>>>,
     passed: BTreeMap<City, u64>,
     left_out: BTreeSet<City>,
-    /// Whether a city is stopped, with the offset in its partition of what said so last.
-    stopped: BTreeMap<City, (u64, bool)>,
+    /// What partitions said last of an acquirer, by partition: at which offset, and why it is stopped, if it is.
+    cities: BTreeMap<(u32, City), (u64, Option<String>)>,
     /// The partition of each city that has moved, and the moves that are known.
     moved: BTreeMap<City, u32>,
     moves: BTreeSet<String>,
@@ -134,7 +168,7 @@ impl Coordinator {
             rulebooks: BTreeMap::new(),
             passed: BTreeMap::new(),
             left_out: BTreeSet::new(),
-            stopped: BTreeMap::new(),
+            cities: BTreeMap::new(),
             moved: BTreeMap::new(),
             moves: BTreeSet::new(),
             barrier_waived: BTreeSet::new(),
@@ -208,10 +242,50 @@ impl Coordinator {
         let waits = |end: &TapEnd| {
             let city = City::parse(end.acquirer.as_bytes()).ok()?;
             let passed = self.passed.get(&city).copied().unwrap_or(0);
-            let stopped = self.stopped.get(&city).is_some_and(|(_, stopped)| *stopped);
-            (passed < end.offset && !self.left_out.contains(&city) && !stopped).then_some(city)
+            let stopped = self.left_out.contains(&city) || self.stopped(city).is_some();
+            (passed < end.offset && !stopped).then_some(city)
         };
         cut_off.barrier.iter().filter_map(waits).collect()
+    }
+
+    /// Why the book has stopped an acquirer, if it has.
+    #[must_use]
+    pub fn stopped(&self, city: City) -> Option<&str> {
+        let moved = self.moved.get(&city).copied();
+        let partition = match moved {
+            Some(partition) => partition,
+            None => self.rulebook_of(self.last_opening()?)?.partition_of(city),
+        };
+        self.cities.get(&(partition, city)).and_then(|(_, why)| why.as_deref())
+    }
+
+    /// The acquirers that the book has stopped, and why.
+    pub fn stopped_cities(&self) -> impl Iterator<Item = (City, &str)> {
+        let cities: BTreeSet<City> = self.cities.keys().map(|(_, city)| *city).collect();
+        cities.into_iter().filter_map(|city| Some((city, self.stopped(city)?)))
+    }
+
+    /// How far a cycle is, as far as the log and the switches' positions tell.
+    #[must_use]
+    pub fn stage(&self, cycle: u32) -> Stage {
+        if self.published.contains_key(&cycle) {
+            return Stage::Published;
+        }
+        if self.plans.contains_key(&cycle) {
+            return Stage::Closed;
+        }
+        if !self.cut_offs.contains_key(&cycle) {
+            return Stage::Open;
+        }
+        let missing: Vec<u32> =
+            (0..self.partitions).filter(|number| !self.totals.contains_key(&(cycle, *number))).collect();
+        let last = self.cut_offs.keys().next_back() == Some(&cycle);
+        let waits = if last { self.barrier_waits_for() } else { Vec::new() };
+        match (missing.is_empty(), waits.is_empty() || self.totals(cycle).next().is_some()) {
+            (true, _) => Stage::Plan,
+            (false, true) => Stage::Totals(missing),
+            (false, false) => Stage::Barrier(waits),
+        }
     }
 
     /// Takes one input and appends what is to be done.
@@ -219,6 +293,7 @@ impl Coordinator {
         match input {
             Input::Event(event) => self.fold(event, effects),
             Input::CaughtUp => self.caught_up = true,
+            Input::StandBy => self.stand_by(),
             Input::Learn(rulebook) => self.learn(rulebook),
             Input::Open { business_date, version } => self.request_open(business_date, version, effects),
             Input::CutOff { opens, ends } => self.request_cut_off(opens, ends, effects),
@@ -238,6 +313,15 @@ impl Coordinator {
         if self.caught_up && self.halted.is_none() {
             self.advance(effects);
         }
+    }
+
+    /// What this life has said may be due again in the next one.
+    fn stand_by(&mut self) {
+        self.caught_up = false;
+        self.said.clear();
+        self.passed.clear();
+        self.left_out.clear();
+        self.barrier_waived.clear();
     }
 
     fn learn(&mut self, rulebook: Arc<Rulebook>) {
@@ -280,31 +364,35 @@ impl Coordinator {
                 let name = || format!("two different publications of cycle {cycle}");
                 keep_first(&mut self.published, cycle, published, name, &mut self.halted, effects);
             }
-            Some(Body::City(event)) => self.fold_city(&event),
+            Some(Body::City(event)) => self.fold_city(&event, effects),
             Some(Body::Opened(_)) => {}
             None => effects.push(Effect::Alarm("an event on cu.cycles has no body".to_owned())),
         }
     }
 
     /// What a partition says of a city. An owner that has lost the partition may say old things again.
-    fn fold_city(&mut self, event: &CityEvent) {
-        let Ok(city) = City::parse(event.city.as_bytes()) else { return };
+    fn fold_city(&mut self, event: &CityEvent, effects: &mut Vec<Effect>) {
+        let Ok(city) = City::parse(event.city.as_bytes()) else {
+            let text = format!("partition {} speaks of `{}`, which is no city", event.partition, event.city);
+            return effects.push(Effect::Alarm(text));
+        };
         let stopped = match &event.what {
             Some(What::Arrived(arrived)) => {
                 if self.moves.insert(arrived.id.clone()) {
                     self.moved.insert(city, event.partition);
-                    self.stopped.insert(city, (event.offset, false));
                 }
-                return;
+                None
             }
-            Some(What::Stopped(_)) => true,
-            Some(What::Resumed(resumed)) if resumed.refused.is_empty() => false,
+            Some(What::Stopped(why)) => Some(why.clone()),
+            Some(What::Resumed(resumed)) if resumed.refused.is_empty() => None,
             _ => return,
         };
-        let elsewhere = self.moved.get(&city).is_some_and(|partition| *partition != event.partition);
-        let last = self.stopped.entry(city).or_default();
-        if !elsewhere && event.offset >= last.0 {
-            *last = (event.offset, stopped);
+        let known = self.cities.get(&(event.partition, city));
+        if known.is_none_or(|(offset, _)| *offset < event.offset) {
+            if let Some(why) = stopped.as_ref().filter(|_| self.caught_up) {
+                effects.push(Effect::Alarm(format!("{city} is stopped: {why}")));
+            }
+            self.cities.insert((event.partition, city), (event.offset, stopped));
         }
     }
 

@@ -9,5 +9,6 @@ pub mod recount;
 pub mod render;
 pub mod rocks;
 pub mod store;
+pub mod stores;
 pub mod watch;
 pub mod wire;

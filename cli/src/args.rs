@@ -62,6 +62,8 @@ pub enum Command {
     Cycle(crate::cycle::Cycle),
     /// Look after the book: resume a city, import an older system, move a city, recount
     Book(crate::book::Book),
+    /// Look at the running clearing nodes, and have partitions that stand still go on
+    Node(crate::node::Node),
     /// Play a day of a scheme folder into the inboxes of running adapters
     Feed(crate::feed::Feed),
 }

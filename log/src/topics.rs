@@ -7,6 +7,9 @@ use crate::{Partition, TopicSpec};
 /// The consumer group under which switches commit their positions.
 pub const SWITCH_GROUP: &str = "cu-switch";
 
+/// The group whose members share the clearing nodes' work.
+pub const CLEARING_MEMBERS: &str = "cu-clearing-members";
+
 /// Names of topics under a prefix (empty for none), so that several systems can share one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topics {

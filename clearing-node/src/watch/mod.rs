@@ -70,8 +70,6 @@ pub enum WatchError {
 pub struct Source<'a> {
     /// The cycle's opening.
     pub opening: &'a Opening,
-    /// The opening of the cycle before, if there was one.
-    pub previous: Option<&'a Opening>,
     /// Its rules.
     pub rulebook: &'a Rulebook,
     /// The totals of each partition, which say where its log range is.
@@ -100,20 +98,19 @@ pub fn watch(source: &Source<'_>, work_dir: &Path, out: &Path) -> Result<(), Wat
     made.map_err(file("make", &scratch))?;
     let date = Date::from_julian_day(source.opening.business_date);
     let line = days_before(date, source.rulebook.presentment_days).plus_days(-1);
-    let before = source.previous.map(|previous| out.join("reports").join(opening_name(previous).to_string()));
-    let before = before.as_deref().filter(|before| before.is_dir());
+    let before = latest_before(&out.join("reports"), &name)?;
     let sorting = |error| file("sort records in", work_dir)(error);
     let mut seen = Sorter::new(work_dir, SORT_BYTES);
     let mut cards = Sorter::new(work_dir, SORT_BYTES);
     for totals in source.totals {
         gather(source, totals, &mut seen, &mut cards, &sorting)?;
     }
-    if let Some(before) = before {
+    if let Some(before) = &before {
         cards::recall(before, line, &mut cards)?;
     }
     let participants = source.rulebook.participants.iter().map(|participant| participant.city);
     let mut reports = Reports::create(&scratch, participants)?;
-    let left = before.map(terminals::carried).transpose()?.flatten();
+    let left = before.as_deref().map(terminals::carried).transpose()?.flatten();
     terminals::report(seen.sorted().map_err(sorting)?, left, line, &scratch, &mut reports)?;
     cards::report(cards.sorted().map_err(sorting)?, &scratch, &mut reports)?;
     reports.finish()?;
@@ -122,6 +119,18 @@ pub fn watch(source: &Source<'_>, work_dir: &Path, out: &Path) -> Result<(), Wat
         std::fs::rename(&scratch, &folder)
     };
     publish().map_err(file("publish", &folder))
+}
+
+/// The reports of the latest cycle before: the names of cycles are in the order of cycles.
+fn latest_before(reports: &Path, name: &str) -> Result<Option<PathBuf>, WatchError> {
+    let listed = match std::fs::read_dir(reports) {
+        Ok(listed) => listed.collect::<Result<Vec<_>, _>>(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => Err(error),
+    };
+    let names = listed.map_err(file("read", reports))?.into_iter().map(|entry| entry.file_name());
+    let earlier = names.filter_map(|found| found.into_string().ok()).filter(|found| found.as_str() < name);
+    Ok(earlier.max().map(|found| reports.join(found)))
 }
 
 /// The records of one partition's range.

@@ -66,10 +66,9 @@ impl World {
         PartitionTotals { first_offset, end_offset, ..PartitionTotals::default() }
     }
 
-    fn watch(&self, opening: &Opening, previous: Option<&Opening>, totals: &PartitionTotals, out: &str) {
+    fn watch(&self, opening: &Opening, totals: &PartitionTotals, out: &str) {
         let source = Source {
             opening,
-            previous,
             rulebook: &self.rulebook,
             totals: &[totals],
             log: &self.log,
@@ -125,7 +124,7 @@ fn gaps_open_and_are_filled_and_counters_that_go_back_are_named() {
     ];
     let (one, two) = (World::opening(1, "2018-09-01"), World::opening(2, "2018-09-02"));
     let totals = world.rides(&first);
-    world.watch(&one, None, &totals, "out");
+    world.watch(&one, &totals, "out");
     let gaps = [
         "gap,200000000007,2,6,3,2018-09-01T09:00:00,,,,,,,",
         "gap,200000000007,6,9,2,2018-09-01T11:00:00,,,,,,,",
@@ -140,7 +139,7 @@ fn gaps_open_and_are_filled_and_counters_that_go_back_are_named() {
 
     let second = [(4, 5, 12, "2018-09-01T10:00:00", true), (10, 6, 2, "2018-09-02T08:00:00", true)];
     let totals = world.rides(&second);
-    world.watch(&two, Some(&one), &totals, "out");
+    world.watch(&two, &totals, "out");
     let filled = ["filled,200000000007,2,6,2,2018-09-01T09:00:00,,,,,,,"];
     assert_eq!(world.report("out", "2018-09-02-001/cu-2000.csv"), filled);
     let counters = [
@@ -155,14 +154,14 @@ fn what_can_no_longer_be_presented_is_forgotten() {
     let world = World::new();
     let (one, two) = (World::opening(1, "2018-09-01"), World::opening(2, "2018-09-20"));
     let totals = world.rides(&[(1, 5, 9, "2018-09-01T08:00:00", true), (3, 5, 10, "2018-09-01T09:00:00", true)]);
-    world.watch(&one, None, &totals, "out");
+    world.watch(&one, &totals, "out");
     let totals = world.rides(&[(9, 5, 1, "2018-09-20T08:00:00", true)]);
-    world.watch(&two, Some(&one), &totals, "out");
+    world.watch(&two, &totals, "out");
     // The terminal itself is known still: its sequence goes on.
     assert_eq!(world.report("out", "2018-09-20-001/summary.csv"), ["cu-2000,1,1,5,0,0,0", "cu-3000,0,0,0,0,1,0"]);
     let three = World::opening(3, "2018-10-20");
-    world.watch(&three, Some(&two), &world.rides(&[]), "out");
+    world.watch(&three, &world.rides(&[]), "out");
     let four = World::opening(4, "2018-10-21");
-    world.watch(&four, Some(&three), &world.rides(&[(50, 5, 1, "2018-10-21T08:00:00", true)]), "out");
+    world.watch(&four, &world.rides(&[(50, 5, 1, "2018-10-21T08:00:00", true)]), "out");
     assert_eq!(world.report("out", "2018-10-21-001/summary.csv"), ["cu-2000,1,0,0,0,0,0", "cu-3000,0,0,0,0,1,0"]);
 }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use clearing_node::partition::Partition;
+use clearing_node::{
+    partition::{Partition, Surroundings},
+    stores::Stores,
+};
 use cu_log::{Log, append_and_wait, embedded::EmbeddedLog, topics::Topics};
 use domain::{city::City, date::Date, rulebook::Rulebook, tap::Tap};
 use proto::{
@@ -100,11 +103,15 @@ pub fn run(prepared: &Prepared, dir: &Path) -> Result<Measured> {
         .map(|partition| Ok(prepared.log.bounds(&prepared.topics.clearing(partition))?.end))
         .collect::<Result<Vec<u64>>>()?;
     let started = Instant::now();
+    let around = Surroundings {
+        log: Arc::clone(&prepared.log),
+        topics: prepared.topics.clone(),
+        scheme: Arc::clone(&prepared.scheme),
+        stores: Stores::default(),
+        restore: None,
+    };
     let partitions = (0..PARTITIONS)
-        .map(|number| {
-            let folder = dir.join(format!("book-{number}"));
-            Partition::start(number, &folder, &prepared.log, &prepared.topics, &prepared.scheme)
-        })
+        .map(|number| Partition::start(number, dir.join(format!("book-{number}")), &around))
         .collect::<Result<Vec<_>, _>>()?;
     let done = |p: &Partition, end: u64| {
         p.progress.next_offset.load(Ordering::Relaxed) >= end

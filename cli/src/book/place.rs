@@ -21,6 +21,8 @@ use crate::{clear::state::State, errors::Usage};
 
 /// How long a message may take to become durable.
 const APPEND_WAIT: Duration = Duration::from_secs(60);
+/// How long the only node may take to open its stores.
+const WHOLE_WAIT: Duration = Duration::from_secs(120);
 /// How long messages that must be there are waited for.
 const READ_WAIT: Duration = Duration::from_secs(30);
 /// How long one look at the log waits.
@@ -74,8 +76,11 @@ impl Place {
                 out_dir: folder.clone(),
                 partitions,
                 barrier_max: None,
+                restore: None,
             };
-            place.node = Some(Node::start(config, &place.log, &place.topics, &place.scheme)?);
+            let node = Node::start(config, &place.log, &place.topics, &place.scheme)?;
+            node.wait_until_whole(WHOLE_WAIT)?;
+            place.node = Some(node);
         }
         Ok(place)
     }
