@@ -53,7 +53,8 @@ fn a_city_that_lost_a_batch_goes_on_and_is_paid_once() {
     };
     let (lost, there) = (file("2018-09-02-a.csv", 50), file("2018-09-02-b.csv", 60));
     append_batch(&out, &there, "2018-09-02-b.csv", 3);
-    clear_on(&scheme, &out, "2018-09-02").exits(1).says(&["cu-2000 is stopped", "numbers were skipped"]);
+    // The close may be quicker than the stop: then it leaves the city out.
+    clear_on(&scheme, &out, "2018-09-02").says(&["cu-2000 is stopped", "numbers were skipped"]);
 
     let resume = |more: &str, paths: &[&Path]| {
         let mut all: Vec<&Path> = vec![&out];
@@ -70,10 +71,11 @@ fn a_city_that_lost_a_batch_goes_on_and_is_paid_once() {
         let name = path.file_name().unwrap().to_str().unwrap();
         scheme.write(&format!("taps/cu-2000/{name}"), fs::read(path).unwrap());
     }
-    cityunion("clear {} --out {}", &[&scheme.path, &out]).ok();
+    clear_on(&scheme, &out, "2018-09-03").ok();
     assert_eq!(results(&out, "2018-09-02-a.csv"), ["50 cleared"]);
     assert_eq!(results(&out, "2018-09-02-b.csv"), ["60 cleared"]);
-    assert_eq!(paid(&out, "2018-09-02-001"), ["2 110"]);
+    let both = ["2018-09-02-001", "2018-09-03-001"].map(|cycle| paid(&out, cycle)).concat();
+    assert_eq!(both, ["2 110"]);
     verify_all(&out);
 }
 
