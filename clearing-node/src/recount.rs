@@ -241,8 +241,8 @@ impl Counting<'_> {
         results: &[Option<RecordResult>],
     ) -> Result<(), RecountError> {
         for part in outcome.parts.into_iter().filter_map(|judged| judged.part) {
-            let part = PartView::new(part, None)
-                .map_err(|what| self.source.missing(self.recount.cycle, &what))?;
+            let part =
+                PartView::new(part, None).map_err(|what| self.source.missing(self.recount.cycle, &what))?;
             for tap in part.taps() {
                 let result = results.get(usize::from(tap.position.get())).copied().flatten();
                 if result == Some(RecordResult::Cleared) {

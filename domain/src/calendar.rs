@@ -212,10 +212,7 @@ mod tests {
         }
         assert_eq!(allowed(&history, date("2018-09-15"), &after), Ok(()));
         let wider = rules(11, &[("cu-3000", "'2000'")], "");
-        assert!(
-            allowed(&history, date("2018-09-15"), &wider).is_err(),
-            "by the next version's window"
-        );
+        assert!(allowed(&history, date("2018-09-15"), &wider).is_err(), "by the next version's window");
         assert_eq!(allowed(&history, date("2018-09-05"), &before), Ok(()), "back to who had it");
     }
 
@@ -261,8 +258,7 @@ mod tests {
             rules(10, cities, &clearing)
         };
         let before = assigned(&cities, 2, "cu-3000 = 1");
-        let check =
-            |next: &Rulebook| allowed(&[(date("2018-09-03"), &before)], date("2018-09-03"), next);
+        let check = |next: &Rulebook| allowed(&[(date("2018-09-03"), &before)], date("2018-09-03"), next);
 
         let appended =
             assigned(&[("cu-2000", "'2000'"), ("cu-4000", "'4000'")], 2, "cu-3000 = 1, cu-4000 = 1");

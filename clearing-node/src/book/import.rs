@@ -39,7 +39,8 @@ impl Book {
         };
         let (entries, rest) = import.identities.as_chunks::<ENTRY_LEN>();
         if !rest.is_empty() || entries.len() > IDENTITIES_MAX {
-            effects.push(Effect::Alarm(format!("part {part} of import {id} is damaged: nothing of it is used")));
+            effects
+                .push(Effect::Alarm(format!("part {part} of import {id} is damaged: nothing of it is used")));
             return Ok(());
         }
         let key = rows::import(id);
@@ -48,7 +49,10 @@ impl Book {
             return Ok(());
         }
         if part > row.parts + 1 || row.all {
-            effects.push(Effect::Alarm(format!("part {part} of import {id} came where {} is due", row.parts + 1)));
+            effects.push(Effect::Alarm(format!(
+                "part {part} of import {id} came where {} is due",
+                row.parts + 1
+            )));
             return Ok(());
         }
         if let Some(refused) = self.import_refused(city, import) {

@@ -108,7 +108,8 @@ impl Book {
             );
             effects.push(Effect::Alarm(text));
         } else if lane.stopped.is_none() {
-            let text = format!("batch {number} of {city} is passed over: {next} is due and comes again first");
+            let text =
+                format!("batch {number} of {city} is passed over: {next} is due and comes again first");
             effects.push(Effect::Alarm(text));
         }
         self.owe(city, number);

@@ -3,7 +3,9 @@
 use std::collections::BinaryHeap;
 
 use domain::{city::City, rulebook::Rulebook};
-use proto::{Arrival, Clearing, Departing, Import, Message, MovedBatch, Moved, Opening, city_event::What, clearing};
+use proto::{
+    Arrival, Clearing, Departing, Import, Message, Moved, MovedBatch, Opening, city_event::What, clearing,
+};
 
 use super::{
     Book, Effect, Halt, Stepped, Target,
@@ -67,13 +69,7 @@ impl Book {
         Ok(Stepped::Done)
     }
 
-    fn move_refused(
-        &self,
-        city: City,
-        moved: &Moved,
-        leaving: Option<&Leaving>,
-        due: u32,
-    ) -> Option<String> {
+    fn move_refused(&self, city: City, moved: &Moved, leaving: Option<&Leaving>, due: u32) -> Option<String> {
         if moved.from != self.partition || moved.to == self.partition {
             return Some(format!(
                 "it would go from partition {} to {}, and this is partition {}",

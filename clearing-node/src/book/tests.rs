@@ -62,9 +62,10 @@ impl Txn for Memory {
     }
 
     fn scan(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        self.0.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix)).try_for_each(
-            |(key, value)| visit(key, value),
-        )
+        self.0
+            .range(prefix.to_vec()..)
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .try_for_each(|(key, value)| visit(key, value))
     }
 }
 

@@ -139,8 +139,7 @@ impl Carried {
         let count = u16::from_be_bytes(read_record::<2>(&mut self.input)?.ok_or_else(torn)?);
         let mut gaps = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
-            let [a, b, c, d, e, f, g, h, at @ ..] =
-                read_record::<16>(&mut self.input)?.ok_or_else(torn)?;
+            let [a, b, c, d, e, f, g, h, at @ ..] = read_record::<16>(&mut self.input)?.ok_or_else(torn)?;
             let (after, before) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
             gaps.push(Gap { after, before, last_seen: time_of(at) });
         }
@@ -180,7 +179,8 @@ pub(super) fn report(
     let (mut known, mut new) = (recall().map_err(io)?, next().map_err(io)?);
     loop {
         let key = |seen: &Seen| (seen.city, seen.terminal);
-        let lowest = [known.as_ref().map(|it| key(&it.high)), new.as_ref().map(key)].into_iter().flatten().min();
+        let lowest =
+            [known.as_ref().map(|it| key(&it.high)), new.as_ref().map(key)].into_iter().flatten().min();
         let Some(terminal) = lowest else { break };
         let mut state = known.take_if(|it| key(&it.high) == terminal);
         if state.is_some() {

@@ -153,15 +153,22 @@ fn gaps_open_and_are_filled_and_counters_that_go_back_are_named() {
 fn what_can_no_longer_be_presented_is_forgotten() {
     let world = World::new();
     let (one, two) = (World::opening(1, "2018-09-01"), World::opening(2, "2018-09-20"));
-    let totals = world.rides(&[(1, 5, 9, "2018-09-01T08:00:00", true), (3, 5, 10, "2018-09-01T09:00:00", true)]);
+    let totals =
+        world.rides(&[(1, 5, 9, "2018-09-01T08:00:00", true), (3, 5, 10, "2018-09-01T09:00:00", true)]);
     world.watch(&one, &totals, "out");
     let totals = world.rides(&[(9, 5, 1, "2018-09-20T08:00:00", true)]);
     world.watch(&two, &totals, "out");
     // The terminal itself is known still: its sequence goes on.
-    assert_eq!(world.report("out", "2018-09-20-001/summary.csv"), ["cu-2000,1,1,5,0,0,0", "cu-3000,0,0,0,0,1,0"]);
+    assert_eq!(
+        world.report("out", "2018-09-20-001/summary.csv"),
+        ["cu-2000,1,1,5,0,0,0", "cu-3000,0,0,0,0,1,0"]
+    );
     let three = World::opening(3, "2018-10-20");
     world.watch(&three, &world.rides(&[]), "out");
     let four = World::opening(4, "2018-10-21");
     world.watch(&four, &world.rides(&[(50, 5, 1, "2018-10-21T08:00:00", true)]), "out");
-    assert_eq!(world.report("out", "2018-10-21-001/summary.csv"), ["cu-2000,1,0,0,0,0,0", "cu-3000,0,0,0,0,1,0"]);
+    assert_eq!(
+        world.report("out", "2018-10-21-001/summary.csv"),
+        ["cu-2000,1,0,0,0,0,0", "cu-3000,0,0,0,0,1,0"]
+    );
 }

@@ -200,14 +200,7 @@ fn imported(history: &History, id: &str) -> Option<Imported> {
 }
 
 /// Tells the partition of the city every paid tap, in parts. What an interrupted run has told is known there.
-fn send(
-    args: &Import,
-    place: &Place,
-    partition: u32,
-    path: &Path,
-    survey: &Survey,
-    id: &str,
-) -> Result<()> {
+fn send(args: &Import, place: &Place, partition: u32, path: &Path, survey: &Survey, id: &str) -> Result<()> {
     let mut file = open(path, args.city)?;
     let mut part = Part { args, place, partition, id, number: 0, bytes: Vec::new(), paid: 0 };
     while let Some(line) = file.next_line().with_context(|| format!("read {}", path.display()))? {

@@ -46,7 +46,8 @@ pub fn run(args: &Move) -> Result<ExitCode> {
     let way = match begun(&history) {
         Some(way) if way.to == to => way,
         Some(way) => {
-            let text = format!("{city} is on its way to partition {}; finish that with --to {}", way.to, way.to);
+            let text =
+                format!("{city} is on its way to partition {}; finish that with --to {}", way.to, way.to);
             return Err(Refused(text).into());
         }
         None if at == to && rulebook.partition_of(city) != to => {
@@ -88,7 +89,9 @@ fn tell_next(city: City, to: u32, version: u32) {
 /// The move that is on its way, if one is.
 fn begun(history: &History) -> Option<Way> {
     let departed = history.events.iter().rev().find_map(|event| match &event.what {
-        Some(What::Departing(departing)) if departing.refused.is_empty() => Some((event.partition, departing)),
+        Some(What::Departing(departing)) if departing.refused.is_empty() => {
+            Some((event.partition, departing))
+        }
         _ => None,
     });
     let (from, Departing { id, to, .. }) = departed?;
@@ -127,10 +130,11 @@ fn go(place: &Place, city: City, way: &Way, heard_to: u64) -> Result<()> {
     while let Some(part) = due {
         let moved = Moved { id: way.id.clone(), city: city.to_string(), from: way.from, to: way.to, part };
         place.tell(way.from, clearing::Body::Moved(moved))?;
-        let departed = place.hear(city, heard_to, "that a part is on its way", |event| match &event.what {
-            Some(What::Departing(it)) if it.id == way.id && it.part == part => Some(it.clone()),
-            _ => None,
-        })?;
+        let departed =
+            place.hear(city, heard_to, "that a part is on its way", |event| match &event.what {
+                Some(What::Departing(it)) if it.id == way.id && it.part == part => Some(it.clone()),
+                _ => None,
+            })?;
         if !departed.refused.is_empty() {
             return Err(Refused(format!("{city} does not move: {}", departed.refused)).into());
         }

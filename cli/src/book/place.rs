@@ -109,7 +109,10 @@ impl Place {
     /// The rules of the last opening, or before the first the newest version.
     pub fn rulebook(&self) -> Result<Arc<Rulebook>> {
         let newest = || self.scheme.rulebooks().last().cloned();
-        self.scheme.last_rulebook().or_else(newest).context("no rulebook stands on the log; publish one first")
+        self.scheme
+            .last_rulebook()
+            .or_else(newest)
+            .context("no rulebook stands on the log; publish one first")
     }
 
     /// What the partitions have said of a city so far, each thing once, in the order of the log.
@@ -209,7 +212,8 @@ impl PlaceArgs {
             return Ok((kafka.clone(), self.prefix.clone()));
         }
         let Some(config) = &self.config else {
-            let text = "say where the book is: --in OUT, --kafka HOST:PORT, or --config FILE of a clearing node";
+            let text =
+                "say where the book is: --in OUT, --kafka HOST:PORT, or --config FILE of a clearing node";
             return Err(Usage(text.to_owned()).into());
         };
         let text = std::fs::read_to_string(config).with_context(|| format!("read {}", config.display()))?;

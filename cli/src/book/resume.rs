@@ -75,7 +75,10 @@ pub fn run(args: &Resume) -> Result<ExitCode> {
         in_the_book(args, &place, standing, &id, next, history.end)?;
     }
     let copied = at_the_switch(args, &place, &id, next)?;
-    say(Format::Table, &format!("{city} goes on from batch {next}: {copied} batches stand on its tap log again"));
+    say(
+        Format::Table,
+        &format!("{city} goes on from batch {next}: {copied} batches stand on its tap log again"),
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -89,8 +89,7 @@ fn published(place: &Place) -> Result<Vec<Arc<PartitionTotals>>> {
 }
 
 fn show(output: Format, counted: &[(u32, Recount)]) -> Result<()> {
-    let columns =
-        ["partition", "cycle", "state", "batches", "records", "cleared", "compared", "differences"];
+    let columns = ["partition", "cycle", "state", "batches", "records", "cleared", "compared", "differences"];
     let mut sheet = Sheet::new("counted", &columns);
     let columns = [
         "partition",

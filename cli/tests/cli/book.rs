@@ -103,10 +103,12 @@ fn what_an_older_system_has_paid_is_not_paid_again() {
     let lines = [ride(1, 100, "2018-09-01"), ride(2, 200, "2018-09-01"), ride(9, 900, "2018-08-01")];
     let lines: String = lines.iter().map(|line| scheme.sealed(line)).collect();
     let header = "item,kind,debtor,creditor,amount_fen,original_cycle,reference,reason\n";
-    fs::write(&items, format!("{header}old-7,adjustment,cu-2000,cu-3000,500,,letter 7,counted twice\n")).unwrap();
+    fs::write(&items, format!("{header}old-7,adjustment,cu-2000,cu-3000,500,,letter 7,counted twice\n"))
+        .unwrap();
 
     let import = |more: &str| {
-        let words = format!("book import --in {{}} --city cu-2000 --identities {{}} --open-items {{}} {more}");
+        let words =
+            format!("book import --in {{}} --city cu-2000 --identities {{}} --open-items {{}} {more}");
         cityunion(&words, &[&out, &paid_taps, &items])
     };
     fs::write(&paid_taps, format!("{HEADER}{lines}{}", lines.replace(",06,", ",07,"))).unwrap();
