@@ -80,11 +80,13 @@ impl Workshop {
             log: &self.log,
             topics: &self.topics,
         };
-        match render::render(&source, &self.work_dir, &self.out_dir) {
-            Ok(published) => {
-                self.watch(job);
-                Made::Folder(published)
-            }
+        // Beside the folder, so that they cost the close no time; they are there before it is said to be published.
+        let rendered = std::thread::scope(|scope| {
+            scope.spawn(|| self.watch(job));
+            render::render(&source, &self.work_dir, &self.out_dir)
+        });
+        match rendered {
+            Ok(published) => Made::Folder(published),
             Err(error) => Made::Failed(whole_text(&error)),
         }
     }
