@@ -27,6 +27,7 @@ pub use inbox::InboxError;
 pub use judge::{Bad, Judged, judge};
 pub use progress::{Progress, Snapshot, Stage};
 pub use rejoin::Rejoined;
+pub use recut::recut;
 pub(crate) use source::{digest_of, hex};
 pub use take::{Outcome, Patience, TakeSummary, TakenUpload, Upload};
 
@@ -39,6 +40,7 @@ mod progress;
 mod published;
 mod quarantine;
 mod rejoin;
+mod recut;
 mod render;
 mod source;
 mod store;

@@ -88,7 +88,7 @@ impl Cutter {
         let records = u32::try_from(self.records).unwrap_or(u32::MAX);
         self.records = 0;
         self.len = 0;
-        TapBatch { acquirer, number, digest, file: file.to_owned(), records, parts }
+        TapBatch { acquirer, number, digest, file: file.to_owned(), records, parts, resume: None }
     }
 }
 

@@ -18,7 +18,8 @@ use domain::{
     totals::{Tally, TotalKey},
 };
 use proto::{
-    CityState, CutOff, CycleEvent, Marker, Opened, Opening, PartitionTotals, Plan, Published, TapEnd, cycle_event::Body,
+    CityEvent, CutOff, CycleEvent, Marker, Opened, Opening, PartitionTotals, Plan, Published, TapEnd,
+    city_event::What, cycle_event::Body,
 };
 
 use crate::wire;
@@ -148,8 +149,11 @@ pub struct Coordinator {
     rulebooks: BTreeMap<u32, Vec<Arc<Rulebook>>>,
     passed: BTreeMap<City, u64>,
     left_out: BTreeSet<City>,
-    /// What partitions said last of an acquirer, by partition.
-    cities: BTreeMap<(u32, City), CityState>,
+    /// What partitions said last of an acquirer, by partition: at which offset, and why it is stopped, if it is.
+    cities: BTreeMap<(u32, City), (u64, Option<String>)>,
+    /// The partition of each city that has moved, and the moves that are known.
+    moved: BTreeMap<City, u32>,
+    moves: BTreeSet<String>,
     barrier_waived: BTreeSet<u32>,
     /// What this life has already asked for, so that it asks once.
     said: BTreeSet<(Step, u32)>,
@@ -184,6 +188,8 @@ impl Coordinator {
             passed: BTreeMap::new(),
             left_out: BTreeSet::new(),
             cities: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            moves: BTreeSet::new(),
             barrier_waived: BTreeSet::new(),
             said: BTreeSet::new(),
         }
@@ -276,8 +282,12 @@ impl Coordinator {
     /// Why the book has stopped an acquirer, if it has.
     #[must_use]
     pub fn stopped(&self, city: City) -> Option<&str> {
-        let partition = self.rulebook_of(self.last_opening()?)?.partition_of(city);
-        self.cities.get(&(partition, city)).map(|state| state.stopped.as_str()).filter(|why| !why.is_empty())
+        let moved = self.moved.get(&city).copied();
+        let partition = match moved {
+            Some(partition) => partition,
+            None => self.rulebook_of(self.last_opening()?)?.partition_of(city),
+        };
+        self.cities.get(&(partition, city)).and_then(|(_, why)| why.as_deref())
     }
 
     /// The acquirers that the book has stopped, and why.
@@ -350,21 +360,6 @@ impl Coordinator {
         self.barrier_waived.clear();
     }
 
-    fn fold_city(&mut self, state: CityState, effects: &mut Vec<Effect>) {
-        let Ok(city) = City::parse(state.acquirer.as_bytes()) else {
-            let text = format!("partition {} speaks of `{}`, which is no city", state.partition, state.acquirer);
-            effects.push(Effect::Alarm(text));
-            return;
-        };
-        let known = self.cities.get(&(state.partition, city));
-        if known.is_none_or(|known| known.offset < state.offset) {
-            if self.caught_up && !state.stopped.is_empty() {
-                effects.push(Effect::Alarm(format!("{city} is stopped: {}", state.stopped)));
-            }
-            self.cities.insert((state.partition, city), state);
-        }
-    }
-
     fn learn(&mut self, rulebook: Arc<Rulebook>) {
         let known = self.rulebooks.entry(rulebook.version).or_default();
         if !known.iter().any(|k| k.digest() == rulebook.digest()) {
@@ -382,6 +377,8 @@ impl Coordinator {
                 let first = !self.cut_offs.contains_key(&cut_off.cycle);
                 if is_last && (first || !holds(Rule::FirstEventWins)) {
                     let opens = cut_off.opens.clone();
+                    // Who was stopped then may have gone on since.
+                    self.left_out.clear();
                     self.cut_offs.insert(cut_off.cycle, cut_off);
                     if let Some(opening) = opens {
                         self.fold_opening(opening);
@@ -403,10 +400,36 @@ impl Coordinator {
                 let name = || format!("two different publications of cycle {cycle}");
                 keep_first(&mut self.published, cycle, published, name, &mut self.halted, effects);
             }
+            Some(Body::City(event)) => self.fold_city(&event, effects),
             Some(Body::Opened(_)) => {}
             Some(Body::Segment(segment)) => self.fold_segment(&segment, effects),
-            Some(Body::CityState(state)) => self.fold_city(state, effects),
             None => effects.push(Effect::Alarm("an event on cu.cycles has no body".to_owned())),
+        }
+    }
+
+    /// What a partition says of a city. An owner that has lost the partition may say old things again.
+    fn fold_city(&mut self, event: &CityEvent, effects: &mut Vec<Effect>) {
+        let Ok(city) = City::parse(event.city.as_bytes()) else {
+            let text = format!("partition {} speaks of `{}`, which is no city", event.partition, event.city);
+            return effects.push(Effect::Alarm(text));
+        };
+        let stopped = match &event.what {
+            Some(What::Arrived(arrived)) => {
+                if self.moves.insert(arrived.id.clone()) {
+                    self.moved.insert(city, event.partition);
+                }
+                None
+            }
+            Some(What::Stopped(why)) => Some(why.clone()),
+            Some(What::Resumed(resumed)) if resumed.refused.is_empty() => None,
+            _ => return,
+        };
+        let known = self.cities.get(&(event.partition, city));
+        if known.is_none_or(|(offset, _)| *offset < event.offset) {
+            if let Some(why) = stopped.as_ref().filter(|_| self.caught_up) {
+                effects.push(Effect::Alarm(format!("{city} is stopped: {why}")));
+            }
+            self.cities.insert((event.partition, city), (event.offset, stopped));
         }
     }
 
@@ -439,10 +462,10 @@ impl Coordinator {
         let past: Vec<(Date, &Rulebook)> = history.iter().map(|(date, book)| (*date, &**book)).collect();
         let mut rulebook = Arc::clone(wanted);
         if holds(Rule::CutOffChecked)
-            && let Err(refusal) = cut_off_allowed(&past, business_date, wanted)
+            && let Err(refusal) = cut_off_allowed(&past, &self.moved, business_date, wanted)
         {
             let Some((_, ruling)) = history.last() else { return Err(refusal.to_string()) };
-            cut_off_allowed(&past, business_date, ruling).map_err(|e| e.to_string())?;
+            cut_off_allowed(&past, &self.moved, business_date, ruling).map_err(|e| e.to_string())?;
             effects.push(Effect::Alarm(format!(
                 "rulebook version {version} cannot rule from {business_date} on ({refusal}); version {} goes on",
                 ruling.version

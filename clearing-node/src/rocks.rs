@@ -43,7 +43,7 @@ impl RocksStore {
         Ok(Self { db: Arc::new(db) })
     }
 
-    /// Opens the store in a folder for reading alone; the folder must be one that nobody writes to.
+    /// Opens the store in a folder for reading, as it is at this moment, also while a node works on it.
     ///
     /// # Errors
     /// [`StoreError::Backend`].

@@ -60,7 +60,7 @@ pub enum Command {
     ClearingNode(Service),
     /// Look at the cycles of a running clearing node, and cut off by hand
     Cycle(crate::cycle::Cycle),
-    /// Copy, restore and list the stores of the clearing nodes
+    /// Look after the book: resume, import and move cities, recount; copy, restore and list stores
     Book(crate::book::Book),
     /// Look at the running clearing nodes, and have partitions that stand still go on
     Node(crate::node::Node),

@@ -1,5 +1,7 @@
 //! Which business date and which rulebook may rule the next cycle.
 
+use std::collections::BTreeMap;
+
 use crate::{city::City, date::Date, rulebook::Rulebook};
 
 /// The date so many days before.
@@ -50,11 +52,14 @@ pub enum CutOffRefusal {
         possible_from: Date,
     },
     /// A city's taps would go to another partition.
-    #[error("{city} moves from partition {from} to {to}; an assignment never changes, put it back")]
+    #[error(
+        "the rulebook puts {city} into partition {to}, its book is in {from}: put it back, or move it first \
+         (docs/moving-a-city.md)"
+    )]
     PartitionChanged {
         /// The city.
         city: City,
-        /// Its partition so far.
+        /// Where its book is.
         from: u32,
         /// The one refused.
         to: u32,
@@ -70,13 +75,14 @@ pub enum CutOffRefusal {
 }
 
 /// Checks what a cut-off event would name against what really ruled: `history` holds each cycle's
-/// business date and rulebook.
+/// business date and rulebook, `moved` the partition of each city that has moved, as the log says.
 ///
 /// # Errors
-/// [`CutOffRefusal`] if the date goes back, a terminal changes its owner too early, or a city or the
-/// book its partitions.
+/// [`CutOffRefusal`] if the date goes back, a terminal changes its owner too early, a city is not where its book
+/// is, or the book changes its partitions.
 pub fn cut_off_allowed(
     history: &[(Date, &Rulebook)],
+    moved: &BTreeMap<City, u32>,
     next_date: Date,
     next: &Rulebook,
 ) -> Result<(), CutOffRefusal> {
@@ -84,7 +90,7 @@ pub fn cut_off_allowed(
         return Err(CutOffRefusal::DateGoesBack { last, next: next_date });
     }
     for (ruled_until, ruled) in versions(history) {
-        check_partitions(ruled, next)?;
+        check_partitions(ruled, moved, next)?;
         check_terminals(ruled_until, ruled, next_date, next)?;
     }
     Ok(())
@@ -99,14 +105,19 @@ fn versions<'r>(history: &[(Date, &'r Rulebook)]) -> Vec<(Date, &'r Rulebook)> {
     versions
 }
 
-fn check_partitions(ruled: &Rulebook, next: &Rulebook) -> Result<(), CutOffRefusal> {
+fn check_partitions(
+    ruled: &Rulebook,
+    moved: &BTreeMap<City, u32>,
+    next: &Rulebook,
+) -> Result<(), CutOffRefusal> {
     if ruled.partitions != next.partitions {
         return Err(CutOffRefusal::PartitionsChanged { from: ruled.partitions, to: next.partitions });
     }
     let participants = ruled.participants.iter().map(|participant| participant.city);
     let placed = participants.chain(ruled.assignments().map(|(city, _)| city));
     for city in placed {
-        let (from, to) = (ruled.partition_of(city), next.partition_of(city));
+        let from = moved.get(&city).copied().unwrap_or_else(|| ruled.partition_of(city));
+        let to = next.partition_of(city);
         if from != to {
             return Err(CutOffRefusal::PartitionChanged { city, from, to });
         }
@@ -160,6 +171,11 @@ mod tests {
         ))
     }
 
+    /// Nothing has moved.
+    fn allowed(history: &[(Date, &Rulebook)], next_date: Date, next: &Rulebook) -> Result<(), CutOffRefusal> {
+        cut_off_allowed(history, &BTreeMap::new(), next_date, next)
+    }
+
     fn moved(found: Result<(), CutOffRefusal>) -> Option<(u64, City, City, Date)> {
         match found {
             Ok(()) => None,
@@ -174,11 +190,11 @@ mod tests {
     fn business_dates_stay_or_advance() {
         let rules = rules(10, &[("cu-2000", "'2000'")], "");
         let history = [(date("2018-09-02"), &rules), (date("2018-09-03"), &rules)];
-        assert_eq!(cut_off_allowed(&history, date("2018-09-03"), &rules), Ok(()));
-        assert_eq!(cut_off_allowed(&history, date("2018-12-31"), &rules), Ok(()));
+        assert_eq!(allowed(&history, date("2018-09-03"), &rules), Ok(()));
+        assert_eq!(allowed(&history, date("2018-12-31"), &rules), Ok(()));
         let refusal = CutOffRefusal::DateGoesBack { last: date("2018-09-03"), next: date("2018-09-02") };
-        assert_eq!(cut_off_allowed(&history, date("2018-09-02"), &rules), Err(refusal));
-        assert_eq!(cut_off_allowed(&[], date("2018-09-02"), &rules), Ok(()), "the first cycle");
+        assert_eq!(allowed(&history, date("2018-09-02"), &rules), Err(refusal));
+        assert_eq!(allowed(&[], date("2018-09-02"), &rules), Ok(()), "the first cycle");
     }
 
     /// 2000 last owned the terminals on 3 September. Its taps of 4 September may have been cleared then, so
@@ -192,15 +208,12 @@ mod tests {
             [(date("2018-09-01"), &before), (date("2018-09-03"), &before), (date("2018-09-05"), &nobody)];
         let expected = (0x2000_0000_0000, city("cu-2000"), city("cu-3000"), date("2018-09-15"));
         for next in ["2018-09-05", "2018-09-14"] {
-            assert_eq!(moved(cut_off_allowed(&history, date(next), &after)), Some(expected), "{next}");
+            assert_eq!(moved(allowed(&history, date(next), &after)), Some(expected), "{next}");
         }
-        assert_eq!(cut_off_allowed(&history, date("2018-09-15"), &after), Ok(()));
+        assert_eq!(allowed(&history, date("2018-09-15"), &after), Ok(()));
         let wider = rules(11, &[("cu-3000", "'2000'")], "");
-        assert!(
-            cut_off_allowed(&history, date("2018-09-15"), &wider).is_err(),
-            "by the next version's window"
-        );
-        assert_eq!(cut_off_allowed(&history, date("2018-09-05"), &before), Ok(()), "back to who had it");
+        assert!(allowed(&history, date("2018-09-15"), &wider).is_err(), "by the next version's window");
+        assert_eq!(allowed(&history, date("2018-09-05"), &before), Ok(()), "back to who had it");
     }
 
     #[test]
@@ -210,7 +223,7 @@ mod tests {
         let given_up = rules(10, &[("cu-2000", "")], "");
         let new_city = rules(10, &[("cu-2000", "'2000'"), ("cu-3000", "'3000'")], "");
         for next in [&given_up, &new_city] {
-            assert_eq!(cut_off_allowed(&history, date("2018-09-03"), next), Ok(()));
+            assert_eq!(allowed(&history, date("2018-09-03"), next), Ok(()));
         }
     }
 
@@ -218,10 +231,10 @@ mod tests {
     fn an_inner_prefix_for_another_city_is_a_move_of_its_terminals_alone() {
         let before = rules(10, &[("cu-2000", "'2000'"), ("cu-3000", "'3000'")], "");
         let inner = rules(10, &[("cu-2000", "'2000'"), ("cu-3000", "'3000', '20005'")], "");
-        let refused = cut_off_allowed(&[(date("2018-09-03"), &before)], date("2018-09-04"), &inner);
+        let refused = allowed(&[(date("2018-09-03"), &before)], date("2018-09-04"), &inner);
         let expected = (0x2000_5000_0000, city("cu-2000"), city("cu-3000"), date("2018-09-15"));
         assert_eq!(moved(refused), Some(expected));
-        let back = cut_off_allowed(&[(date("2018-09-03"), &inner)], date("2018-09-04"), &before);
+        let back = allowed(&[(date("2018-09-03"), &inner)], date("2018-09-04"), &before);
         let expected = (0x2000_5000_0000, city("cu-3000"), city("cu-2000"), date("2018-09-15"));
         assert_eq!(moved(back), Some(expected), "taking the inner prefix away gives them to the outer one");
     }
@@ -233,7 +246,7 @@ mod tests {
         let mut own = halves.clone();
         own.remove(5);
         let after = rules(10, &[("cu-2000", &own.join(", ")), ("cu-3000", &halves[5])], "");
-        assert_eq!(cut_off_allowed(&[(date("2018-09-03"), &before)], date("2018-09-03"), &after), Ok(()));
+        assert_eq!(allowed(&[(date("2018-09-03"), &before)], date("2018-09-03"), &after), Ok(()));
     }
 
     #[test]
@@ -245,8 +258,7 @@ mod tests {
             rules(10, cities, &clearing)
         };
         let before = assigned(&cities, 2, "cu-3000 = 1");
-        let check =
-            |next: &Rulebook| cut_off_allowed(&[(date("2018-09-03"), &before)], date("2018-09-03"), next);
+        let check = |next: &Rulebook| allowed(&[(date("2018-09-03"), &before)], date("2018-09-03"), next);
 
         let appended =
             assigned(&[("cu-2000", "'2000'"), ("cu-4000", "'4000'")], 2, "cu-3000 = 1, cu-4000 = 1");
@@ -271,7 +283,28 @@ mod tests {
         let third =
             rules(10, &[("cu-2000", "'2000'"), ("cu-3000", "'3000'")], "clearing = { partitions = 2 }");
         let history = [(date("2018-01-01"), &first), (date("2020-01-01"), &second)];
-        assert!(cut_off_allowed(&history, date("2022-01-01"), &third).is_err());
-        assert_eq!(cut_off_allowed(&history, date("2022-01-01"), &first), Ok(()));
+        assert!(allowed(&history, date("2022-01-01"), &third).is_err());
+        assert_eq!(allowed(&history, date("2022-01-01"), &first), Ok(()));
+    }
+
+    /// Only where the log says that a city is may a rulebook put it; the version before the move is over.
+    #[test]
+    fn a_city_that_has_moved_is_where_the_log_says() {
+        let at = |partition: u32| {
+            let clearing =
+                format!("clearing = {{ partitions = 3, assignment = {{ cu-2000 = {partition} }} }}");
+            rules(10, &[("cu-2000", "'2000'"), ("cu-3000", "'3000'")], &clearing)
+        };
+        let (here, there) = (at(0), at(2));
+        let history = [(date("2018-09-03"), &here)];
+        let moved = BTreeMap::from([(city("cu-2000"), 2)]);
+        let check = |next: &Rulebook| cut_off_allowed(&history, &moved, date("2018-09-04"), next);
+        assert_eq!(check(&there), Ok(()));
+        let stays = CutOffRefusal::PartitionChanged { city: city("cu-2000"), from: 2, to: 0 };
+        assert_eq!(check(&here), Err(stays));
+        let elsewhere = CutOffRefusal::PartitionChanged { city: city("cu-2000"), from: 2, to: 1 };
+        assert_eq!(check(&at(1)), Err(elsewhere));
+        let both = [(date("2018-09-03"), &here), (date("2018-09-04"), &there)];
+        assert_eq!(cut_off_allowed(&both, &moved, date("2018-09-05"), &there), Ok(()), "ever after");
     }
 }

@@ -167,6 +167,7 @@ fn sendable(effect: Effect) -> Option<(u64, Topic, Bytes)> {
     let topic = match target {
         Target::Results(city) => Topic::Results(city),
         Target::Cycles => Topic::Cycles,
+        Target::Clearing(partition) => Topic::Clearing(partition),
     };
     Some((number, topic, payload))
 }

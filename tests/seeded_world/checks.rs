@@ -307,7 +307,7 @@ impl Checks {
                 }
             }
             Some(Body::Plan(plan)) => return self.plan(plan),
-            Some(Body::Published(_) | Body::Opened(_) | Body::Segment(_) | Body::CityState(_)) | None => {}
+            Some(Body::Published(_) | Body::Opened(_) | Body::Segment(_) | Body::City(_)) | None => {}
         }
         Ok(())
     }

@@ -87,6 +87,7 @@ pub fn batch(acquirer: City, number: u64, file: &str, records: &[Record]) -> Tap
         file: file.to_owned(),
         records: u32::try_from(records.len()).unwrap(),
         parts,
+        resume: None,
     }
 }
 

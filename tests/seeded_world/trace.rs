@@ -21,6 +21,8 @@ pub fn clearing(message: &Clearing) -> String {
         Some(clearing::Body::Repeat(r)) => format!("repeat {} {}", r.acquirer, r.number),
         Some(clearing::Body::Marker(m)) => format!("marker {m:?}"),
         Some(clearing::Body::Adjustment(a)) => format!("adjustment {}", a.id),
+        Some(clearing::Body::Import(i)) => format!("import {} part {}", i.id, i.part),
+        Some(other) => format!("{other:?}"),
         None => "nothing".to_owned(),
     }
 }

@@ -13,9 +13,10 @@ use domain::{
 use proto::{Message, Outcome, Part, Repeat};
 
 use super::{
-    Book, Effect, Halt, Lane, OpenCycle, Waiting,
+    Book, Effect, Halt, OpenCycle, Waiting,
     batch::{PartView, Place, some_in_file_order, whole_in_file_order},
     judge::{Judge, PartTotals, Taken},
+    lane::Lane,
     rows::{self, BatchRow, Exception, Exceptions, ParkedRow},
 };
 use crate::store::Txn;
@@ -29,14 +30,21 @@ impl Book {
         outcome: Outcome,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Halt> {
-        let Some(city) = self.running_city(&outcome.acquirer, offset)? else { return Ok(()) };
-        let next = self.lanes.get(&city).map_or(1, |lane| lane.next);
+        let Some(city) = self.running_city(&outcome.acquirer, offset)? else {
+            self.pass_over(&outcome, effects);
+            return Ok(());
+        };
+        let (next, owed) = self.lanes.get(&city).map_or((1, 0), |lane| (lane.next, lane.owed));
         if outcome.number < next && holds(Rule::RedeliveryCountsNothing) {
             return self.redelivered(txn, offset, city, outcome, effects);
         }
         if outcome.number > next && holds(Rule::SkippedNumberStops) {
-            let reason = format!("batch {} came where {next} was due: a batch is missing", outcome.number);
-            self.stop(txn, offset, city, reason, effects);
+            if owed < next {
+                let reason =
+                    format!("batch {} came where {next} was due: a batch is missing", outcome.number);
+                self.stop(txn, offset, city, reason, effects);
+            }
+            self.pass_over(&outcome, effects);
             return Ok(());
         }
         let number = outcome.number;
@@ -48,6 +56,7 @@ impl Book {
         match checked {
             Err(why) => {
                 self.stop(txn, offset, city, format!("batch {number} is damaged: {why}"), effects);
+                self.owe(city, number);
             }
             Ok((order, parts)) => {
                 let row = BatchRow {
@@ -133,7 +142,7 @@ impl Book {
         self.park(txn, city, number, exceptions.parked(), parked_parts.iter().map(|p| &parts[*p]));
         row.exceptions = exceptions.pack();
         txn.put(rows::batch(city, number), row.encode_to_vec());
-        let lane = self.lanes.entry(city).or_insert(Lane { next: 1, stopped: None, dirty: true });
+        let lane = self.lanes.entry(city).or_insert_with(Lane::new);
         lane.next = number + 1;
         lane.dirty = true;
         self.publish_result(txn, city, number, &row, &exceptions, effects);

@@ -28,7 +28,8 @@ use crate::store::Txn;
 pub struct Taken(Vec<(Date, Vec<Entry>)>);
 
 impl Taken {
-    fn push(&mut self, entry: &Entry) {
+    /// Notes an identity that was taken.
+    pub(super) fn push(&mut self, entry: &Entry) {
         let day = entry.day();
         // A batch has taps of one day or two.
         if let Some((_, entries)) = self.0.iter_mut().find(|(its, _)| *its == day) {

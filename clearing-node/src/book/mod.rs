@@ -7,11 +7,17 @@
 mod arrival;
 pub mod batch;
 pub mod identities;
+mod import;
 mod judge;
+mod lane;
 mod marker;
+mod moving;
 mod picture;
+mod resume;
 pub mod rows;
 mod settle;
+#[cfg(test)]
+mod tests;
 pub mod tip;
 
 use std::{
@@ -31,13 +37,12 @@ use domain::{
     rules::{AcquirerRules, CycleRules},
     totals::{Tally, TotalKey},
 };
-use proto::{
-    Adjustment, BatchResult, CityState, Clearing, CycleEvent, CycleName as WireCycleName, Message, Opening,
-    clearing, cycle_event,
-};
+use proto::{Adjustment, BatchResult, Clearing, CycleName as WireCycleName, Message, Opening, clearing};
 
 use crate::store::{StoreError, Txn};
 use identities::{Identities, Restoring};
+pub use import::{IDENTITIES_MAX, identity_to_wire};
+use lane::Lane;
 pub use picture::{AcquirerPicture, Picture};
 use rows::{BatchRow, Exceptions, OutboxRow, StateRow};
 use tip::Tip;
@@ -49,6 +54,8 @@ pub enum Target {
     Results(City),
     /// `cu.cycles`.
     Cycles,
+    /// A partition of `cu.clearing`: what moves to it from this one.
+    Clearing(u32),
 }
 
 /// What the owner of the book does after the transaction is durable.
@@ -148,14 +155,6 @@ pub enum Halt {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// An acquirer as the book knows it.
-#[derive(Debug)]
-struct Lane {
-    next: u64,
-    stopped: Option<String>,
-    dirty: bool,
 }
 
 /// The open cycle.
@@ -337,9 +336,7 @@ impl Book {
     fn load_lanes(&mut self, txn: &dyn Txn) -> Result<(), Halt> {
         let Self { lanes, waiting, running, .. } = self;
         txn.scan(b"l/", &mut |key, value| {
-            let row: rows::LaneRow = rows::decode(value, "lane")?;
-            let stopped = (!row.stopped.is_empty()).then_some(row.stopped);
-            lanes.insert(rows::city_of(key)?, Lane { next: row.next, stopped, dirty: false });
+            lanes.insert(rows::city_of(key)?, Lane::of_row(rows::decode(value, "lane")?));
             Ok(())
         })?;
         txn.scan(b"p/", &mut |key, value| {
@@ -422,9 +419,9 @@ impl Book {
         self.running.values().flat_map(|running| &running.totals)
     }
 
-    /// Cities whose traffic is stopped, and why.
+    /// Cities whose traffic is stopped, here or at the switch, and why.
     pub fn stopped(&self) -> impl Iterator<Item = (City, &str)> {
-        self.lanes.iter().filter_map(|(city, lane)| Some((*city, lane.stopped.as_deref()?)))
+        self.lanes.iter().filter_map(|(city, lane)| Some((*city, lane.why_stopped()?)))
     }
 
     /// Batches with parked records: acquirer, number, and the home cities they wait for.
@@ -434,9 +431,13 @@ impl Book {
 
     /// What must still reach the log, oldest first: everything that a restart publishes again.
     pub fn outbox(&self) -> impl Iterator<Item = Effect> {
-        self.outbox.iter().map(|(number, row)| Effect::Publish {
+        let target = |row: &OutboxRow| match row.clearing {
+            Some(partition) => Target::Clearing(partition),
+            None => City::parse(row.results_of.as_bytes()).map_or(Target::Cycles, Target::Results),
+        };
+        self.outbox.iter().map(move |(number, row)| Effect::Publish {
             number: *number,
-            target: City::parse(row.results_of.as_bytes()).map_or(Target::Cycles, Target::Results),
+            target: target(row),
             payload: row.payload.clone(),
         })
     }
@@ -476,6 +477,14 @@ impl Book {
             clearing::Body::Late(late) => self.late(txn, offset, late, effects)?,
             clearing::Body::Repeat(repeat) => self.repeat(txn, offset, &repeat, effects)?,
             clearing::Body::Adjustment(adjustment) => self.adjust(txn, adjustment)?,
+            clearing::Body::Resume(resume) => self.resume(txn, offset, &resume, effects)?,
+            clearing::Body::SwitchStop(stop) => self.switch_stopped(txn, offset, &stop, effects),
+            clearing::Body::Import(import) => self.import(txn, offset, &import, effects)?,
+            clearing::Body::Moved(moved) => {
+                if let Stepped::NeedsRulebook { version } = self.depart(txn, offset, &moved, effects)? {
+                    return Ok(Stepped::NeedsRulebook { version });
+                }
+            }
             clearing::Body::Marker(marker) => {
                 if let Stepped::NeedsRulebook { version } = self.mark(txn, offset, &marker, effects)? {
                     return Ok(Stepped::NeedsRulebook { version });
@@ -502,8 +511,7 @@ impl Book {
         }
         for (city, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.dirty) {
             lane.dirty = false;
-            let row = rows::LaneRow { next: lane.next, stopped: lane.stopped.clone().unwrap_or_default() };
-            txn.put(rows::lane(*city), row.encode_to_vec());
+            txn.put(rows::lane(*city), lane.row().encode_to_vec());
         }
         for (city, running) in self.running.iter_mut().filter(|(_, running)| running.dirty) {
             running.dirty = false;
@@ -541,11 +549,12 @@ impl Book {
         let number = self.outbox_next;
         self.outbox_next += 1;
         self.state_dirty = true;
-        let results_of = match target {
-            Target::Results(city) => city.to_string(),
-            Target::Cycles => String::new(),
+        let (results_of, clearing) = match target {
+            Target::Results(city) => (city.to_string(), None),
+            Target::Cycles => (String::new(), None),
+            Target::Clearing(partition) => (String::new(), Some(partition)),
         };
-        let row = OutboxRow { results_of, payload: payload.clone() };
+        let row = OutboxRow { results_of, payload: payload.clone(), clearing };
         if holds(Rule::OutboxKept) {
             txn.put(rows::outbox(number), row.encode_to_vec());
             self.outbox.insert(number, row);
@@ -584,31 +593,6 @@ impl Book {
             cycles: cycles.iter().filter_map(name).collect(),
         };
         self.publish(txn, Target::Results(city), result.encode_to_vec().into(), effects);
-    }
-
-    /// Stops a city's traffic, loudly.
-    fn stop(
-        &mut self,
-        txn: &mut dyn Txn,
-        offset: u64,
-        city: City,
-        reason: String,
-        effects: &mut Vec<Effect>,
-    ) {
-        let lane = self.lanes.entry(city).or_insert(Lane { next: 1, stopped: None, dirty: true });
-        lane.stopped = Some(reason.clone());
-        lane.dirty = true;
-        effects.push(Effect::Stopped { city, reason });
-        self.say_city(txn, offset, city, effects);
-    }
-
-    /// Says on `cu.cycles` whether a city's traffic runs: whoever coordinates has no other way to know.
-    pub(super) fn say_city(&mut self, txn: &mut dyn Txn, offset: u64, city: City, effects: &mut Vec<Effect>) {
-        let stopped = self.lanes.get(&city).and_then(|lane| lane.stopped.clone()).unwrap_or_default();
-        let (acquirer, partition) = (city.to_string(), self.partition);
-        let state = cycle_event::Body::CityState(CityState { acquirer, partition, offset, stopped });
-        let event = CycleEvent { body: Some(state) };
-        self.publish(txn, Target::Cycles, event.encode_to_vec().into(), effects);
     }
 }
 

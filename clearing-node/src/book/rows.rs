@@ -79,6 +79,73 @@ pub struct LaneRow {
     /// Why it is stopped; empty while it runs.
     #[prost(string, tag = "2")]
     pub stopped: String,
+    /// Why the switch has stopped it; empty while it runs.
+    #[prost(string, tag = "3")]
+    pub held: String,
+    /// Batches up to this number were passed over while it was stopped and come again.
+    #[prost(uint64, tag = "4")]
+    pub owed: u64,
+    /// What a switch says of taps before this offset is old.
+    #[prost(uint64, tag = "5")]
+    pub taps_from: u64,
+    /// How far it has moved to another partition.
+    #[prost(message, optional, tag = "6")]
+    pub leaving: Option<Leaving>,
+}
+
+/// How far a city has moved to another partition.
+#[derive(Clone, PartialEq, Message)]
+pub struct Leaving {
+    /// Which move.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// Its new partition.
+    #[prost(uint32, tag = "2")]
+    pub to: u32,
+    /// Parts that went on their way.
+    #[prost(uint32, tag = "3")]
+    pub parts: u32,
+    /// Whether that is all.
+    #[prost(bool, tag = "4")]
+    pub all: bool,
+    /// The last batch that went.
+    #[prost(uint64, tag = "5")]
+    pub batch: u64,
+    /// The identity that went last: scheme and terminal, and sequence.
+    #[prost(uint64, optional, tag = "6")]
+    pub terminal: Option<u64>,
+    /// Its sequence.
+    #[prost(uint32, tag = "7")]
+    pub sequence: u32,
+    /// Identities that went.
+    #[prost(uint64, tag = "8")]
+    pub identities: u64,
+}
+
+/// How far something is imported.
+#[derive(Clone, PartialEq, Message)]
+pub struct ImportRow {
+    /// Parts that were taken.
+    #[prost(uint32, tag = "1")]
+    pub parts: u32,
+    /// Identities that were taken.
+    #[prost(uint64, tag = "2")]
+    pub taken: u64,
+    /// Identities that were held before, with the same content.
+    #[prost(uint64, tag = "3")]
+    pub held: u64,
+    /// Identities that were held before, with another.
+    #[prost(uint64, tag = "4")]
+    pub conflicts: u64,
+    /// Identities from before the drop line.
+    #[prost(uint64, tag = "5")]
+    pub too_old: u64,
+    /// Batches that were taken.
+    #[prost(uint64, tag = "6")]
+    pub batches: u64,
+    /// Whether the last part was taken.
+    #[prost(bool, tag = "7")]
+    pub all: bool,
 }
 
 /// A batch that was booked.
@@ -123,12 +190,15 @@ pub struct TotalsRow {
 /// A message that must still reach the log.
 #[derive(Clone, PartialEq, Message)]
 pub struct OutboxRow {
-    /// City whose results topic it goes to; empty for `cu.cycles`.
+    /// City whose results topic it goes to; empty for `cu.cycles` and `cu.clearing`.
     #[prost(string, tag = "1")]
     pub results_of: String,
     /// The message.
     #[prost(bytes = "bytes", tag = "2")]
     pub payload: Bytes,
+    /// The partition of `cu.clearing` to which it goes; absent for the others.
+    #[prost(uint32, optional, tag = "3")]
+    pub clearing: Option<u32>,
 }
 
 /// One record of a batch that is not "cleared in the cycle of arrival".
@@ -259,6 +329,18 @@ pub fn cycle(ordinal: u32) -> Vec<u8> {
 #[must_use]
 pub fn adjustment(id: &str) -> Vec<u8> {
     [b"a/".as_slice(), id.as_bytes()].concat()
+}
+
+/// Key of the id of an operator's message.
+#[must_use]
+pub fn operation(id: &str) -> Vec<u8> {
+    [b"d/o/".as_slice(), id.as_bytes()].concat()
+}
+
+/// Key of an import.
+#[must_use]
+pub fn import(id: &str) -> Vec<u8> {
+    [b"d/i/".as_slice(), id.as_bytes()].concat()
 }
 
 /// Key of an outbox row.

@@ -230,4 +230,64 @@ fn a_lost_segment_is_asked_for_again_and_then_the_folder_is_put_together_anew() 
     let published = Published { cycle: 1, version: 1, ..Published::default() };
     drive(&mut core, Input::Rendered(published));
     assert!(drive(&mut core, lost()).is_empty(), "nobody needs it any more");
+fn city_event(partition: u32, offset: u64, what: What) -> Input {
+    let (city, what) = ("cu-3000".to_owned(), Some(what));
+    let event = CityEvent { city, partition, offset, next: 1, what };
+    Input::Event(CycleEvent { body: Some(Body::City(event)) })
+}
+
+fn resumed(refused: &str) -> What {
+    What::Resumed(proto::Resumed { id: "r".to_owned(), refused: refused.to_owned() })
+}
+
+/// Said on the log, so every node knows of it, wherever the partition is. What an owner of before says again is old.
+#[test]
+fn no_barrier_waits_for_a_city_that_a_partition_has_stopped_until_it_goes_on() {
+    let mut core = opened(1);
+    let stopped = || What::Stopped("batch 2 is missing".to_owned());
+    drive(&mut core, city_event(0, 7, stopped()));
+    drive(&mut core, Input::CutOff { opens: None, ends: vec![end("cu-2000", 1), end("cu-3000", 1)] });
+    let waits = |core: &Coordinator| core.barrier_waits_for().iter().map(City::to_string).collect::<Vec<_>>();
+    assert_eq!(waits(&core), ["cu-2000"]);
+    drive(&mut core, city_event(0, 8, resumed("batch 3 is due")));
+    assert_eq!(waits(&core), ["cu-2000"], "it does not go on");
+    drive(&mut core, city_event(0, 9, resumed("")));
+    drive(&mut core, city_event(0, 7, stopped()));
+    assert_eq!(waits(&core), ["cu-2000", "cu-3000"]);
+}
+
+#[test]
+fn a_rulebook_may_put_a_city_where_the_log_says_it_has_arrived() {
+    let version = |version: u32, partition: u32| {
+        let clearing =
+            format!("[clearing]\npartitions = 2\nassignment = {{ cu-3000 = {partition} }}\n[fees]");
+        let text = RULES.replace("[fees]", &clearing).replace("version = 1", &format!("version = {version}"));
+        Input::Learn(Arc::new(Rulebook::parse(text.as_bytes()).unwrap()))
+    };
+    let mut core = Coordinator::new(1);
+    for input in [version(1, 0), version(2, 1), Input::CaughtUp] {
+        drive(&mut core, input);
+    }
+    drive(&mut core, Input::Open { business_date: date("2018-09-01"), version: 1 });
+    drive(&mut core, Input::CutOff { opens: None, ends: Vec::new() });
+    let open = |core: &mut Coordinator, version| {
+        let mut effects = Vec::new();
+        core.step(Input::Open { business_date: date("2018-09-02"), version }, &mut effects);
+        effects
+    };
+    let arrived = |partition, id: &str| {
+        let arrived = proto::Arrived { id: id.to_owned(), from: 0, batches: 1, identities: 1 };
+        city_event(partition, 5, What::Arrived(arrived))
+    };
+    drive(&mut core, arrived(1, "m1"));
+    let effects = open(&mut core, 1);
+    assert!(matches!(&effects[..], [Effect::Refused(text)] if text.contains("cu-3000")), "{effects:?}");
+    drive(&mut core, arrived(0, "m2"));
+    drive(&mut core, arrived(1, "m1"));
+    let effects = open(&mut core, 2);
+    let goes_on = |text: &str| text.contains("version 1 goes on");
+    assert!(
+        matches!(&effects[..], [Effect::Alarm(text), Effect::Say(_), ..] if goes_on(text)),
+        "it has gone back since, and the first arrival is old: {effects:?}"
+    );
 }

@@ -129,6 +129,8 @@ impl<'a> Shell<'a> {
         let cycles = around.topics.cycles();
         let bounds = around.log.bounds(&cycles)?;
         let assembler = Assembler::start(assembler::Surroundings {
+            log: Arc::clone(&around.log),
+            topics: around.topics.clone(),
             objects: around.config.objects.clone(),
             work_dir: around.config.work_dir.clone(),
             out_dir: around.config.out_dir.clone(),
@@ -383,7 +385,8 @@ impl<'a> Shell<'a> {
             plan: plan.clone(),
             previous_manifest: previous.and_then(|published| published.manifest_digest.as_ref().try_into().ok()),
         };
-        Ok(Job { closed, segments: self.core.segments(cycle).collect() })
+        let totals = self.core.totals(cycle).cloned().collect();
+        Ok(Job { closed, totals, segments: self.core.segments(cycle).collect() })
     }
 
     /// Tells the renderer what is due, once history is read; removes the segments of published cycles.

@@ -143,6 +143,7 @@ impl Worker<'_> {
                     let partition = match target {
                         Target::Results(city) => self.around.topics.results(city),
                         Target::Cycles => self.around.topics.cycles(),
+                        Target::Clearing(number) => self.around.topics.clearing(number),
                     };
                     numbers.push(number);
                     group.push((partition, payload));

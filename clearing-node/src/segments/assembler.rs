@@ -1,21 +1,26 @@
 //! The thread of a coordinating node that puts folders together, so that the coordinator goes on answering.
 
-use std::{collections::BTreeSet, path::PathBuf, thread::JoinHandle};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, thread::JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender};
+use cu_log::{Log, topics::Topics};
 use cu_objects::Objects;
-use proto::Published;
+use proto::{PartitionTotals, Published};
 use runtime::whole_text;
 
 use super::{AssembleError, renderer::stand_back};
-use crate::{coordinator::SegmentIn, render::Closed};
+use crate::{coordinator::SegmentIn, render::Closed, watch};
 
 /// Tasks that may wait.
 const TASKS_MAX: usize = 4;
 
 /// Where folders are made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Surroundings {
+    /// The log, for the reports beside a folder.
+    pub log: Arc<dyn Log>,
+    /// Its topics.
+    pub topics: Topics,
     /// Where the segments are.
     pub objects: Objects,
     /// For what is made on the way; on the file system of `out_dir`.
@@ -31,6 +36,8 @@ pub struct Surroundings {
 pub struct Job {
     /// What it is.
     pub closed: Closed,
+    /// The totals of all partitions, which say where its log ranges are.
+    pub totals: Vec<PartitionTotals>,
     /// The segments of all partitions.
     pub segments: Vec<SegmentIn>,
 }
@@ -123,10 +130,27 @@ impl Drop for Assembler {
 impl Surroundings {
     fn assemble(&self, job: &Job) -> Made {
         let Self { objects, work_dir, out_dir, .. } = self;
-        match super::assemble(objects, &job.closed, &job.segments, work_dir, out_dir) {
+        // Beside the folder, so that they cost the close no time; they are there before it is said to be published.
+        let assembled = std::thread::scope(|scope| {
+            scope.spawn(|| self.watch(job));
+            super::assemble(objects, &job.closed, &job.segments, work_dir, out_dir)
+        });
+        match assembled {
             Ok(published) => Made::Folder(published),
             Err(AssembleError::Lost { partition, what }) => Made::Lost { partition, what },
             Err(error) => Made::Failed(whole_text(&error)),
+        }
+    }
+
+    /// Makes the reports of a cycle. They are no part of what is settled: without them it is published all the same.
+    fn watch(&self, job: &Job) {
+        let totals: Vec<&PartitionTotals> = job.totals.iter().collect();
+        let Closed { opening, rulebook, .. } = &job.closed;
+        let Self { log, topics, .. } = self;
+        let source = watch::Source { opening, rulebook, totals: &totals, log, topics };
+        if let Err(error) = watch::watch(&source, &self.work_dir, &self.out_dir) {
+            let cycle = opening.cycle;
+            tracing::error!("the reports of cycle {cycle} are missing: {}", whole_text(&error));
         }
     }
 

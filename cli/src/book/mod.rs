@@ -1,6 +1,14 @@
-//! `book`: what operators do with the stores of the clearing nodes.
+//! `book`: what operators do with the book: look after it, and tell it what it cannot know.
+//!
+//! No command changes what a store says (`restore` puts a whole one back). Everything is a message on `cu.clearing`, so that a replay does the same.
 
+mod import;
+mod items;
+mod moving;
+mod place;
+mod resume;
 mod snapshots;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -17,6 +25,14 @@ pub struct Book {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Let a stopped city's traffic go on, after its cause is known
+    Resume(resume::Resume),
+    /// Make known what an older system has paid, and take over its open items
+    Import(import::Import),
+    /// Move a city to another partition
+    Move(moving::Move),
+    /// Recount positions from the stored detail and compare
+    Verify(verify::Verify),
     /// Copy a partition's store to the object store: of a running node, or of the folder of a stopped one
     Snapshot(snapshots::Snapshot),
     /// Bring a partition's store back from its snapshots, for a node that does not run
@@ -29,8 +45,12 @@ enum Action {
 ///
 /// # Errors
 /// What failed, with what to do next.
-pub fn run(args: &Book) -> Result<ExitCode> {
-    match &args.action {
+pub fn run(book: &Book) -> Result<ExitCode> {
+    match &book.action {
+        Action::Resume(args) => resume::run(args),
+        Action::Import(args) => import::run(args),
+        Action::Move(args) => moving::run(args),
+        Action::Verify(args) => verify::run(args),
         Action::Snapshot(args) => snapshots::snapshot(args),
         Action::Restore(args) => snapshots::restore(args),
         Action::List(args) => snapshots::list(args),

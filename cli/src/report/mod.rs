@@ -1,6 +1,7 @@
 //! `report`: a closed cycle for a person.
 
 mod tables;
+mod watched;
 
 use std::{
     fs,
@@ -64,11 +65,19 @@ pub fn run(args: &Report) -> Result<ExitCode> {
     for line in tables::headline(&cycle, &standing) {
         say(args.output, &line);
     }
+    let watched = watched::read(&args.cycle);
+    if let Some(watched) = &watched {
+        say(args.output, &watched.line());
+    }
     let sheets = match args.output {
         Format::Table => tables::for_people(&cycle, if args.all { usize::MAX } else { args.top }),
         Format::Json | Format::Csv => tables::for_programs(&cycle),
     };
-    print(args.output, &facts(&cycle, &standing), &sheets)?;
+    let mut facts = facts(&cycle, &standing);
+    if let Some(watched) = watched {
+        watched.facts(&mut facts);
+    }
+    print(args.output, &facts, &sheets)?;
     if let Some(file) = &args.html {
         say(args.output, &format!("\npage      {}", file.display()));
     }

@@ -235,7 +235,14 @@ impl Fold {
                 }
             }
             Some(Body::Marker(marker)) => self.mark(&marker),
-            Some(Body::Adjustment(_)) | None => {}
+            Some(
+                Body::Adjustment(_)
+                | Body::Resume(_)
+                | Body::Import(_)
+                | Body::Moved(_)
+                | Body::SwitchStop(_),
+            )
+            | None => {}
         }
     }
 

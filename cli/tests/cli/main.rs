@@ -4,6 +4,7 @@
 mod admin;
 mod archive;
 mod bad_input;
+mod book;
 mod connect;
 mod convert;
 mod dark;

@@ -30,6 +30,10 @@ pub(super) struct Acquirer {
     pub(super) paused: bool,
     /// Why no more taps are taken.
     pub(super) stopped: Option<String>,
+    /// Batches up to this number come again: they were passed over, or the book never got them.
+    pub(super) owed: u64,
+    /// Where the first of them was passed over: after a crash it is read again from here.
+    pub(super) owed_from: Option<u64>,
     /// Its park.
     pub(super) park: Park,
 }
@@ -47,8 +51,16 @@ impl Acquirer {
             committed: position,
             paused: true,
             stopped: None,
+            owed: 0,
+            owed_from: None,
             park: Park::new(assignment.park_offset, assignment.park_end),
         }
+    }
+
+    /// A batch at this offset is passed over; it comes again.
+    pub(super) fn owe(&mut self, number: u64, offset: u64) {
+        self.owed = self.owed.max(number);
+        self.owed_from.get_or_insert(offset);
     }
 
     /// Bytes of its batches in work.

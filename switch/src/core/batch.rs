@@ -48,9 +48,12 @@ pub enum BatchError {
     Positions(usize),
 }
 
-/// Reads a batch and checks its header.
+/// Reads a batch and checks its header; what only lets the city go on is no batch and has none.
 pub(super) fn read(acquirer: City, payload: Bytes) -> Result<TapBatch, BatchError> {
     let batch = TapBatch::decode(payload)?;
+    if batch.resume.is_some() && batch.acquirer.as_bytes() == acquirer.spelling() {
+        return Ok(batch);
+    }
     check_header(acquirer, &batch.acquirer, batch.number, &batch.digest)?;
     Ok(batch)
 }

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use domain::city::City;
-use proto::Verdicts;
+use proto::{Clearing, Message, SwitchStop, Verdicts, clearing::Body};
 
 use self::{acquirer::Acquirer, home::Home};
 pub use self::{
@@ -400,15 +400,36 @@ impl Switch {
         self.out.push(Effect::Alarm { city, text });
     }
 
-    /// Takes no more taps of the acquirer; what was read before goes on.
-    fn stop(&mut self, acquirer: City, reason: String) {
+    /// Takes no more taps of the acquirer, and tells the book; what was read before goes on. `taps_offset` is where
+    /// the message stands that is wrong.
+    fn stop(&mut self, acquirer: City, taps_offset: u64, reason: String) {
         let Some(state) = self.acquirers.get_mut(&acquirer) else { return };
         if state.stopped.is_some() {
             return;
         }
         state.stopped = Some(reason.clone());
         self.alarm(acquirer, format!("stopped {acquirer}: {reason}"));
+        let stop = SwitchStop { acquirer: acquirer.to_string(), taps_offset, reason: reason.clone() };
+        let message = Clearing { body: Some(Body::SwitchStop(stop)) };
+        self.append(Destination::Clearing(acquirer), message.encode_to_vec(), None);
         self.out.push(Effect::Stopped { acquirer, reason });
+        self.flow(acquirer);
+    }
+
+    /// An operator lets an acquirer's taps go on: `next` is due, and whatever was read from it on comes again.
+    fn resume(&mut self, acquirer: City, offset: u64, next: u64) {
+        let Some(state) = self.acquirers.get_mut(&acquirer) else { return };
+        let highest = state.highest.unwrap_or_default();
+        let was_stopped = state.stopped.take().is_some();
+        if !was_stopped && next == highest + 1 {
+            return;
+        }
+        if highest >= next {
+            state.owe(highest, offset);
+        }
+        state.highest = Some(next.saturating_sub(1));
+        drop(state.digests.split_off(&next));
+        self.alarm(acquirer, format!("{acquirer} goes on: batch {next} is due"));
         self.flow(acquirer);
     }
 }

@@ -119,13 +119,14 @@ impl Switch {
             return;
         }
         let was_read = state.park.is_read();
+        let taps_offset = state.passed.0;
         state.park.next = offset + 1;
         let (number, digest, issuer, taps) = match read(acquirer, payload) {
             Ok(read) => read,
             Err(error) => {
                 state.park.offsets.insert(offset, None);
-                return self
-                    .stop(acquirer, format!("failed to read the parked part at offset {offset}: {error}"));
+                let reason = format!("failed to read the parked part at offset {offset}: {error}");
+                return self.stop(acquirer, taps_offset, reason);
             }
         };
         state.park.enter(number, issuer, &digest);
@@ -145,7 +146,7 @@ impl Switch {
         }
         let now_read = state.park.is_read();
         if differs {
-            self.stop(acquirer, pipe::other_digest(number));
+            self.stop(acquirer, taps_offset, pipe::other_digest(number));
         }
         if now_read && !was_read {
             self.wake(acquirer);
@@ -259,7 +260,8 @@ impl Switch {
         if state.park.of_batch(number).any(|(_, entry)| entry.digest != result.digest)
             && holds(Rule::DigestKept)
         {
-            return self.stop(acquirer, pipe::other_digest(number));
+            let taps_offset = state.passed.0;
+            return self.stop(acquirer, taps_offset, pipe::other_digest(number));
         }
         if !holds(Rule::ResultUnparks) {
             return;

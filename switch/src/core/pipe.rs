@@ -18,16 +18,33 @@ impl Switch {
     /// Takes a message of the taps into work.
     pub(super) fn tap(&mut self, acquirer: City, offset: u64, payload: Bytes) {
         let Some(state) = self.acquirers.get_mut(&acquirer) else { return };
-        if state.stopped.is_some() || !state.park.is_read() {
+        if !state.park.is_read() {
             return;
         }
         let bytes = payload.len();
         let read = batch::read(acquirer, payload)
-            .map_err(|error| format!("failed to read the batch at offset {offset} of its taps: {error}"))
-            .and_then(|batch| take(state, batch));
-        let mut item = match read {
+            .map_err(|error| format!("failed to read the batch at offset {offset} of its taps: {error}"));
+        if let Ok(batch) = &read {
+            if let Some(resume) = &batch.resume {
+                return self.resume(acquirer, offset, resume.next);
+            }
+            if passes_over(state, batch.number) {
+                state.owe(batch.number, offset);
+                return;
+            }
+        }
+        if state.stopped.is_some() {
+            return;
+        }
+        let number = read.as_ref().map_or(0, |batch| batch.number);
+        let mut item = match read.and_then(|batch| take(state, batch)) {
             Ok(item) => item,
-            Err(reason) => return self.stop(acquirer, reason),
+            Err(reason) => {
+                if state.highest.is_some_and(|highest| number > highest) {
+                    state.owe(number, offset);
+                }
+                return self.stop(acquirer, offset, reason);
+            }
         };
         item.offset = offset;
         item.bytes = bytes;
@@ -132,7 +149,12 @@ impl Switch {
             if !outcome_stands || !parts_stand {
                 break;
             }
-            state.passed = (item.offset + 1, item.highest);
+            if item.highest >= state.owed {
+                state.owed_from = None;
+            }
+            if state.owed_from.is_none_or(|from| item.offset < from) {
+                state.passed = (item.offset + 1, item.highest);
+            }
             self.batch_bytes -= item.bytes;
             first.remove();
         }
@@ -152,7 +174,8 @@ impl Switch {
     pub(super) fn flow(&mut self, acquirer: City) {
         let Some(state) = self.acquirers.get_mut(&acquirer) else { return };
         let (batches_max, bytes_max) = (self.config.batches_max, self.config.batch_bytes_max);
-        let open = state.stopped.is_none() && state.park.is_read();
+        // Of a stopped city's taps the message that lets it go on is looked for.
+        let open = state.park.is_read();
         if state.paused {
             if open && state.pipe.len() <= batches_max / 2 && self.batch_bytes <= bytes_max / 2 {
                 state.paused = false;
@@ -163,6 +186,12 @@ impl Switch {
             self.out.push(Effect::Pause { acquirer });
         }
     }
+}
+
+/// Whether a batch is passed over: it comes again, behind the message that lets the city go on.
+fn passes_over(state: &Acquirer, number: u64) -> bool {
+    let catching_up = |highest: u64| number > highest + 1 && state.owed > highest;
+    state.stopped.is_some() || state.highest.is_some_and(catching_up)
 }
 
 /// Makes an item of a batch, if its number and its records are right.

@@ -198,6 +198,7 @@ impl World {
                 number,
                 "a.csv",
                 &parts,
+resume: None,
             )),
             file: "a.csv".to_owned(),
             records: u32::from(position),

@@ -14,6 +14,7 @@ mod shard;
 mod slab;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use domain::{
     city::{City, Scheme},
@@ -22,6 +23,7 @@ use domain::{
 };
 pub use restore::Restoring;
 use shard::{NONE, Shard};
+pub use wire::ENTRY_LEN;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Number of shards, a power of two: a shard grows alone, so that no look-up waits for all of them.

@@ -171,9 +171,18 @@ fn end_of(log: &Arc<dyn Log>, topics: &Topics, city: City) -> Result<u64> {
 }
 
 fn last_batch(log: &Arc<dyn Log>, topics: &Topics, city: City, end: u64) -> Result<Last> {
-    let mut reader = log.reader(&[(topics.taps(city), end - 1)])?;
-    let entry = reader.poll(1, POLL_WAIT)?.into_iter().next().context("read the last batch of a city")?;
-    let batch = TapBatch::decode(entry.payload).context("read the last batch of a city")?;
+    let read = |offset: u64| -> Result<TapBatch> {
+        let mut reader = log.reader(&[(topics.taps(city), offset)])?;
+        let entry = reader.poll(1, POLL_WAIT)?.into_iter().next().context("read the last batch of a city")?;
+        TapBatch::decode(entry.payload).context("read the last batch of a city")
+    };
+    let mut offset = end - 1;
+    let mut batch = read(offset)?;
+    // What lets a stopped city go on is no batch.
+    while batch.resume.is_some() && offset > 0 {
+        offset -= 1;
+        batch = read(offset)?;
+    }
     let taps = batch.parts.iter().flat_map(|part| part.taps.chunks_exact(size_of::<Tap>()));
     let day = |bytes: &[u8]| Tap::read_from_bytes(bytes).ok().map(|tap| tap.tapped_day.get());
     let tapped = taps.filter_map(day).max().map(Date::from_julian_day);

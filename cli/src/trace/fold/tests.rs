@@ -49,6 +49,7 @@ fn taps(fold: &mut Fold, offset: u64, number: u64, digest: &'static [u8], parts:
         file: "f.csv".to_owned(),
         records: u32::try_from(records).unwrap(),
         parts,
+        resume: None,
     };
     fold.taps(city("cu-2000"), offset, batch.encode_to_vec().into());
 }

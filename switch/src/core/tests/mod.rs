@@ -52,6 +52,7 @@ fn batch(acquirer: City, number: u64, seed: u8, parts: &[(City, &[u16])]) -> Byt
         file: "a.csv".to_owned(),
         records: u32::try_from(records).unwrap(),
         parts,
+        resume: None,
     };
     Bytes::from(batch.encode_to_vec())
 }
@@ -243,6 +244,7 @@ fn short(body: &Body) -> String {
             let parts = parts.iter().map(|said| format!(" {}", name(&said.issuer)));
             format!("l{number}{}", parts.collect::<String>())
         }
+        Body::SwitchStop(_) => "stopped".to_owned(),
         other => panic!("not the switch's: {other:?}"),
     }
 }
