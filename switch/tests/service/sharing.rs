@@ -15,7 +15,7 @@ use super::{
 
 fn owned(switch: &SwitchHandle) -> usize {
     let status = switch.status();
-    if status.coming.is_empty() { status.acquirers.len() } else { 0 }
+    if status.joined && status.coming.is_empty() { status.acquirers.len() } else { 0 }
 }
 
 /// The digest under each number, which must be one, and how often each came.
