@@ -208,15 +208,15 @@ impl Owner for Told {
         if partitions.is_empty() {
             return;
         }
-        self.0.send(("assigned", partitions.to_vec())).unwrap();
+        drop(self.0.send(("assigned", partitions.to_vec())));
     }
 
     fn revoked(&mut self, partitions: &[Partition]) {
-        self.0.send(("revoked", partitions.to_vec())).unwrap();
+        drop(self.0.send(("revoked", partitions.to_vec())));
     }
 
     fn lost(&mut self, partitions: &[Partition]) {
-        self.0.send(("lost", partitions.to_vec())).unwrap();
+        drop(self.0.send(("lost", partitions.to_vec())));
     }
 }
 
