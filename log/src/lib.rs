@@ -204,7 +204,8 @@ pub trait Log: Send + Sync {
 /// Is told what a member of a group owns. Called on the membership's own thread, one call at a time; the
 /// others of the group may wait for its answer, and one that takes too long loses what it owns.
 pub trait Owner: Send {
-    /// It owns these too from now on.
+    /// It owns these too from now on. Told with none, it has joined, or the group has changed, and nothing new
+    /// is its own.
     fn assigned(&mut self, partitions: &[Partition]);
 
     /// It gives these up: another may own them as soon as this returns.

@@ -9,6 +9,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
     thread,
     time::Duration,
@@ -16,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use cu_log::{
-    Commit, Entry, Log, LogError, Partition, Reader, TopicSpec, append_and_wait,
+    Commit, Entry, Log, LogError, Owner, Partition, Reader, TopicSpec, append_and_wait,
     kafka::{KafkaConfig, KafkaLog, LastingKafka},
     testing::{Broker, unique_prefix},
 };
@@ -197,6 +198,51 @@ fn a_broker_that_goes_away_and_comes_back_only_delays() {
     }
     assert_eq!(log.bounds(&partition).unwrap(), 0..messages);
     assert_eq!(log.committed("patient", &[partition]).unwrap()[0].as_ref().map(|it| it.offset), Some(7));
+}
+
+/// Notes what a member is told.
+struct Told(mpsc::Sender<(&'static str, Vec<Partition>)>);
+
+impl Owner for Told {
+    fn assigned(&mut self, partitions: &[Partition]) {
+        if partitions.is_empty() {
+            return;
+        }
+        drop(self.0.send(("assigned", partitions.to_vec())));
+    }
+
+    fn revoked(&mut self, partitions: &[Partition]) {
+        drop(self.0.send(("revoked", partitions.to_vec())));
+    }
+
+    fn lost(&mut self, partitions: &[Partition]) {
+        drop(self.0.send(("lost", partitions.to_vec())));
+    }
+}
+
+#[test]
+fn a_member_that_cannot_reach_its_group_has_lost_what_it_owned_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::new(folder.path());
+    node.run("start");
+    let session_timeout = Duration::from_secs(6);
+    let config = KafkaConfig { session_timeout, ..KafkaConfig::new(&node.bootstrap(), "trouble") };
+    let log = KafkaLog::connect(config).unwrap();
+    let partition = topic(&log);
+    let (tell, told) = mpsc::channel();
+    let group = format!("{}members", unique_prefix());
+    let member = log.join(&group, &[partition.topic.to_string()], Box::new(Told(tell))).unwrap();
+    let all = vec![partition];
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ("assigned", all.clone()));
+
+    node.run("stop");
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ("lost", all.clone()));
+    assert!(member.owned().is_empty());
+    node.run("start");
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ("assigned", all.clone()));
+    assert_eq!((member.owned(), member.failed()), (all.clone(), None));
+    drop(member);
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), ("revoked", all));
 }
 
 fn read(reader: &mut dyn Reader, count: usize) -> Vec<Entry> {

@@ -148,6 +148,10 @@ fn taps(topics: &Topics, cities: &BTreeSet<City>) -> Vec<Partition> {
 /// What keeps the switch from its work. A dark home city does not: what waits for it is parked.
 fn missing(status: &Status, watch: &LogWatch) -> Vec<Missing> {
     let mut missing: Vec<Missing> = watch.trouble().map(|why| Missing::new("log", why)).into_iter().collect();
+    if !status.joined {
+        missing
+            .push(Missing::new("members", "the group of switches has not said which cities are this one's"));
+    }
     for city in &status.coming {
         missing.push(Missing::new("positions", format!("the log has not said where {city} stands")));
     }

@@ -193,4 +193,7 @@ fn a_switch_that_works_for_cities_it_does_not_own_changes_nothing() {
     }
     day.wait_until_paid();
     assert!(repeated(&town) > 0, "the stray switch has repeated nothing");
+    let [sleeper, other] = switches.map(|switch| switch.running.signal("TERM").ok());
+    sleeper.says(&["lost: another may work for it already"]);
+    assert!(!other.stderr.contains("lost:"), "{}", other.stderr);
 }

@@ -130,6 +130,8 @@ impl Groups {
         let group = state.groups.entry(name.to_owned()).or_default();
         let seat = Seat { topics: topics.iter().cloned().collect(), orders, leaving: false };
         group.seats.insert(id, seat);
+        // It hears that it has joined, whatever it gets.
+        group.order(id, Order::Assign(Vec::new()));
         group.share(catalog);
         id
     }

@@ -88,12 +88,11 @@ impl Changes {
         } else {
             consumer.assign(&list)?;
         }
-        if partitions.is_empty() {
-            return Ok(());
+        if !partitions.is_empty() {
+            consumer.pause(&list)?;
+            info!(group = self.group, ?partitions, "owned from now on");
+            lock(&self.place.owned).extend(partitions.iter().cloned());
         }
-        consumer.pause(&list)?;
-        info!(group = self.group, ?partitions, "owned from now on");
-        lock(&self.place.owned).extend(partitions.iter().cloned());
         lock(&self.owner).assigned(partitions);
         Ok(())
     }

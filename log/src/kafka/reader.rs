@@ -243,10 +243,13 @@ impl Reader for KafkaReader {
     }
 
     fn remove(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
-        let read = partitions.iter().filter(|it| self.has(it));
-        self.consumer
-            .incremental_unassign(&list(read))
-            .map_err(|e| backend(format!("read {partitions:?} no more"), e))?;
+        let context = |e| backend(format!("read {partitions:?} no more"), e);
+        let read: Vec<Partition> = partitions.iter().filter(|it| self.has(it)).cloned().collect();
+        for partition in &read {
+            // The library would remember the pause.
+            self.resume(partition)?;
+        }
+        self.consumer.incremental_unassign(&list(&read)).map_err(context)?;
         for partition in partitions {
             if let Some(of_topic) = self.cursors.get_mut(&partition.topic) {
                 of_topic.remove(&partition.number);

@@ -11,6 +11,8 @@ use super::{Switch, home::Health};
 pub struct Status {
     /// The acquirers it owns.
     pub acquirers: BTreeMap<City, AcquirerStatus>,
+    /// Whether it knows which acquirers are its own: one that shares them must have been told.
+    pub joined: bool,
     /// The acquirers that it has just come to own and has not begun to work for.
     pub coming: BTreeSet<City>,
     /// The home cities it knows.
@@ -102,6 +104,7 @@ impl Switch {
         });
         Status {
             acquirers: acquirers.collect(),
+            joined: true,
             coming: BTreeSet::new(),
             homes: homes.collect(),
             taps_routed: self.taps_routed,

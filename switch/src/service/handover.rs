@@ -31,6 +31,7 @@ impl Shell {
     }
 
     pub(super) fn own(&mut self, acquirers: Vec<City>) {
+        self.joined = true;
         for acquirer in acquirers {
             if self.holdings.turn(acquirer).is_some() {
                 // It comes back before it was let go.
@@ -111,6 +112,7 @@ impl Shell {
     }
 
     pub(super) fn lose(&mut self, acquirers: &[City]) {
+        self.joined = false;
         for acquirer in acquirers {
             warn!(%acquirer, "lost: another may work for it already");
             self.let_go(*acquirer);

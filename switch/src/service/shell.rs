@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 use tracing::{error, info, warn};
 
 use super::{
-    Event, ServiceConfig, Shared, Surroundings,
+    Acquirers, Event, ServiceConfig, Shared, Surroundings,
     holdings::Holdings,
     link::{self, Ask},
     lock,
@@ -37,6 +37,8 @@ pub(super) struct Shell {
     pub(super) with: Surroundings,
     pub(super) core: Switch,
     pub(super) holdings: Holdings<Sender<()>>,
+    /// Whether it knows which acquirers are its own.
+    pub(super) joined: bool,
     writer: Box<dyn Writer>,
     orders: Option<Sender<Order>>,
     pub(super) events: Sender<Event>,
@@ -68,12 +70,14 @@ impl Shell {
     ) -> Self {
         let directory = std::mem::take(&mut with.directory);
         let core = Switch::new(config.switch.clone());
+        let joined = matches!(with.acquirers, Acquirers::Own(_));
         let now = Instant::now();
         let mut shell = Self {
             config,
             with,
             core,
             holdings: Holdings::default(),
+            joined,
             writer,
             orders: Some(orders),
             events,
@@ -353,6 +357,7 @@ impl Shell {
     pub(super) fn show(&self) {
         let mut status = self.core.status();
         status.acquirers.extend(self.standing_still());
+        status.joined = self.joined;
         status.coming = self.holdings.coming();
         *lock(&self.shared.status) = status;
     }

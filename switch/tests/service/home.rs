@@ -4,8 +4,9 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 /// A home city that rejects taps with an odd terminal sequence.
 pub struct HomeCity {
     judged: Arc<AtomicUsize>,
+    think_ms: Arc<AtomicU64>,
 }
 
 #[tonic::async_trait]
@@ -30,8 +32,15 @@ impl Issuer for HomeCity {
         &self,
         requests: Request<Streaming<JudgeRequest>>,
     ) -> Result<Response<Self::JudgeStream>, Status> {
-        let judged = Arc::clone(&self.judged);
-        let replies = requests.into_inner().map(move |request| {
+        let (judged, think_ms) = (Arc::clone(&self.judged), Arc::clone(&self.think_ms));
+        let thought = requests.into_inner().then(move |request| {
+            let think = Duration::from_millis(think_ms.load(Ordering::Relaxed));
+            async move {
+                tokio::time::sleep(think).await;
+                request
+            }
+        });
+        let replies = thought.map(move |request| {
             let request = request?;
             let verdicts = request.taps.iter().map(|part| {
                 let taps = Tap::slice(part).ok_or_else(|| Status::invalid_argument("length"))?;
@@ -50,6 +59,8 @@ impl Issuer for HomeCity {
 pub struct Running {
     runtime: Option<tokio::runtime::Runtime>,
     pub judged: Arc<AtomicUsize>,
+    /// How long it takes for each request.
+    pub think_ms: Arc<AtomicU64>,
 }
 
 impl Running {
@@ -57,13 +68,14 @@ impl Running {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let judged = Arc::new(AtomicUsize::new(0));
-        let issuer = HomeCity { judged: Arc::clone(&judged) };
+        let think_ms = Arc::new(AtomicU64::new(0));
+        let issuer = HomeCity { judged: Arc::clone(&judged), think_ms: Arc::clone(&think_ms) };
         let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).unwrap();
         runtime.spawn(Server::builder().serve_with_incoming(
             IssuerServer::new(issuer).max_decoding_message_size(8 << 20),
             TcpListenerStream::new(listener),
         ));
-        Self { runtime: Some(runtime), judged }
+        Self { runtime: Some(runtime), judged, think_ms }
     }
 }
 

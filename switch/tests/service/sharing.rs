@@ -1,6 +1,9 @@
 //! Switches that share acquirers.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use cu_log::Commit;
 use domain::city::City;
@@ -15,7 +18,7 @@ use super::{
 
 fn owned(switch: &SwitchHandle) -> usize {
     let status = switch.status();
-    if status.coming.is_empty() { status.acquirers.len() } else { 0 }
+    if status.joined && status.coming.is_empty() { status.acquirers.len() } else { 0 }
 }
 
 /// The digest under each number, which must be one, and how often each came.
@@ -39,20 +42,26 @@ fn numbers(bodies: &[Body], acquirer: City) -> BTreeMap<u64, usize> {
 #[test]
 fn switches_share_the_acquirers_and_hand_them_over_without_repeating_anything() {
     let world = World::new(&["2000", "4000", "6000", "8000"], &["1000", "3000"]);
-    let _homes: Vec<Running> = world.homes.values().map(|address| Running::at(*address)).collect();
+    let homes: Vec<Running> = world.homes.values().map(|address| Running::at(*address)).collect();
     let book = Book::over(Arc::clone(&world.log), world.topics.clone());
     let first = world.start_shared(None);
     world.wait(&first, "it owns all", || owned(&first) == 4);
     world.publish(1..=20);
     let second = world.start_shared(None);
     world.wait(&first, "each owns its half", || (owned(&first), owned(&second)) == (2, 2));
+    // One ends while home cities think about what it has asked: it finishes what it has begun.
+    homes.iter().for_each(|home| home.think_ms.store(400, Ordering::Relaxed));
     world.publish(21..=40);
-    world.wait_for_taps(&first, 40);
+    let in_work = || first.status().acquirers.values().all(|acquirer| acquirer.batches > 0);
+    world.wait(&first, "batches in work", in_work);
     first.stop().unwrap();
     world.wait(&second, "the other owns all", || owned(&second) == 4);
     world.publish(41..=60);
     world.wait_for_taps(&second, 60);
     second.stop().unwrap();
+    for home in &homes {
+        assert_eq!(home.judged.load(Ordering::Relaxed), 4 * 60 * 2, "each tap was asked about once");
+    }
     let bodies = book.end();
     for acquirer in &world.acquirers {
         assert!((1..=60).map(|number| (number, 1)).eq(numbers(&bodies, *acquirer)), "{acquirer}");
