@@ -29,9 +29,9 @@ pub struct Faults {
     pub skipped: AtomicU64,
     /// Revocations are not heard.
     pub deaf: bool,
-    /// The owner of this node, and the membership behind its back.
-    owner: Mutex<Option<Box<dyn Owner>>>,
-    behind: Mutex<Option<Box<dyn Membership>>>,
+    /// The owner of a deaf node, and the membership behind its back.
+    pub owner: Mutex<Option<Box<dyn Owner>>>,
+    pub behind: Mutex<Option<Box<dyn Membership>>>,
 }
 
 /// The log through these faults.
