@@ -70,7 +70,8 @@ impl Log for Faulty {
 
     fn bounds(&self, partition: &Partition) -> Result<Range<u64>, LogError> {
         let bounds = self.inner.bounds(partition)?;
-        let from = if Self::is_faulty(partition) { self.faults.retained_from.load(Ordering::SeqCst) } else { 0 };
+        let from =
+            if Self::is_faulty(partition) { self.faults.retained_from.load(Ordering::SeqCst) } else { 0 };
         Ok(bounds.start.max(from)..bounds.end)
     }
 
@@ -115,7 +116,8 @@ impl Reader for FaultyReader {
     fn poll(&mut self, bytes_max: usize, timeout: Duration) -> Result<Vec<Entry>, LogError> {
         let mut entries = self.inner.poll(bytes_max, timeout)?;
         let skipped = self.faults.skipped.load(Ordering::SeqCst);
-        entries.retain(|entry| skipped == 0 || !Faulty::is_faulty(&entry.partition) || entry.offset != skipped);
+        entries
+            .retain(|entry| skipped == 0 || !Faulty::is_faulty(&entry.partition) || entry.offset != skipped);
         Ok(entries)
     }
 
