@@ -113,6 +113,14 @@ struct FaultyReader {
 }
 
 impl Reader for FaultyReader {
+    fn add(&mut self, starts: &[(Partition, u64)]) -> Result<(), LogError> {
+        self.inner.add(starts)
+    }
+
+    fn remove(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
+        self.inner.remove(partitions)
+    }
+
     fn poll(&mut self, bytes_max: usize, timeout: Duration) -> Result<Vec<Entry>, LogError> {
         let mut entries = self.inner.poll(bytes_max, timeout)?;
         let skipped = self.faults.skipped.load(Ordering::SeqCst);

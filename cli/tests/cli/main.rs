@@ -26,6 +26,7 @@ mod requeue;
 mod scheme;
 mod services;
 mod support;
+mod switches;
 mod terminal;
 mod trace;
 mod truth;
