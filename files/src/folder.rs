@@ -19,8 +19,8 @@ use domain::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    join::{Segment, acquirers, issuers, one_segment_each},
     error::FilesError,
+    join::{Segment, acquirers, issuers, one_segment_each},
     layout,
     manifest::{FileEntry, Manifest, MerkleEntry, RulebookEntry},
     table::Table,
@@ -63,7 +63,11 @@ pub struct Published {
 /// # Errors
 /// [`FilesError`] if the disk refuses, a text has a line break, two segments have one acquirer, or a segment is damaged
 /// ([`FilesError::SegmentDamaged`]: it must be written again).
-pub fn assemble(dir: &Path, input: &CycleInput<'_>, segments: &[Segment<'_>]) -> Result<Published, FilesError> {
+pub fn assemble(
+    dir: &Path,
+    input: &CycleInput<'_>,
+    segments: &[Segment<'_>],
+) -> Result<Published, FilesError> {
     prepare(dir)?;
     one_segment_each(segments)?;
     let mut cities: BTreeSet<City> = input.participants.iter().copied().collect();

@@ -237,11 +237,7 @@ struct Joining<'a> {
 
 impl<'a> Joining<'a> {
     /// Places the shares beside the file that they become, under names that go away again.
-    fn new(
-        dir: &Path,
-        name: String,
-        shares: &[(Segment<'a>, &'a SegmentFile)],
-    ) -> Result<Self, FilesError> {
+    fn new(dir: &Path, name: String, shares: &[(Segment<'a>, &'a SegmentFile)]) -> Result<Self, FilesError> {
         let path = dir.join(&name);
         let mut to = File::create_new(&path).map_err(FilesError::io("create", &path))?;
         let header = format!("{}\n", layout::ISSUER.header());

@@ -4,11 +4,11 @@
 //! The same input always gives the same bytes: rows are sorted by their content, never by their
 //! arrival, and nothing here reads a clock or a random number.
 
-mod join;
 mod detail;
 mod detail_files;
 mod error;
 mod folder;
+mod join;
 pub mod layout;
 pub mod manifest;
 mod publish;
@@ -17,10 +17,10 @@ pub mod table;
 pub mod text;
 pub mod verify;
 
-pub use join::Segment;
 pub use detail::{AcquirerRow, Detail, MEMORY_BYTES_DEFAULT};
 pub use error::FilesError;
 pub use folder::{CycleInput, Published, assemble};
+pub use join::Segment;
 pub use publish::publish;
 pub use segment::{
     Block, LocalSegment, SEGMENT_LAYOUT, SEGMENT_MANIFEST_FILE, SegmentFile, SegmentFiles, SegmentManifest,

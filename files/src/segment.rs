@@ -15,12 +15,7 @@ use domain::{city::City, cycle::CycleName};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    detail::Detail,
-    detail_files,
-    error::FilesError,
-    folder::prepare,
-    layout::Member,
-    manifest::FileEntry,
+    detail::Detail, detail_files, error::FilesError, folder::prepare, layout::Member, manifest::FileEntry,
 };
 
 /// The layout version that a segment's manifest names.
@@ -217,4 +212,3 @@ pub fn write_segment(
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(SegmentManifest { cycle: cycle.to_string(), files, layout: SEGMENT_LAYOUT.to_owned(), partition })
 }
-

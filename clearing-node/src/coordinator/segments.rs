@@ -104,7 +104,7 @@ impl Coordinator {
             // Once it is in again the folder is put together anew.
             Taken::Lost => {
                 self.said.remove(&(Step::Render, cycle));
-            },
+            }
             Taken::Contradicts => {
                 let alarm = format!("two different segments for cycle {cycle} of partition {partition}");
                 self.halted = Some(alarm.clone());
@@ -113,25 +113,14 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn segment_lost(
-        &mut self,
-        cycle: u32,
-        partition: u32,
-        what: &str,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn segment_lost(&mut self, cycle: u32, partition: u32, what: &str, effects: &mut Vec<Effect>) {
         let said = self.segments.0.get(&(cycle, partition));
         let Some(said) = said.filter(|_| !self.published.contains_key(&cycle)) else { return };
         effects.push(Effect::Alarm(format!(
             "the segment of partition {partition} for cycle {cycle} is lost ({what}); its owner renders it again"
         )));
-        let segment = Segment {
-            cycle,
-            partition,
-            manifest_digest: said.digest.clone(),
-            round: said.round,
-            lost: true,
-        };
+        let segment =
+            Segment { cycle, partition, manifest_digest: said.digest.clone(), round: said.round, lost: true };
         effects.push(Effect::Say(CycleEvent { body: Some(Body::Segment(segment)) }));
     }
 }

@@ -21,7 +21,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cu_log::{Log, LogError, Membership, topics::{CLEARING_MEMBERS, Topics}};
+use cu_log::{
+    Log, LogError, Membership,
+    topics::{CLEARING_MEMBERS, Topics},
+};
 use cu_objects::Objects;
 use domain::date::Date;
 use runtime::scheme::SchemeView;
@@ -38,6 +41,9 @@ use crate::{
     segments::renderer::{self, Renderer},
     stores::Stores,
 };
+
+/// How long a share of the partitions is waited for before a node is taken for one too many.
+const SHARE_WAIT: Duration = Duration::from_secs(30);
 
 /// Where a node works and what it may wait for.
 #[derive(Clone, Debug)]
@@ -83,7 +89,9 @@ pub enum NodeError {
         waited: Duration,
     },
     /// The partitions did not all come to this node.
-    #[error("not all partitions came to this node within {0:?}; does another clearing node run on the same log?")]
+    #[error(
+        "not all partitions came to this node within {0:?}; does another clearing node run on the same log?"
+    )]
     NotAlone(Duration),
     /// A thread could not be started.
     #[error("start a thread of the clearing node")]
@@ -111,6 +119,7 @@ pub enum Request {
 pub struct Node {
     config: NodeConfig,
     host: Host,
+    joined: Instant,
     stores: Stores,
     requests: Requests,
     shown: Arc<Shown>,
@@ -163,8 +172,17 @@ impl Node {
             .name("coordinator".to_owned())
             .spawn(move || shell::keep(&around, &asked))
             .map_err(NodeError::Thread)?;
-        let mut node =
-            Self { config, host, stores, requests, shown, stop, membership: None, thread: Some(thread) };
+        let mut node = Self {
+            config,
+            host,
+            joined: Instant::now(),
+            stores,
+            requests,
+            shown,
+            stop,
+            membership: None,
+            thread: Some(thread),
+        };
         let shared = [topics.clearing(0), topics.cycles()].map(|partition| partition.topic.to_string());
         node.membership =
             Some(log.join(&topics.group(CLEARING_MEMBERS), &shared, Box::new(node.host.clone()))?);
@@ -220,6 +238,13 @@ impl Node {
     #[must_use]
     pub fn membership_failed(&self) -> Option<String> {
         self.membership.as_ref()?.failed().map(|why| format!("this node is no longer in the group: {why}"))
+    }
+
+    /// Whether the group has not given this node anything since it joined a moment ago. After that one without a
+    /// share is one too many, and stands by.
+    #[must_use]
+    pub fn waits_for_share(&self) -> bool {
+        !self.host.was_given() && self.joined.elapsed() < SHARE_WAIT
     }
 
     /// Waits until this node works on all partitions and coordinates the cycles.

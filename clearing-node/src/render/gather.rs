@@ -7,7 +7,10 @@ use domain::city::City;
 use files::Detail;
 use proto::{Clearing, Message, Outcome, PartitionTotals, clearing::Body};
 
-use super::{RenderError, rows::{RowsError, rows_in}};
+use super::{
+    RenderError,
+    rows::{RowsError, rows_in},
+};
 use crate::{
     book::rows::{self, BatchRow, CycleRow, Exceptions},
     rocks::RocksStore,

@@ -117,9 +117,9 @@ fn comes_to(manifest: &SegmentManifest, totals: &PartitionTotals) -> Result<(), 
         }
     }
     match booked.iter().find(|(_, (count, _))| *count > 0) {
-        Some(((issuer, acquirer), (count, _))) => Err(format!(
-            "{issuer} pays {acquirer} for {count} records by the totals, for none by the detail"
-        )),
+        Some(((issuer, acquirer), (count, _))) => {
+            Err(format!("{issuer} pays {acquirer} for {count} records by the totals, for none by the detail"))
+        }
         None => Ok(()),
     }
 }
@@ -263,7 +263,10 @@ mod tests {
         let right = manifest(vec![block("cu-2000", 2, 150), block("cu-5000", 1, 7)]);
         assert_eq!(comes_to(&right, &totals), Ok(()));
         for (wrong, says) in [
-            (vec![block("cu-2000", 2, 151), block("cu-5000", 1, 7)], "cu-3000 pays cu-2000 for 2 records of 151"),
+            (
+                vec![block("cu-2000", 2, 151), block("cu-5000", 1, 7)],
+                "cu-3000 pays cu-2000 for 2 records of 151",
+            ),
             (vec![block("cu-2000", 2, 150)], "cu-3000 pays cu-5000 for 1 records by the totals"),
             (vec![block("cu-2000", 2, 150), block("cu-5000", 1, 7), block("cu-6000", 1, 1)], "cu-6000"),
         ] {

@@ -22,6 +22,7 @@ mod kills;
 mod local;
 mod malformed;
 mod mapping;
+mod nodes;
 mod real_file;
 mod report;
 mod requeue;

@@ -15,8 +15,7 @@ const NAME: &str = "2018-09-01-001";
 fn three_partitions(work: &TempDir) -> Vec<(SegmentManifest, LocalSegment)> {
     let whole = write_segments(work.path(), &NAME.parse().unwrap(), vec![detail(work.path())]).unwrap();
     assert!(whole[0].0.file("issuer/cu-3000.csv").is_some());
-    let mut details: Vec<Detail> =
-        (0..3).map(|_| Detail::new(work.path(), 1 << 20).unwrap()).collect();
+    let mut details: Vec<Detail> = (0..3).map(|_| Detail::new(work.path(), 1 << 20).unwrap()).collect();
     // Two home cities pay acquirers of two partitions, so their files are joined from blocks.
     for (at, acquirer) in [(0, "cu-3000"), (1, "cu-2000"), (1, "tu-2900"), (0, "cu-A004")] {
         for (seq, issuer) in [(1, "cu-2000"), (2, "cu-A004"), (3, "tu-2900")] {

@@ -77,9 +77,8 @@ fn a_damaged_or_lost_segment_is_named_rendered_again_and_never_published() {
     let name = world.closed(cycle).opening;
     let name = crate::book::opening_name(&name);
 
-    let in_store = |file: &str, partition| {
-        world.objects.file(&format!("{}/{file}", folder(&name, partition))).unwrap()
-    };
+    let in_store =
+        |file: &str, partition| world.objects.file(&format!("{}/{file}", folder(&name, partition))).unwrap();
     let (rows, manifest) = (in_store("issuer/cu-3000.csv", 1), in_store("manifest.json", 0));
     let mut bytes = fs::read(&rows).unwrap();
     let last = bytes.len() - 3;

@@ -39,9 +39,10 @@ pub fn date() -> Date {
 }
 
 fn rules() -> Arc<Rulebook> {
-    let mut text = "version = 1\npresentment_days = 10\nhotlist_grace_hours = 24\n[fees]\nbasis = \"cycle_bilateral\"\n\
+    let mut text =
+        "version = 1\npresentment_days = 10\nhotlist_grace_hours = 24\n[fees]\nbasis = \"cycle_bilateral\"\n\
         interchange_rate = \"0.003\"\nswitch_rate = \"0.001\"\n"
-        .to_owned();
+            .to_owned();
     for city in CITIES {
         text.push_str(&format!(
             "[[participant]]\ncity = \"{city}\"\nname_en = \"{city}\"\nname_zh = \"{city}\"\njoined = \"2018-01-01\"\n"
