@@ -18,7 +18,8 @@ use domain::{
     totals::{Tally, TotalKey},
 };
 use proto::{
-    CityState, CutOff, CycleEvent, Marker, Opened, Opening, PartitionTotals, Plan, Published, TapEnd, cycle_event::Body,
+    CityState, CutOff, CycleEvent, Marker, Opened, Opening, PartitionTotals, Plan, Published, TapEnd,
+    cycle_event::Body,
 };
 
 use crate::wire;
@@ -316,7 +317,8 @@ impl Coordinator {
 
     fn fold_city(&mut self, state: CityState, effects: &mut Vec<Effect>) {
         let Ok(city) = City::parse(state.acquirer.as_bytes()) else {
-            let text = format!("partition {} speaks of `{}`, which is no city", state.partition, state.acquirer);
+            let text =
+                format!("partition {} speaks of `{}`, which is no city", state.partition, state.acquirer);
             effects.push(Effect::Alarm(text));
             return;
         };

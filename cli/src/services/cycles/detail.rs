@@ -164,7 +164,10 @@ mod tests {
             plan_digest: None,
         };
         let row = Row::of(&cycle, begun + Duration::from_secs(3690));
-        assert_eq!((row.state.as_str(), row.waits.as_deref(), row.for_s), ("CLOSING", Some("totals"), Some(90)));
+        assert_eq!(
+            (row.state.as_str(), row.waits.as_deref(), row.for_s),
+            ("CLOSING", Some("totals"), Some(90))
+        );
         assert_eq!(row.waits_for, ["3"]);
         assert_eq!(row.opened_at.unwrap(), "2018-09-01T08:00:00+08:00");
         assert_eq!(row.cut_off_at.unwrap(), "2018-09-01T09:00:00+08:00");
