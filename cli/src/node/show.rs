@@ -21,8 +21,17 @@ pub(super) fn list(format: Format, answers: &[Answer<NodeView>]) -> Result<()> {
     let mut partitions = Sheet::new(
         "partitions",
         &[
-            "partition", "node", "state", "next_offset", "lag", "identities", "parked", "unpublished",
-            "snapshot_age_s", "why", "snapshot_trouble",
+            "partition",
+            "node",
+            "state",
+            "next_offset",
+            "lag",
+            "identities",
+            "parked",
+            "unpublished",
+            "snapshot_age_s",
+            "why",
+            "snapshot_trouble",
         ],
     );
     partitions.below = vec!["why", "snapshot_trouble"];

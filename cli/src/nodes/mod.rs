@@ -118,7 +118,9 @@ impl Nodes {
                 return Ok(client);
             }
         }
-        let text = format!("no node that was asked owns partition {partition}; name all nodes with --node HOST:PORT");
+        let text = format!(
+            "no node that was asked owns partition {partition}; name all nodes with --node HOST:PORT"
+        );
         Err(Refused(text).into())
     }
 

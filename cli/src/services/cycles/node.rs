@@ -63,9 +63,9 @@ impl NodeView {
     ) -> Self {
         let status = node.status();
         let partitions = node.partitions();
-        let partitions = partitions.iter().map(|(number, progress)| {
-            partition(*number, progress, end(*number), snapshots.get(number))
-        });
+        let partitions = partitions
+            .iter()
+            .map(|(number, progress)| partition(*number, progress, end(*number), snapshots.get(number)));
         Self {
             role: status.role.name().to_owned(),
             partitions_in_all,
