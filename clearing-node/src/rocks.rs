@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use rocksdb::{DB, DBCompressionType, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::{
+    DB, DBCompressionType, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+};
 
 use crate::store::{StoreError, Txn, Visit};
 

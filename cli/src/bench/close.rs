@@ -92,8 +92,13 @@ pub fn run(dir: &Path, taps: u64) -> Result<Measured> {
     let days = today.julian_day() - PRESENTMENT_DAYS..today.julian_day();
     let each = REMEMBERED / CITIES / u64::try_from(PRESENTMENT_DAYS)?;
     scene.remember(|number| state.join(format!("partition-{number}")), days, each)?;
-    let config =
-        NodeConfig { state_dir: state, work_dir: work, out_dir: out, partitions: PARTITIONS, barrier_max: None };
+    let config = NodeConfig {
+        state_dir: state,
+        work_dir: work,
+        out_dir: out,
+        partitions: PARTITIONS,
+        barrier_max: None,
+    };
     let node = Node::start(config, &scene.log, &scene.topics, &scene.scheme)?;
     let version = scene.rulebook.version;
     node.request(Request::Open { business_date: today, version });
@@ -233,7 +238,9 @@ fn listen(scene: &Scene, heard: &Mutex<Heard>, stop: &AtomicBool) -> Result<()> 
             let event = CycleEvent::decode(entry.payload)?;
             let mut heard = lock(heard);
             match event.body {
-                Some(cycle_event::Body::CutOff(it)) => heard.cycles.entry(it.cycle).or_default().cut_off = now,
+                Some(cycle_event::Body::CutOff(it)) => {
+                    heard.cycles.entry(it.cycle).or_default().cut_off = now
+                }
                 Some(cycle_event::Body::Plan(it)) => heard.cycles.entry(it.cycle).or_default().plan = now,
                 Some(cycle_event::Body::Published(it)) => {
                     heard.cycles.entry(it.cycle).or_default().published = now;

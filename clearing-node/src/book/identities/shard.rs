@@ -92,6 +92,18 @@ impl Shard {
         self.table.allocation_size() + self.blocks.memory_bytes() + self.cells.memory_bytes()
     }
 
+    /// All of them, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        (0..self.blocks.places()).map(|index| self.blocks.at(index)).flat_map(|block| {
+            let bits = (0..u64::BITS).filter(|bit| block.has(*bit));
+            bits.map(|bit| {
+                let cell = self.cells.at(block.room, block.cells)[block.rank(bit)];
+                let key = Key { terminal: block.terminal, sequence: block.number * 64 + bit };
+                Entry { key, day: block.day_of(cell), content: cell.content() }
+            })
+        })
+    }
+
     /// A block of the key's sequences, or [`NONE`].
     pub fn look(&self, hash: u64, key: Key) -> u32 {
         let found = self.table.find(hash, |index| self.blocks.at(*index).is_of(key));
