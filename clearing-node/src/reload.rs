@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn every_row_of_a_store_comes_back() {
         let row = |offset: u64| {
-            let entries: Vec<Entry> = (0..1000).map(|n| entry(u32::try_from(offset).unwrap() * 1000 + n)).collect();
+            let entries: Vec<Entry> =
+                (0..1000).map(|n| entry(u32::try_from(offset).unwrap() * 1000 + n)).collect();
             (rows::identities(DAY, offset), row::pack(&entries))
         };
         let rows: Vec<_> = (0..300).map(row).chain([format(rows::FORMAT_NOW)]).collect();
@@ -132,7 +133,7 @@ mod tests {
         let mut identities = identities(&store, 0).unwrap();
         assert_eq!(identities.len(), 300_000);
         for sequence in (0..300_000).step_by(7) {
-            assert_eq!(identities.claim(&entry(sequence), DAY), Claim::SameContent, "{sequence}");
+            assert_eq!(identities.claim(entry(sequence), DAY), Claim::SameContent, "{sequence}");
         }
         assert_eq!(Book::load(0, &store.begin(), &[]).unwrap().identities().len(), 300_000);
     }

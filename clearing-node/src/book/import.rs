@@ -115,7 +115,7 @@ impl Book {
             }
             match self.identities.claim(&entry, line) {
                 Claim::Granted => {
-                    taken.push(&entry);
+                    taken.push(&entry, entry.day());
                     row.taken += 1;
                 }
                 Claim::SameContent => row.held += 1,

@@ -28,9 +28,8 @@ use crate::store::Txn;
 pub struct Taken(Vec<(Date, Vec<Entry>)>);
 
 impl Taken {
-    /// Notes an identity that was taken.
-    pub(super) fn push(&mut self, entry: &Entry) {
-        let day = entry.day();
+    /// Notes an identity that was tapped on a day.
+    pub(super) fn push(&mut self, entry: &Entry, day: Date) {
         // A batch has taps of one day or two.
         if let Some((_, entries)) = self.0.iter_mut().find(|(its, _)| *its == day) {
             entries.push(*entry);
@@ -143,7 +142,7 @@ impl Judge<'_> {
     fn claim(&mut self, ahead: &Ahead) -> Claim {
         let claim = self.identities.claim_ahead(ahead, self.line);
         if claim == Claim::Granted {
-            self.taken.push(ahead.entry());
+            self.taken.push(ahead.entry(), ahead.entry().day());
         }
         claim
     }

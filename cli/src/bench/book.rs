@@ -1,12 +1,7 @@
 //! The book alone: outcomes that stand on the log become identities, totals, exceptions and results, durable, while
 //! ten million identities are remembered.
 
-use std::{
-    fs,
-    path::Path,
-    sync::atomic::Ordering,
-    time::Instant,
-};
+use std::{fs, path::Path, sync::atomic::Ordering, time::Instant};
 
 use anyhow::{Result, ensure};
 use clearing_node::partition::Partition;
@@ -33,25 +28,31 @@ pub struct Measured {
 pub struct Prepared {
     scene: Scene,
     taps: u64,
+    /// Identities that the book remembers before the first of them.
+    remembered: u64,
 }
 
-/// Writes outcomes for at least `taps` records, and those to warm up, onto an embedded log in `dir`.
+/// Writes outcomes for at least `taps` records, and those to warm up, onto an embedded log in `dir`, for a book that
+/// remembers.
 ///
 /// # Errors
 /// If the log fails.
 pub fn prepare(dir: &Path, taps: u64) -> Result<Prepared> {
-    let scene = Scene::make(&dir.join("log"))?;
+    fill(Scene::make(&dir.join("log"))?, taps + WARM_UP, REMEMBERED)
+}
+
+fn fill(scene: Scene, taps: u64, remembered: u64) -> Result<Prepared> {
     scene.open_by_marker()?;
     let mut writer = scene.log.writer()?;
     let day = business_date()?;
-    let batches = (taps + WARM_UP).div_ceil(RECORDS);
+    let batches = taps.div_ceil(RECORDS);
     for batch in 0..batches {
         let (index, number) = (usize::try_from(batch % CITIES)?, batch / CITIES + 1);
-        let first = REMEMBERED / CITIES + (number - 1) * RECORDS;
+        let first = remembered / CITIES + (number - 1) * RECORDS;
         scene.append(writer.as_mut(), index, number, first..first + RECORDS, day)?;
     }
     writer.flush(WAIT)?;
-    Ok(Prepared { scene, taps: batches * RECORDS })
+    Ok(Prepared { scene, taps: batches * RECORDS, remembered })
 }
 
 /// Folds the log into a book that remembers, and measures after the warm-up.
@@ -59,22 +60,30 @@ pub fn prepare(dir: &Path, taps: u64) -> Result<Prepared> {
 /// # Errors
 /// If a partition stands still.
 pub fn run(prepared: &Prepared, dir: &Path) -> Result<Measured> {
-    let Prepared { scene, taps } = prepared;
+    run_after(prepared, WARM_UP, dir)
+}
+
+/// The same; the clock begins when about `warm_up` of the records are booked.
+///
+/// # Errors
+/// If a partition stands still.
+pub fn run_after(prepared: &Prepared, warm_up: u64, dir: &Path) -> Result<Measured> {
+    let Prepared { scene, taps, remembered } = prepared;
     let folder = |number: u32| dir.join(format!("book-{number}"));
-    let yesterday = business_date()?.julian_day() - 1;
     fs::create_dir_all(dir)?;
-    scene.remember(folder, yesterday..yesterday + 1, REMEMBERED / CITIES)?;
+    let yesterday = business_date()?.julian_day() - 1;
+    scene.remember(folder, yesterday..yesterday + 1, remembered / CITIES)?;
     let around = scene.around();
     let partitions = (0..PARTITIONS)
         .map(|number| Partition::start(number, folder(number), &around))
         .collect::<Result<Vec<_>, _>>()?;
-    let (warm, clock) = wait_for(&partitions, |arrived, _| arrived >= WARM_UP)?;
+    let (warm, clock) = wait_for(&partitions, |arrived, _| arrived >= warm_up)?;
     let (_, end) = wait_for(&partitions, |arrived, unpublished| arrived >= *taps && unpublished == 0)?;
     let elapsed_ns = end.duration_since(clock).as_nanos().max(1);
     let sum = |read: fn(&Partition) -> u64| partitions.iter().map(read).sum::<u64>();
     let identities = sum(|p| p.progress.identities.load(Ordering::Relaxed));
     let bytes = sum(|p| p.progress.identities_bytes.load(Ordering::Relaxed));
-    ensure!(identities == REMEMBERED + taps, "{identities} of {} are remembered", REMEMBERED + taps);
+    ensure!(identities == remembered + taps, "{identities} of {} are remembered", remembered + taps);
     Ok(Measured {
         taps_per_s: u64::try_from(u128::from(taps - warm) * 1_000_000_000 / elapsed_ns)?,
         bytes_per_identity: bytes / identities.max(1),

@@ -245,7 +245,9 @@ fn listen(scene: &Scene, heard: &Mutex<Heard>, stop: &AtomicBool) -> Result<()> 
             let event = CycleEvent::decode(entry.payload)?;
             let mut heard = lock(heard);
             match event.body {
-                Some(cycle_event::Body::CutOff(it)) => heard.cycles.entry(it.cycle).or_default().cut_off = now,
+                Some(cycle_event::Body::CutOff(it)) => {
+                    heard.cycles.entry(it.cycle).or_default().cut_off = now
+                }
                 Some(cycle_event::Body::Plan(it)) => heard.cycles.entry(it.cycle).or_default().plan = now,
                 Some(cycle_event::Body::Published(it)) => {
                     heard.cycles.entry(it.cycle).or_default().published = now;

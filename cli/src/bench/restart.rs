@@ -1,11 +1,6 @@
 //! A restart with many remembered identities: from opening the stores until the first batch is answered.
 
-use std::{
-    fs,
-    path::Path,
-    sync::PoisonError,
-    time::Instant,
-};
+use std::{fs, path::Path, sync::PoisonError, time::Instant};
 
 use anyhow::{Result, ensure};
 use clearing_node::partition::Partition;

@@ -50,10 +50,13 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Makes one on a log in `folder`.
+    /// Makes one on an embedded log in `folder`.
     pub fn make(folder: &Path) -> Result<Self> {
-        let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(folder)?);
-        let topics = Topics::default();
+        Self::make_on(Arc::new(EmbeddedLog::open(folder)?), Topics::default())
+    }
+
+    /// Makes one on a log that has none of these topics yet.
+    pub fn make_on(log: Arc<dyn Log>, topics: Topics) -> Result<Self> {
         let cities = cities()?;
         let mut specs = topics.of_centre(PARTITIONS);
         cities.iter().for_each(|city| specs.extend(topics.of_city(city)));
@@ -144,7 +147,7 @@ impl Scene {
         txn.commit(false)?;
         // No message of the log stands there.
         let mut offset = 1 << 40;
-        for (day, first) in days.zip((0..).step_by(usize::try_from(each)?)) {
+        for (day, first) in days.zip((0..).step_by(usize::try_from(each.max(1))?)) {
             let day = Date::from_julian_day(day);
             for from in (first..first + each).step_by(usize::try_from(ROW_RECORDS)?) {
                 let mut txn = store.begin();
@@ -232,13 +235,7 @@ fn entry(cities: &[City], acquirer: usize, serial: u64, day: Date) -> Result<Ent
 }
 
 /// A batch of the city at `index`, all its taps accepted.
-fn outcome(
-    cities: &[City],
-    index: usize,
-    number: u64,
-    serials: Range<u64>,
-    day: Date,
-) -> Result<Outcome> {
+fn outcome(cities: &[City], index: usize, number: u64, serials: Range<u64>, day: Date) -> Result<Outcome> {
     let acquirer = cities[index];
     let mut parts: Vec<Vec<u8>> = vec![Vec::new(); cities.len()];
     let records = u32::try_from(serials.end - serials.start)?;

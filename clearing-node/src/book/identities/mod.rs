@@ -14,7 +14,6 @@ mod shard;
 mod slab;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use domain::{
     city::{City, Scheme},
@@ -23,7 +22,6 @@ use domain::{
 };
 pub use restore::Restoring;
 use shard::{NONE, Shard};
-pub use wire::ENTRY_LEN;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Number of shards, a power of two: a shard grows alone, so that no look-up waits for all of them.
@@ -32,10 +30,13 @@ const SHARDS: usize = 64;
 /// How many blocks [`Identities::forget_more`] looks at.
 const FORGET_BLOCKS: u32 = 2048;
 
-/// Terminal and scheme in one word, and the terminal's sequence.
+/// Length in bytes of what [`Entry::to_bytes`] writes.
+pub const ENTRY_LEN: usize = 20;
+
+/// Scheme and terminal in one word, and the terminal's sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// The lowest bit is the scheme.
+    /// Scheme × 2^48 + terminal.
     terminal: u64,
     sequence: u32,
 }
@@ -46,9 +47,34 @@ impl Key {
     pub fn of(issuer: City, tap: &Tap) -> Self {
         let scheme = match issuer.scheme() {
             Scheme::CityUnion => 0,
-            Scheme::TUnion => 1,
+            Scheme::TUnion => 1_u64 << 48,
         };
-        Self { terminal: tap.terminal_number() << 1 | scheme, sequence: tap.terminal_seq.get() }
+        Self { terminal: scheme | tap.terminal_number(), sequence: tap.terminal_seq.get() }
+    }
+
+    /// The key of these parts.
+    #[must_use]
+    pub const fn from_parts(terminal: u64, sequence: u32) -> Self {
+        Self { terminal, sequence }
+    }
+
+    /// Terminal and scheme in one word.
+    #[must_use]
+    pub const fn terminal(self) -> u64 {
+        self.terminal
+    }
+
+    /// The terminal's sequence.
+    #[must_use]
+    pub const fn sequence(self) -> u32 {
+        self.sequence
+    }
+
+    /// The terminal's number, as it stands on taps.
+    #[must_use]
+    pub const fn terminal_number(self) -> [u8; 6] {
+        let [_, _, a, b, c, d, e, f] = (self.terminal >> 1).to_be_bytes();
+        [a, b, c, d, e, f]
     }
 
     /// Number of its block among those of the terminal.
@@ -80,6 +106,32 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The identity.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// Scheme and terminal (8), sequence (4), day (4) and content (4), little-endian.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; ENTRY_LEN] {
+        let mut bytes = [0; ENTRY_LEN];
+        bytes[..8].copy_from_slice(&self.key.terminal.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.key.sequence.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.day.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.content.to_le_bytes());
+        bytes
+    }
+
+    /// Reads what [`Entry::to_bytes`] wrote.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; ENTRY_LEN]) -> Self {
+        let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+        let half = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| bytes[at + i]));
+        let key = Key { terminal: word(0), sequence: half(8) };
+        Self { key, day: half(12).cast_signed(), content: half(16) }
+    }
+
     /// The day it was tapped.
     #[must_use]
     pub fn day(&self) -> Date {
@@ -158,7 +210,7 @@ fn shard_of(hash: u64) -> usize {
 }
 
 impl Identities {
-    /// How many there are, those included that are being forgotten.
+    /// How many there are. Those are counted that are being forgotten, so it depends on how far that is.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shards.iter().map(Shard::len).sum()
@@ -176,11 +228,17 @@ impl Identities {
         self.shards.iter().map(|shard| size_of::<Shard>() + shard.memory_bytes()).sum()
     }
 
+    /// All of them in no order, without those that are being forgotten: so they do not depend on how far that is.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        let line = self.forgetting.line;
+        self.shards.iter().flat_map(Shard::entries).filter(move |entry| entry.day >= line)
+    }
+
     /// Takes the identity for a record, unless another record holds it. A holder tapped before `line`, the drop
     /// line under which the record arrived, does not count: so the result does not depend on whether it was
     /// forgotten already.
-    pub fn claim(&mut self, entry: &Entry, line: Date) -> Claim {
-        self.claim_ahead(&Ahead::of(*entry), line)
+    pub fn claim(&mut self, entry: Entry, line: Date) -> Claim {
+        self.claim_ahead(&Ahead::of(entry), line)
     }
 
     /// As [`Identities::claim`], for an entry that was looked for by [`Identities::look_ahead`] at any time before.

@@ -9,6 +9,8 @@ use super::{Entry, Key};
 
 const HEAD_LEN: usize = 14;
 const CONTENT_LEN: usize = 4;
+/// The bits of a terminal's number.
+const NUMBER: u64 = (1 << 48) - 1;
 
 /// Writes a row; all entries are of one day.
 #[must_use]
@@ -16,7 +18,7 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
     let range = |values: &mut dyn Iterator<Item = u64>| {
         values.fold((u64::MAX, 0), |(low, high), value| (low.min(value), high.max(value)))
     };
-    let terminals = range(&mut entries.iter().map(|entry| entry.key.terminal));
+    let terminals = range(&mut entries.iter().map(|entry| scheme_last(entry.key.terminal)));
     let sequences = range(&mut entries.iter().map(|entry| u64::from(entry.key.sequence)));
     let (terminal_len, sequence_len) = (width(terminals), width(sequences));
     let len = CONTENT_LEN + sequence_len + terminal_len;
@@ -25,12 +27,24 @@ pub fn pack(entries: &[Entry]) -> Vec<u8> {
     bytes.extend_from_slice(&terminals.0.to_le_bytes());
     bytes.extend_from_slice(&sequences.0.to_le_bytes()[..4]);
     for Entry { key, content, .. } in entries {
-        let terminal = u128::from(key.terminal - terminals.0) << (8 * (CONTENT_LEN + sequence_len));
+        let terminal =
+            u128::from(scheme_last(key.terminal) - terminals.0) << (8 * (CONTENT_LEN + sequence_len));
         let sequence = u128::from(u64::from(key.sequence) - sequences.0) << (8 * CONTENT_LEN);
         let word = terminal | sequence | u128::from(*content);
         bytes.extend_from_slice(&word.to_le_bytes()[..len]);
     }
     bytes
+}
+
+/// A terminal with its scheme in the lowest bit in place of bit 48: so terminals of a city are near each other,
+/// whatever the scheme of the cards.
+fn scheme_last(terminal: u64) -> u64 {
+    terminal >> 49 << 49 | (terminal & NUMBER) << 1 | terminal >> 48 & 1
+}
+
+/// What [`scheme_last`] was given.
+fn scheme_first(terminal: u64) -> u64 {
+    terminal >> 49 << 49 | (terminal & 1) << 48 | terminal >> 1 & NUMBER
 }
 
 /// Bytes that the distance between two values needs.
@@ -56,7 +70,7 @@ pub fn unpack(bytes: &[u8], day: i32, entries: &mut Vec<Entry>) -> Option<()> {
     }
     let (sequences, terminals) = (mask(sequence_len), mask(terminal_len));
     let mut entry = |content: [u8; CONTENT_LEN], sequence: u64, terminal: u64| {
-        let terminal = first_terminal.checked_add(terminal)?;
+        let terminal = scheme_first(first_terminal.checked_add(terminal)?);
         let sequence = first_sequence.checked_add(u32::try_from(sequence).ok()?)?;
         entries.push(Entry { key: Key { terminal, sequence }, day, content: u32::from_le_bytes(content) });
         Some(())

@@ -94,14 +94,12 @@ impl Shard {
 
     /// All of them, in no order.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
-        let blocks = (0..self.blocks.places()).map(|index| self.blocks.at(index));
-        blocks.flat_map(|block| {
-            let bits = (0..64).filter(|bit| block.has(*bit));
-            let cells = self.cells.at(block.room, block.cells);
-            bits.zip(cells).map(|(bit, cell)| Entry {
-                key: Key { terminal: block.terminal, sequence: block.number * 64 + bit },
-                day: block.day_of(*cell),
-                content: cell.content(),
+        (0..self.blocks.places()).map(|index| self.blocks.at(index)).flat_map(|block| {
+            let bits = (0..u64::BITS).filter(|bit| block.has(*bit));
+            bits.map(|bit| {
+                let cell = self.cells.at(block.room, block.cells)[block.rank(bit)];
+                let key = Key { terminal: block.terminal, sequence: block.number * 64 + bit };
+                Entry { key, day: block.day_of(cell), content: cell.content() }
             })
         })
     }
