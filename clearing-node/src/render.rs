@@ -11,7 +11,14 @@ use std::{
 };
 
 use cu_log::{Entry, Log, LogError, topics::Topics};
-use domain::{city::City, result::RecordResult, rulebook::Rulebook, settlement::Party, tap::Tap};
+use domain::{
+    city::City,
+    guard::{Rule, holds},
+    result::RecordResult,
+    rulebook::Rulebook,
+    settlement::Party,
+    tap::Tap,
+};
 use files::{AcquirerRow, CycleInput, Detail, FilesError};
 use proto::{Clearing, Message, Opening, Outcome, PartitionTotals, Plan, Published, clearing::Body};
 
@@ -298,13 +305,19 @@ fn result_at(results: &[Option<RecordResult>], tap: &Tap) -> Option<RecordResult
 ///
 /// A record has one row `parked` in every cycle it waits, and its final row in one. So with the cycle of its last
 /// result alone, the rows of every earlier cycle follow, whenever they are rendered.
-fn results_in(cycle: u32, records: u32, exceptions: &Exceptions, carried: bool) -> Vec<Option<RecordResult>> {
+#[must_use]
+pub fn results_in(
+    cycle: u32,
+    records: u32,
+    exceptions: &Exceptions,
+    carried: bool,
+) -> Vec<Option<RecordResult>> {
     let plain = (!carried).then_some(RecordResult::Cleared);
     let mut results = vec![plain; usize::try_from(records).unwrap_or(0)];
     for e in &exceptions.0 {
         let shown = match e.cycle.cmp(&cycle) {
             std::cmp::Ordering::Equal => Some(e.result),
-            std::cmp::Ordering::Greater => Some(RecordResult::Parked),
+            std::cmp::Ordering::Greater => holds(Rule::WaitedRowsShown).then_some(RecordResult::Parked),
             std::cmp::Ordering::Less => None,
         };
         if let Some(slot) = results.get_mut(usize::from(e.position)) {

@@ -52,7 +52,8 @@ impl Coordinating {
             0..6 => self.read(env)?,
             6 => self.hear(env),
             7 => {
-                for city in env.stopped().clone() {
+                let given_up = env.checks.wounded.iter().filter(|_| env.calm);
+                for city in env.stopped().iter().chain(given_up).copied().collect::<Vec<_>>() {
                     self.step(Input::LeftOut(city));
                 }
                 self.time_out(env)

@@ -1,6 +1,6 @@
 //! Faults and the operator's doings.
 
-use proto::{Adjustment, Clearing, clearing};
+use proto::{Adjustment, Clearing, Message, TapBatch, clearing};
 
 use super::{
     booking::Booking,
@@ -30,6 +30,9 @@ impl World {
             self.env.publish_rules();
             return Ok(());
         }
+        if profile.tails && self.env.checks.wounded.is_empty() && dice.permille(25) {
+            return self.lose_a_tail();
+        }
         match kind {
             0 if dice.permille(profile.moves) => self.move_city()?,
             1 if dice.permille(profile.crashes / 2) => self.crash_switch()?,
@@ -37,6 +40,7 @@ impl World {
                 let homes = [Home::Up, Home::Up, Home::Dark, Home::Slow, Home::Wrong];
                 self.env.home[dice.below(ISSUERS)] = dice.pick(&homes);
             }
+            4 if dice.permille(profile.books / 4) => self.fault_of_node()?,
             4 if dice.permille(profile.books) => self.fault_of_book()?,
             5 if dice.permille(profile.coordinators) => self.fault_of_coordinator(),
             6 if dice.permille(profile.adapters) => self.fault_of_adapter()?,
@@ -45,6 +49,8 @@ impl World {
             9 if more && dice.permille(if profile.ruley { 800 } else { 350 }) => self.env.wanted += 1,
             10 if dice.permille(100) => self.adjust(),
             11 if dice.permille(300) => self.end_a_zombie()?,
+            11 if dice.permille(profile.retention / 2) => self.forget_old_messages(),
+            11 => drop(self.restore_what_stands_still()?),
             _ => {}
         }
         Ok(())
@@ -133,6 +139,23 @@ impl World {
     fn fault_of_book(&mut self) -> Check {
         let live: Vec<usize> = (0..self.books.len()).filter(|place| !self.books[*place].zombie).collect();
         let place = self.env.dice.pick(&live);
+        self.replace_book(place)
+    }
+
+    /// A whole node goes, with every partition and as the coordinator; others take over piece by piece.
+    fn fault_of_node(&mut self) -> Check {
+        for partition in 0..PARTITIONS {
+            let owner = |book: &Booking| !book.zombie && book.partition == partition;
+            if let Some(place) = self.books.iter().position(owner) {
+                self.replace_book(place)?;
+            }
+        }
+        self.fault_of_coordinator();
+        Ok(())
+    }
+
+    /// Another node takes a partition, on a store of any age.
+    fn replace_book(&mut self, place: usize) -> Check {
         let partition = self.books[place].partition;
         let left_behind = &mut self.stores[usize::try_from(partition).unwrap()];
         let rows = if self.env.dice.permille(500) {
@@ -151,6 +174,60 @@ impl World {
         let next = Booking::load(&mut self.env, partition, rows)?;
         self.books.push(next);
         Ok(())
+    }
+
+    /// The log loses messages that it had acknowledged: at the end of a city's taps, results or parked parts.
+    fn lose_a_tail(&mut self) -> Check {
+        let env = &mut self.env;
+        let all: Vec<_> = acquirers().collect();
+        let city = env.dice.pick(&all);
+        let topic = env.dice.pick(&[Topic::Taps(city), Topic::Results(city), Topic::Parked(city)]);
+        let count = 1 + env.dice.below(3);
+        let lost = env.log.lose_tail(topic, count);
+        env.trace(|| format!("{topic:?} loses its last {} messages", lost.len()));
+        for payload in &lost {
+            if let Topic::Taps(_) = topic {
+                let batch = TapBatch::decode(payload.clone()).map_err(|e| e.to_string())?;
+                env.checks.lose(city, batch.number);
+            }
+        }
+        if !lost.is_empty() {
+            env.checks.wound(city, env.log.end(Topic::Taps(city)));
+        }
+        Ok(())
+    }
+
+    /// A snapshot is taken, and then the log of a partition forgets messages before it: who lags behind, or starts
+    /// from an older store, meets a hole.
+    fn forget_old_messages(&mut self) {
+        let live: Vec<usize> = (0..self.books.len()).filter(|place| !self.books[*place].zombie).collect();
+        let book = &self.books[self.env.dice.pick(&live)];
+        let (partition, offset) = (book.partition, book.next_offset());
+        let topic = Topic::Clearing(partition);
+        if book.hole.is_some() || offset < self.env.log.start(topic) {
+            return;
+        }
+        self.snapshots[usize::try_from(partition).unwrap()] = book.rows.clone();
+        let span = usize::try_from(offset - self.env.log.start(topic)).unwrap() + 1;
+        let start = self.env.log.start(topic) + self.env.dice.below(span) as u64;
+        self.env.trace(|| format!("the log of partition {partition} now begins at {start}"));
+        self.env.log.retain_from(topic, start);
+    }
+
+    /// The operator restores the newest snapshot wherever a partition stands still; whether one did.
+    pub fn restore_what_stands_still(&mut self) -> Result<bool, String> {
+        let mut hit = false;
+        while let Some(place) = self.books.iter().position(|book| book.hole.is_some()) {
+            let (partition, zombie) = (self.books[place].partition, self.books[place].zombie);
+            self.kill_book(place);
+            if !zombie {
+                let rows = self.snapshots[usize::try_from(partition).unwrap()].clone();
+                let next = Booking::load(&mut self.env, partition, rows)?;
+                self.books.push(next);
+            }
+            hit = true;
+        }
+        Ok(hit)
     }
 
     fn kill_book(&mut self, place: usize) {

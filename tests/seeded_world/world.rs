@@ -12,7 +12,7 @@ use super::{
     env::{Env, Home, Request},
     net::Writer,
     profiles::Profile,
-    records::home_city_says,
+    records::is_poisoned,
     reference::Check,
     scheme::{PARTITIONS, acquirers, index_of},
     store::Rows,
@@ -30,6 +30,8 @@ pub struct World {
     pub coordinators: Vec<Coordinating>,
     /// Stores that were left behind, by partition.
     pub stores: Vec<Vec<Rows>>,
+    /// The newest snapshot of each partition's store.
+    pub snapshots: Vec<Rows>,
 }
 
 impl World {
@@ -42,7 +44,8 @@ impl World {
         let coordinators = vec![Coordinating::new(&mut env)];
         let stores = (0..PARTITIONS).map(|_| Vec::new()).collect();
         let owner = std::collections::BTreeMap::new();
-        let mut world = Self { env, adapters, switches, owner, books, coordinators, stores };
+        let snapshots = (0..PARTITIONS).map(|_| Rows::new()).collect();
+        let mut world = Self { env, adapters, switches, owner, books, coordinators, stores, snapshots };
         for city in acquirers() {
             world.give(city)?;
         }
@@ -129,12 +132,12 @@ impl World {
         let Some(switch) = self.switches.iter_mut().find(|switch| switch.writer == writer) else {
             return Ok(true);
         };
-        let said: Vec<(Vec<u8>, bool)> = parts.iter().map(|taps| home_city_says(taps)).collect();
-        let poisoned = !env.calm && said.iter().any(|(_, poisoned)| *poisoned);
+        let poisoned = !env.calm && parts.iter().any(|taps| is_poisoned(taps));
+        let said: Vec<Vec<u8>> = parts.iter().map(|taps| env.home_city_says(taps)).collect();
         let refused = |why: &str| Err(NoAnswer::Refused(why.to_owned()));
         let broken = || Err(NoAnswer::Unreachable("the connection broke".to_owned()));
         let verdicts =
-            said.into_iter().map(|(codes, _)| Verdicts { codes: codes.into(), ..Verdicts::default() });
+            said.into_iter().map(|codes| Verdicts { codes: codes.into(), ..Verdicts::default() });
         let mut verdicts: Vec<Verdicts> = verdicts.collect();
         let answer = match home {
             _ if !env.endpoint[index] => broken(),
