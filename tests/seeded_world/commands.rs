@@ -293,7 +293,7 @@ fn check<D: Disk>(cases: u32, longest: usize) {
 fn a_rule_that_is_missing_is_found_and_few_commands_show_it() {
     for (rule, most) in [
         (Rule::ConflictUnpaid, 2),
-        (Rule::RedeliveryCountsNothing, 2),
+        (Rule::RedeliveryCountsNothing, 3),
         (Rule::RejectedTakesNoIdentity, 2),
         (Rule::WaitedRowsShown, 4),
         (Rule::KeepWhileArrivedParked, 6),
