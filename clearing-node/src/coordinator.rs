@@ -1,4 +1,4 @@
-//! The coordinator: opens and ends cycles, makes the plan, orders its rendering.
+//! The coordinator: opens and ends cycles, makes the plan, has the folder put together.
 //!
 //! Its state is a fold over `cu.cycles`, so a standby takes over where another stopped, and one that lost its
 //! place can only repeat what was said first. [`Coordinator::step`] is synchronous and reads no clock.
@@ -23,8 +23,12 @@ use proto::{
 
 use crate::wire;
 
+mod segments;
 #[cfg(test)]
 mod tests;
+
+use segments::Segments;
+pub use segments::{SegmentDue, SegmentIn};
 
 /// What the coordinator is told.
 #[derive(Clone, Debug)]
@@ -62,6 +66,15 @@ pub enum Input {
     BarrierTimedOut,
     /// The cycle's folder stands under its final name.
     Rendered(Published),
+    /// The segment of a partition, as it was said last, is missing or damaged.
+    SegmentLost {
+        /// The cycle.
+        cycle: u32,
+        /// The partition.
+        partition: u32,
+        /// What is wrong with it.
+        what: String,
+    },
 }
 
 /// What the coordinator wants done. Every effect may be repeated.
@@ -71,7 +84,8 @@ pub enum Effect {
     Say(CycleEvent),
     /// Append a marker to every partition of `cu.clearing`.
     Mark(Marker),
-    /// Render and publish the folder of a planned cycle, then tell [`Input::Rendered`].
+    /// Put the folder of a planned cycle together from its segments and publish it, then tell [`Input::Rendered`], or
+    /// [`Input::SegmentLost`].
     Render {
         /// Its ordinal.
         cycle: u32,
@@ -92,6 +106,7 @@ pub struct Coordinator {
     cut_offs: BTreeMap<u32, CutOff>,
     totals: BTreeMap<(u32, u32), PartitionTotals>,
     plans: BTreeMap<u32, Plan>,
+    segments: Segments,
     published: BTreeMap<u32, Published>,
     rulebooks: BTreeMap<u32, Vec<Arc<Rulebook>>>,
     passed: BTreeMap<City, u64>,
@@ -124,6 +139,7 @@ impl Coordinator {
             cut_offs: BTreeMap::new(),
             totals: BTreeMap::new(),
             plans: BTreeMap::new(),
+            segments: Segments::default(),
             published: BTreeMap::new(),
             rulebooks: BTreeMap::new(),
             passed: BTreeMap::new(),
@@ -171,6 +187,18 @@ impl Coordinator {
     #[must_use]
     pub fn published(&self, cycle: u32) -> Option<&Published> {
         self.published.get(&cycle)
+    }
+
+    /// The segments of a cycle that are in, by partition.
+    pub fn segments(&self, cycle: u32) -> impl Iterator<Item = SegmentIn> {
+        self.segments.of(cycle)
+    }
+
+    /// The segments that are due: of cycles with a plan and without a folder, in order.
+    #[must_use]
+    pub fn segments_due(&self) -> Vec<SegmentDue> {
+        let open = self.plans.keys().filter(|cycle| !self.published.contains_key(cycle));
+        open.flat_map(|cycle| self.segments.due(*cycle, self.partitions)).collect()
     }
 
     /// Why the close stands still, if it does.
@@ -224,6 +252,9 @@ impl Coordinator {
                 let event = CycleEvent { body: Some(Body::Published(published)) };
                 effects.push(Effect::Say(event));
             }
+            Input::SegmentLost { cycle, partition, what } => {
+                self.segment_lost(cycle, partition, &what, effects);
+            }
         }
         if self.caught_up && self.halted.is_none() {
             self.advance(effects);
@@ -269,6 +300,7 @@ impl Coordinator {
                 keep_first(&mut self.published, cycle, published, name, &mut self.halted, effects);
             }
             Some(Body::Opened(_)) => {}
+            Some(Body::Segment(segment)) => self.fold_segment(&segment, effects),
             None => effects.push(Effect::Alarm("an event on cu.cycles has no body".to_owned())),
         }
     }
@@ -377,7 +409,7 @@ impl Coordinator {
         }
     }
 
-    /// Does what is due: markers, plan, rendering.
+    /// Does what is due: markers, plan, folder.
     fn advance(&mut self, effects: &mut Vec<Effect>) {
         if let Some(opening) = self.last_opening().filter(|_| self.is_open()).cloned() {
             let came_alone = opening.cycle == 1
@@ -396,6 +428,7 @@ impl Coordinator {
         }
         let due = self.plans.keys().copied().find(|cycle| !self.published.contains_key(cycle));
         if let Some(cycle) = due
+            && self.segments.due(cycle, self.partitions).is_empty()
             && self.said.insert((Step::Render, cycle))
         {
             effects.push(Effect::Render { cycle });

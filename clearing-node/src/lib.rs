@@ -7,5 +7,7 @@ pub mod node;
 pub mod partition;
 pub mod render;
 pub mod rocks;
+pub mod segments;
 pub mod store;
+pub mod stores;
 pub mod wire;

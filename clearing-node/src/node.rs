@@ -1,6 +1,7 @@
 //! A clearing node: its partitions, and the coordinator that opens, closes and renders cycles.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -16,20 +17,27 @@ use cu_log::{
     topics::{SWITCH_GROUP, Topics},
 };
 use domain::{city::City, date::Date};
+use cu_objects::Objects;
 use proto::{CycleEvent, Marker, Message, Opening, Published, TapEnd};
 use runtime::{scheme::SchemeView, whole_text};
 
 use crate::{
     coordinator::{Coordinator, Effect, Input},
     partition::{Partition, PartitionError, Progress},
-    render::{self, Source},
-    rocks::RocksStore,
+    render::Closed,
+    segments::{
+        assembler::{self, Assembler, Job, Made},
+        renderer::{self, Renderer},
+    },
+    stores::Stores,
 };
 
 /// How long one look at the log waits.
 const POLL: Duration = Duration::from_millis(20);
 /// How often the barrier asks how far the switches are.
 const BARRIER_POLL: Duration = Duration::from_millis(50);
+/// Pause after a folder could not be put together.
+const ASSEMBLE_AGAIN: Duration = Duration::from_secs(5);
 /// How long an event or a marker may take to become durable.
 const APPEND_WAIT: Duration = Duration::from_secs(60);
 
@@ -38,8 +46,12 @@ const APPEND_WAIT: Duration = Duration::from_secs(60);
 pub struct NodeConfig {
     /// Folder of the partitions' stores.
     pub state_dir: PathBuf,
-    /// Folder for rendering; on the file system of `out_dir`.
+    /// Folder for putting cycles together; on the file system of `out_dir`.
     pub work_dir: PathBuf,
+    /// Where segments go, by way of which partitions on other nodes have their share in a cycle.
+    pub objects: Objects,
+    /// How much rendering stands back behind everything else: 0 (not at all) to 19.
+    pub render_niceness: i32,
     /// Folder in which cycles appear.
     pub out_dir: PathBuf,
     /// Number of partitions of `cu.clearing`; this node works on all of them.
@@ -112,6 +124,8 @@ pub struct CycleStatus {
     pub refused: Option<String>,
     /// Why the close stands still.
     pub halted: Option<String>,
+    /// Why a segment or the folder of a closed cycle is not there yet, if something is the matter; it is tried again.
+    pub unrendered: Option<String>,
     /// Everything a person should look at, oldest first.
     pub alarms: Vec<String>,
 }
@@ -159,12 +173,33 @@ impl Node {
                 Partition::start(number, &folder, log, topics, scheme)
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let stores = Stores::default();
+        for (number, partition) in (0..).zip(&partitions) {
+            stores.put(number, partition.store.clone());
+        }
+        let renderer = Renderer::start(renderer::Surroundings {
+            log: Arc::clone(log),
+            topics: topics.clone(),
+            stores,
+            objects: config.objects.clone(),
+            work_dir: config.state_dir.join("rendering"),
+            niceness: config.render_niceness,
+        });
+        let assembler = Assembler::start(assembler::Surroundings {
+            objects: config.objects.clone(),
+            work_dir: config.work_dir.clone(),
+            out_dir: config.out_dir.clone(),
+            niceness: config.render_niceness,
+        });
         let stop = Arc::new(AtomicBool::new(false));
         let (requests, asked) = crossbeam_channel::bounded(16);
         let status = Shared::default();
         let mut shell = Shell {
             core: Coordinator::new(config.partitions),
-            stores: partitions.iter().map(|partition| partition.store.clone()).collect(),
+            renderer: renderer.map_err(NodeError::Thread)?,
+            assembler: assembler.map_err(NodeError::Thread)?,
+            assembling: None,
+            tidied: 0,
             progress: partitions.iter().map(|partition| Arc::clone(&partition.progress)).collect(),
             reader: log.reader(&[(topics.cycles(), log.bounds(&topics.cycles())?.start)])?,
             writer: log.writer()?,
@@ -212,7 +247,8 @@ impl Node {
     #[must_use]
     pub fn failed(&self) -> Option<String> {
         let partition = self.partitions.iter().find_map(Partition::failed);
-        partition.or_else(|| lock(&self.status).halted.clone())
+        let status = lock(&self.status);
+        partition.or_else(|| status.halted.clone().or_else(|| status.unrendered.clone()))
     }
 
     /// Waits until `found` finds something in the status of the cycles.
@@ -263,10 +299,22 @@ fn lock(shared: &Shared) -> MutexGuard<'_, CycleStatus> {
     shared.0.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A closed cycle whose folder is wanted.
+struct Assembling {
+    cycle: u32,
+    /// When it is tried next; none while it is in work.
+    next: Option<Instant>,
+}
+
 /// The thread around the coordinator: feeds it and does what it wants done.
 struct Shell {
     core: Coordinator,
-    stores: Vec<RocksStore>,
+    renderer: Renderer,
+    assembler: Assembler,
+    /// The cycle whose folder is wanted.
+    assembling: Option<Assembling>,
+    /// Publications whose segments are removed.
+    tidied: usize,
     progress: Vec<Arc<Progress>>,
     reader: Box<dyn Reader>,
     writer: Box<dyn Writer>,
@@ -308,6 +356,8 @@ impl Shell {
                 self.ask(request)?;
             }
             self.watch_barrier()?;
+            self.renderer.follow(&self.core);
+            self.assemble()?;
         }
         Ok(())
     }
@@ -400,8 +450,7 @@ impl Shell {
                 Effect::Say(event) => self.say(&event)?,
                 Effect::Mark(marker) => self.mark(&marker)?,
                 Effect::Render { cycle } => {
-                    let published = self.render(cycle)?;
-                    self.step(Input::Rendered(published))?;
+                    self.assembling = Some(Assembling { cycle, next: Some(Instant::now()) });
                 }
                 Effect::Refused(why) => lock(&self.status).refused = Some(why),
                 Effect::Alarm(text) => {
@@ -430,27 +479,56 @@ impl Shell {
         Ok(())
     }
 
-    fn render(&self, cycle: u32) -> Result<Published, NodeError> {
-        let halted = |what: String| NodeError::Halted(format!("cycle {cycle} cannot be rendered: {what}"));
-        let missing = |what: &str| halted(format!("its {what} is not known"));
-        let opening = self.core.opening(cycle).ok_or_else(|| missing("opening"))?;
-        let rulebook = self.core.rulebook_of(opening).ok_or_else(|| missing("rulebook"))?;
-        let plan = self.core.plan(cycle).ok_or_else(|| missing("plan"))?;
-        let previous = self.core.published(cycle.saturating_sub(1));
-        let previous_manifest =
-            previous.and_then(|published| published.manifest_digest.as_ref().try_into().ok());
-        let source = Source {
-            opening,
-            rulebook: &rulebook,
-            plan,
-            totals: self.core.totals(cycle).collect(),
-            previous_manifest,
-            stores: &self.stores,
-            log: &self.log,
-            topics: &self.topics,
+    /// Has the folder of a closed cycle put together, beside everything else; a failure is tried again.
+    fn assemble(&mut self) -> Result<(), NodeError> {
+        while let Some((cycle, made)) = self.assembler.done() {
+            let wanted = self.assembling.take().filter(|wanted| wanted.cycle == cycle);
+            let Some(wanted) = wanted else { continue };
+            match made {
+                Made::Folder(published) => {
+                    lock(&self.status).unrendered = None;
+                    self.step(Input::Rendered(published))?;
+                }
+                Made::Lost { partition, what } => self.step(Input::SegmentLost { cycle, partition, what })?,
+                Made::Failed(why) => {
+                    let why = format!("cycle {cycle} cannot be rendered: {why}");
+                    tracing::error!("{why}");
+                    lock(&self.status).unrendered = Some(why);
+                    self.assembling = Some(Assembling { next: Some(Instant::now() + ASSEMBLE_AGAIN), ..wanted });
+                }
+            }
+        }
+        if let Some(why) = self.renderer.failed() {
+            lock(&self.status).unrendered = Some(why);
+        }
+        let due = self.assembling.as_ref().filter(|a| a.next.is_some_and(|next| Instant::now() >= next));
+        if let Some(cycle) = due.map(|assembling| assembling.cycle)
+            && self.assembler.begin(self.job(cycle)?)
+        {
+            self.assembling = Some(Assembling { cycle, next: None });
+        }
+        let published: BTreeSet<String> = lock(&self.status).published.iter().map(|p| p.folder.clone()).collect();
+        let count = published.len();
+        if count > self.tidied && self.assembler.tidy(published) {
+            self.tidied = count;
+        }
+        Ok(())
+    }
+
+    fn job(&self, cycle: u32) -> Result<Job, NodeError> {
+        let missing = |what: &str| {
+            NodeError::Halted(format!("cycle {cycle} cannot be rendered: its {what} is not known"))
         };
-        render::render(&source, &self.config.work_dir, &self.config.out_dir)
-            .map_err(|error| halted(whole_text(&error)))
+        let opening = self.core.opening(cycle).ok_or_else(|| missing("opening"))?;
+        let previous = self.core.published(cycle.saturating_sub(1));
+        let closed = Closed {
+            opening: opening.clone(),
+            rulebook: self.core.rulebook_of(opening).ok_or_else(|| missing("rulebook"))?,
+            plan: self.core.plan(cycle).ok_or_else(|| missing("plan"))?.clone(),
+            previous_manifest: previous
+                .and_then(|published| published.manifest_digest.as_ref().try_into().ok()),
+        };
+        Ok(Job { closed, segments: self.core.segments(cycle).collect() })
     }
 
     fn show(&self) {

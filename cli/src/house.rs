@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use city_adapter::{acquirer::AcquirerHost, issuer::IssuerService};
 use clearing_node::node::{Node, NodeConfig};
 use cu_log::{Log, append_and_wait, topics::Topics};
+use cu_objects::Objects;
 use domain::{city::City, home_city::HomeCity, rulebook::Rulebook};
 use hyper_util::rt::TokioIo;
 use proto::{Message, RulebookDocument};
@@ -69,6 +70,9 @@ impl House {
         let config = NodeConfig {
             state_dir: state.join("book"),
             work_dir: state.join("work"),
+            objects: Objects::open(&state.join("objects").to_string_lossy())?,
+            // Nothing runs beside it in `clear`, and little in the demo.
+            render_niceness: 0,
             out_dir: out.to_owned(),
             partitions: rulebook.partitions,
             barrier_max: None,

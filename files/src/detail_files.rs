@@ -1,11 +1,10 @@
-//! The files `acquirer/<city>.csv` and `issuer/<city>.csv`, and the Merkle tree over the latter.
+//! The files `acquirer/<city>.csv` and `issuer/<city>.csv` of one partition.
 
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 use domain::{
     city::City,
     date::{Date, LocalTime},
-    merkle::Merkle,
     result::RecordResult,
     tap::{Medium, Product, Sector, Tap},
 };
@@ -14,29 +13,17 @@ use crate::{
     detail::{AcquirerRows, IssuerTaps, Merge, PackedRow},
     error::FilesError,
     layout,
-    manifest::FileEntry,
+    segment::{Block, SegmentFile},
     table::Table,
     text,
 };
 
-/// Writes a file for each city, with a row for each record the centre took from it.
-pub(crate) fn write_acquirers(
-    dir: &Path,
-    cities: &BTreeSet<City>,
-    rows: &mut [AcquirerRows],
-) -> Result<Vec<FileEntry>, FilesError> {
-    rows.iter_mut().try_for_each(AcquirerRows::seal).map_err(FilesError::Spool)?;
-    cities.iter().map(|city| write_acquirer(dir, *city, rows)).collect()
-}
-
-fn write_acquirer(dir: &Path, city: City, rows: &[AcquirerRows]) -> Result<FileEntry, FilesError> {
+/// Writes a file with a row for each record that the centre took from a city.
+pub(crate) fn write_acquirer(dir: &Path, city: City, rows: &AcquirerRows) -> Result<SegmentFile, FilesError> {
     let mut table = Table::create(dir, layout::acquirer_file(city), &layout::ACQUIRER)?;
-    let files: BTreeSet<&str> = rows.iter().flat_map(|rows| rows.files_of(city)).collect();
-    for file in files {
+    for file in rows.files_of(city) {
         let mut merge = Merge::new();
-        for rows in rows {
-            rows.give(city, file, &mut merge);
-        }
+        rows.give(city, file, &mut merge);
         let mut last_line = 0;
         while let Some(row) = merge.next().map_err(FilesError::Spool)? {
             if row.line.get() <= last_line {
@@ -47,7 +34,7 @@ fn write_acquirer(dir: &Path, city: City, rows: &[AcquirerRows]) -> Result<FileE
             write_acquirer_row(&mut table, file, &row)?;
         }
     }
-    table.finish()
+    Ok(SegmentFile::new(table.finish()?, Vec::new()))
 }
 
 fn write_acquirer_row(table: &mut Table, file: &str, row: &PackedRow) -> Result<(), FilesError> {
@@ -68,54 +55,44 @@ fn write_acquirer_row(table: &mut Table, file: &str, row: &PackedRow) -> Result<
     Ok(())
 }
 
-/// Writes a file for each city, with a row for each record it pays for.
-pub(crate) fn write_issuers(
-    dir: &Path,
-    cities: &BTreeSet<City>,
-    taps: &mut [IssuerTaps],
-) -> Result<(Vec<FileEntry>, Merkle), FilesError> {
-    taps.iter_mut().try_for_each(IssuerTaps::seal).map_err(FilesError::Spool)?;
-    let mut merkle = Merkle::default();
-    let files: Result<Vec<_>, _> =
-        cities.iter().map(|city| write_issuer(dir, *city, taps, &mut merkle)).collect();
-    Ok((files?, merkle))
-}
-
-fn write_issuer(
-    dir: &Path,
-    city: City,
-    taps: &[IssuerTaps],
-    merkle: &mut Merkle,
-) -> Result<FileEntry, FilesError> {
+/// Writes a file with a row for each record that a city pays for.
+pub(crate) fn write_issuer(dir: &Path, city: City, taps: &IssuerTaps) -> Result<SegmentFile, FilesError> {
     let mut table = Table::create(dir, layout::issuer_file(city), &layout::ISSUER)?;
-    let mut leaf = Vec::new();
-    let acquirers: BTreeSet<City> = taps.iter().flat_map(|taps| taps.acquirers_of(city)).collect();
-    for acquirer in acquirers {
-        let mut merge = Merge::new();
-        for taps in taps {
-            taps.give(city, acquirer, &mut merge);
-        }
-        let mut last = None;
-        while let Some(tap) = merge.next().map_err(FilesError::Spool)? {
-            // One identity may be paid again with other content when its window is over.
-            if last.is_some_and(|last: Tap| last.content_bytes() == tap.content_bytes()) {
-                let row = format!("{acquirer} terminal {} number {}", hex(&tap.terminal), tap.terminal_seq);
-                return Err(FilesError::RowTwice { file: table.name().to_owned(), row });
-            }
-            last = Some(tap);
-            let row = write_issuer_row(&mut table, acquirer, &tap)?;
-            leaf.clear();
-            leaf.extend_from_slice(&city.spelling());
-            leaf.push(b',');
-            leaf.extend_from_slice(row);
-            merkle.push(&leaf);
-        }
+    let mut blocks = Vec::new();
+    for acquirer in taps.acquirers_of(city) {
+        blocks.push(write_block(&mut table, city, acquirer, taps)?);
     }
-    table.finish()
+    Ok(SegmentFile::new(table.finish()?, blocks))
 }
 
-/// Writes a row and returns its bytes.
-fn write_issuer_row<'t>(table: &'t mut Table, acquirer: City, tap: &Tap) -> Result<&'t [u8], FilesError> {
+/// Writes the rows of one acquirer.
+fn write_block(
+    table: &mut Table,
+    issuer: City,
+    acquirer: City,
+    taps: &IssuerTaps,
+) -> Result<Block, FilesError> {
+    let before = table.size();
+    let mut block = Block { acquirer, amount_fen: 0, rows: 0, size: 0 };
+    let mut merge = Merge::new();
+    taps.give(issuer, acquirer, &mut merge);
+    let mut last = None;
+    while let Some(tap) = merge.next().map_err(FilesError::Spool)? {
+        // One identity may be paid again with other content when its window is over.
+        if last.is_some_and(|last: Tap| last.content_bytes() == tap.content_bytes()) {
+            let row = format!("{acquirer} terminal {} number {}", hex(&tap.terminal), tap.terminal_seq);
+            return Err(FilesError::RowTwice { file: table.name().to_owned(), row });
+        }
+        last = Some(tap);
+        write_issuer_row(table, acquirer, &tap)?;
+        block.rows += 1;
+        block.amount_fen += u64::from(tap.amount_fen.get());
+    }
+    block.size = table.size() - before;
+    Ok(block)
+}
+
+fn write_issuer_row(table: &mut Table, acquirer: City, tap: &Tap) -> Result<(), FilesError> {
     let bad = |table: &Table, column| bad_tap(table, tap.terminal, tap.terminal_seq.get(), column);
     let sector = Sector::from_index(tap.sector).ok_or_else(|| bad(table, "sector"))?;
     let product = Product::from_index(tap.product).ok_or_else(|| bad(table, "product"))?;
@@ -124,7 +101,7 @@ fn write_issuer_row<'t>(table: &'t mut Table, acquirer: City, tap: &Tap) -> Resu
     if !in_calendar(tapped_at) {
         return Err(bad(table, "tapped_at"));
     }
-    Ok(table
+    table
         .begin()?
         .city(acquirer)
         .hex(&tap.terminal)
@@ -138,7 +115,8 @@ fn write_issuer_row<'t>(table: &'t mut Table, acquirer: City, tap: &Tap) -> Resu
         .plain(sector.word().as_bytes())
         .plain(product.word().as_bytes())
         .plain(medium.word().as_bytes())
-        .end())
+        .end();
+    Ok(())
 }
 
 /// Whether a time can be written: a day of years 1 to 9999 and a second of a day.

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use domain::city::City;
+
 /// Why a cycle folder could not be written, published or read. Each message reads well after
 /// "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,38 @@ pub enum FilesError {
         .0.display()
     )]
     AlreadyPublished(PathBuf),
+    /// A segment is not what its manifest says.
+    #[error("use {file} of the segment of partition {partition}: {what}")]
+    SegmentDamaged {
+        /// The partition whose segment it is.
+        partition: u32,
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A segment cannot be reached; the same call may succeed later.
+    #[error("read {file} of the segment of partition {partition}")]
+    SegmentUnreachable {
+        /// The partition whose segment it is.
+        partition: u32,
+        /// The file.
+        file: String,
+        /// What the store said.
+        #[source]
+        source: io::Error,
+    },
+    /// An acquirer has detail in two partitions.
+    #[error(
+        "join the detail of {acquirer}: partitions {partitions:?} both have some in one cycle; a city moves to another \
+         partition only between cycles"
+    )]
+    TwoPartitions {
+        /// The acquirer.
+        acquirer: City,
+        /// The partitions.
+        partitions: [u32; 2],
+    },
     /// A folder that should hold a cycle has no manifest.
     #[error("read {}: no manifest.json, so this is no cycle folder", .0.display())]
     NoManifest(PathBuf),

@@ -1,11 +1,11 @@
-//! Writes one cycle's folder from its settlement and its detail: the same input, the same bytes.
+//! Writes one cycle's folder from its settlement and the segments of its detail: the same input, the same bytes.
 
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
     fs::{self, File},
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     thread,
 };
 
@@ -19,8 +19,7 @@ use domain::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    detail::{AcquirerRows, Detail, IssuerTaps},
-    detail_files,
+    join::{Segment, acquirers, issuers, one_segment_each},
     error::FilesError,
     layout,
     manifest::{FileEntry, Manifest, MerkleEntry, RulebookEntry},
@@ -58,25 +57,20 @@ pub struct Published {
     pub acquirer_rows: u64,
 }
 
-/// Where to render a cycle before it is published: `out/.tmp-<name>`, on the same file system.
-#[must_use]
-pub fn scratch(out: &Path, name: &CycleName) -> PathBuf {
-    out.join(format!(".tmp-{name}"))
-}
-
-/// Writes the whole folder. `dir` is new or a scratch folder (its name begins with a dot), of which
-/// whatever an earlier attempt left is replaced. `details` are those of all partitions.
+/// Writes the whole folder from the segments of all partitions. `dir` is new or a scratch folder (its name begins
+/// with a dot), of which whatever an earlier attempt left is replaced.
 ///
 /// # Errors
-/// [`FilesError`] if the disk refuses, a text has a line break, a tap's bytes stand for nothing, or
-/// a record has two rows.
-pub fn write(dir: &Path, input: &CycleInput<'_>, details: Vec<Detail>) -> Result<Published, FilesError> {
+/// [`FilesError`] if the disk refuses, a text has a line break, two segments have one acquirer, or a segment is damaged
+/// ([`FilesError::SegmentDamaged`]: it must be written again).
+pub fn assemble(dir: &Path, input: &CycleInput<'_>, segments: &[Segment<'_>]) -> Result<Published, FilesError> {
     prepare(dir)?;
-    let (mut taps, mut rows): (Vec<_>, Vec<_>) = details.into_iter().map(|d| (d.taps, d.rows)).unzip();
-    let cities = cities(input, &taps, &rows);
+    one_segment_each(segments)?;
+    let mut cities: BTreeSet<City> = input.participants.iter().copied().collect();
+    cities.extend(segments.iter().flat_map(|segment| segment.manifest.cities()));
     let (issuers, acquirers) = thread::scope(|scope| {
-        let acquirers = scope.spawn(|| detail_files::write_acquirers(dir, &cities, &mut rows));
-        let issuers = detail_files::write_issuers(dir, &cities, &mut taps);
+        let acquirers = scope.spawn(|| acquirers(dir, &cities, segments));
+        let issuers = issuers(dir, &cities, segments);
         let acquirers = acquirers.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (issuers, acquirers)
     });
@@ -96,7 +90,7 @@ pub fn write(dir: &Path, input: &CycleInput<'_>, details: Vec<Detail>) -> Result
 }
 
 /// Makes the empty folders.
-fn prepare(dir: &Path) -> Result<(), FilesError> {
+pub(crate) fn prepare(dir: &Path) -> Result<(), FilesError> {
     if dir.symlink_metadata().is_ok() {
         let hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
         if !dir.file_name().is_some_and(hidden) {
@@ -108,14 +102,6 @@ fn prepare(dir: &Path) -> Result<(), FilesError> {
         fs::create_dir_all(&folder).map_err(FilesError::io("create", &folder))?;
     }
     Ok(())
-}
-
-/// Every city that gets detail files.
-fn cities(input: &CycleInput<'_>, taps: &[IssuerTaps], rows: &[AcquirerRows]) -> BTreeSet<City> {
-    let mut cities: BTreeSet<City> = input.participants.iter().copied().collect();
-    cities.extend(taps.iter().flat_map(IssuerTaps::issuers));
-    cities.extend(rows.iter().flat_map(AcquirerRows::acquirers));
-    cities
 }
 
 fn write_positions(dir: &Path, input: &CycleInput<'_>) -> Result<FileEntry, FilesError> {

@@ -4,6 +4,7 @@
 //! The same input always gives the same bytes: rows are sorted by their content, never by their
 //! arrival, and nothing here reads a clock or a random number.
 
+mod join;
 mod detail;
 mod detail_files;
 mod error;
@@ -11,14 +12,20 @@ mod folder;
 pub mod layout;
 pub mod manifest;
 mod publish;
+mod segment;
 pub mod table;
 pub mod text;
 pub mod verify;
 
+pub use join::Segment;
 pub use detail::{AcquirerRow, Detail, MEMORY_BYTES_DEFAULT};
 pub use error::FilesError;
-pub use folder::{CycleInput, Published, scratch, write};
+pub use folder::{CycleInput, Published, assemble};
 pub use publish::publish;
+pub use segment::{
+    Block, LocalSegment, SEGMENT_LAYOUT, SEGMENT_MANIFEST_FILE, SegmentFile, SegmentFiles, SegmentManifest,
+    write_segment,
+};
 pub use verify::verify;
 
 #[cfg(test)]

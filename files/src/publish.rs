@@ -10,7 +10,7 @@ use domain::cycle::CycleName;
 
 use crate::{error::FilesError, layout};
 
-/// Publishes the folder that [`crate::write`] made as `out/<name>` and returns that path. `tmp`
+/// Publishes the folder that [`crate::assemble`] made as `out/<name>` and returns that path. `tmp`
 /// must be on the file system of `out`. Everything is on disk before it becomes visible.
 ///
 /// Publishing the same bytes again changes nothing and removes `tmp`.
@@ -24,9 +24,15 @@ pub fn publish(tmp: &Path, out: &Path, name: &CycleName) -> Result<PathBuf, File
         return confirm(tmp, target);
     }
     sync_tree(tmp)?;
-    fs::rename(tmp, &target).map_err(FilesError::io("publish", &target))?;
-    sync(out)?;
-    Ok(target)
+    match fs::rename(tmp, &target) {
+        // Another node was quicker.
+        Err(_) if target.symlink_metadata().is_ok() => confirm(tmp, target),
+        renamed => {
+            renamed.map_err(FilesError::io("publish", &target))?;
+            sync(out)?;
+            Ok(target)
+        }
+    }
 }
 
 /// The cycle is there already: fine if it is the same one.

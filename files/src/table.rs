@@ -27,7 +27,6 @@ pub struct Table {
     name: String,
     layout: &'static Layout,
     buffer: Vec<u8>,
-    row_start: usize,
     column: usize,
     sha256: Sha256,
     size: u64,
@@ -47,8 +46,8 @@ impl Table {
         buffer.extend_from_slice(layout.header().as_bytes());
         buffer.push(b'\n');
         let sums = vec![0; layout.columns.len()];
-        let (row_start, sha256) = (buffer.len(), Sha256::new());
-        Ok(Self { file, path, name, layout, buffer, row_start, column: 0, sha256, size: 0, rows: 0, sums })
+        let sha256 = Sha256::new();
+        Ok(Self { file, path, name, layout, buffer, column: 0, sha256, size: 0, rows: 0, sums })
     }
 
     /// The name in the cycle folder.
@@ -65,7 +64,6 @@ impl Table {
         if self.buffer.len() >= BUFFER_BYTES {
             self.flush()?;
         }
-        self.row_start = self.buffer.len();
         self.column = 0;
         Ok(self)
     }
@@ -124,12 +122,17 @@ impl Table {
         Ok(self)
     }
 
-    /// Ends the row; returns its bytes, without line end.
-    pub fn end(&mut self) -> &[u8] {
+    /// Bytes so far, header included.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size + self.buffer.len() as u64
+    }
+
+    /// Ends the row.
+    pub fn end(&mut self) {
         debug_assert_eq!(self.column, self.layout.columns.len(), "a row of {}", self.name);
         self.rows += 1;
         self.buffer.push(b'\n');
-        &self.buffer[self.row_start..self.buffer.len() - 1]
     }
 
     /// Writes what is left and returns the file's entry in the manifest.

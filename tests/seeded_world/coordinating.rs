@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use clearing_node::coordinator::{Coordinator, Effect, Input};
 use domain::date::Date;
-use proto::{CycleEvent, Message, Published, TapEnd};
+use proto::{CycleEvent, Message, Published, Segment, TapEnd, cycle_event::Body};
 
 use super::{
     env::Env,
@@ -58,7 +58,7 @@ impl Coordinating {
                 }
                 self.time_out(env)
             }
-            8 => self.rendered(),
+            8 => self.rendered(env),
             _ => self.operate(env),
         };
         match self.core.halted() {
@@ -129,8 +129,26 @@ impl Coordinating {
         true
     }
 
-    fn rendered(&mut self) -> bool {
-        let Some(cycle) = self.rendering.pop() else { return false };
+    /// Says a segment that is due, as the owner of its partition does once it is rendered.
+    fn segment(&mut self, env: &mut Env) -> bool {
+        let due = self.core.segments_due();
+        let Some(due) = due.get(env.dice.below(due.len().max(1))).filter(|_| self.caught_up) else {
+            return false;
+        };
+        let segment = Segment {
+            cycle: due.cycle,
+            partition: due.partition,
+            manifest_digest: vec![due.partition.to_le_bytes()[0]; 32].into(),
+            round: due.round,
+            lost: false,
+        };
+        let event = CycleEvent { body: Some(Body::Segment(segment)) };
+        env.net.send(self.writer, Topic::Cycles, bytes_of(&event), None);
+        true
+    }
+
+    fn rendered(&mut self, env: &mut Env) -> bool {
+        let Some(cycle) = self.rendering.pop() else { return self.segment(env) };
         let Some(plan) = self.core.plan(cycle) else { return false };
         let published = Published {
             cycle,

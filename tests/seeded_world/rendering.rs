@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use clearing_node::{
     book::rows::{self, BatchRow, CycleRow, Exceptions},
-    render::results_in,
+    render::rows::{Rows as Taker, rows_in},
     store::Txn,
 };
-use domain::{city::City, result::RecordResult};
+use domain::{city::City, result::RecordResult, tap::Tap};
+use files::{AcquirerRow, FilesError};
 use proto::{Clearing, Message, clearing::Body};
 
 use super::{
@@ -78,14 +79,53 @@ fn batch(
         return Ok(());
     }
     let exceptions = Exceptions::unpack(&row.exceptions).map_err(|e| e.to_string())?;
-    let results = results_in(ordinal, outcome.records, &exceptions, carried);
-    for (position, result) in (0_u16..).zip(results) {
-        let key = (city, outcome.number, position);
-        if let Some(before) = result.and_then(|result| shown.insert(key, result)) {
+    let (number, mut taken) = (outcome.number, Taken::default());
+    rows_in(ordinal, city, outcome, &exceptions, carried, &mut taken).map_err(|e| e.to_string())?;
+    let paid = taken.rows.iter().filter(|row| row.2 == RecordResult::Cleared).map(pay).collect();
+    if sorted(paid) != sorted(taken.cleared) {
+        return Err(format!("batch {number} of {city}: home cities and acquirer are told of other taps"));
+    }
+    for (position, _, result, ..) in taken.rows {
+        let key = (city, number, position);
+        if let Some(before) = shown.insert(key, result) {
             return Err(format!("two rows for {key:?}: {before:?} and {result:?}"));
         }
     }
     Ok(())
+}
+
+/// Place, home city, result and amount of a row.
+type Row = (u16, City, RecordResult, u32);
+
+fn pay(row: &Row) -> (City, u32) {
+    (row.1, row.3)
+}
+
+fn sorted(mut paid: Vec<(City, u32)>) -> Vec<(City, u32)> {
+    paid.sort_unstable_by_key(|(issuer, amount)| (issuer.spelling(), *amount));
+    paid
+}
+
+/// What the production code gives: the acquirer's rows, and the taps that home cities pay for.
+#[derive(Default)]
+struct Taken {
+    rows: Vec<Row>,
+    cleared: Vec<(City, u32)>,
+}
+
+impl Taker for Taken {
+    fn cleared(&mut self, issuer: City, _: City, tap: &Tap) -> Result<(), FilesError> {
+        self.cleared.push((issuer, tap.amount_fen.get()));
+        Ok(())
+    }
+
+    fn taken(&mut self, _: City, _: &str, rows: &[AcquirerRow]) -> Result<(), FilesError> {
+        let row = |row: &AcquirerRow| {
+            (u16::try_from(row.line - 2).unwrap(), row.issuer, row.result, row.amount_fen)
+        };
+        self.rows.extend(rows.iter().map(row));
+        Ok(())
+    }
 }
 
 fn load<R: Message + Default>(txn: &dyn Txn, key: &[u8]) -> Result<Option<R>, String> {

@@ -97,7 +97,7 @@ fn markers_wait_for_the_switch_and_the_plan_for_every_partition() {
     assert_eq!(effects, [Effect::Mark(Marker { closes: 1, opens: None })]);
     assert!(drive(&mut core, Input::Event(totals(1, 0, 100))).is_empty(), "one partition is missing");
     let effects = drive(&mut core, Input::Event(totals(1, 1, 23)));
-    assert!(matches!(&effects[..], [Effect::Say(_), Effect::Render { cycle: 1 }]), "{effects:?}");
+    assert!(matches!(&effects[..], [Effect::Say(_)]), "{effects:?}");
     let plan = core.plan(1).unwrap();
     assert_eq!(plan.positions[0].amount_fen, 123);
     assert_eq!(plan.net.iter().map(|net| net.net_fen).sum::<i64>(), 0);
@@ -173,4 +173,61 @@ fn an_opening_while_one_is_open_is_refused() {
     let mut core = started(1);
     let effects = drive(&mut core, Input::Open { business_date: date("2018-09-02"), version: 9 });
     assert!(matches!(&effects[..], [Effect::Refused(text)] if text.contains("version 9")), "{effects:?}");
+}
+
+fn segment(partition: u32, round: u32, digest: u8, lost: bool) -> Input {
+    let manifest_digest = vec![digest; 32].into();
+    let segment = proto::Segment { cycle: 1, partition, manifest_digest, round, lost };
+    Input::Event(CycleEvent { body: Some(Body::Segment(segment)) })
+}
+
+/// Cycle 1 of two partitions with its plan.
+fn planned() -> Coordinator {
+    let mut core = opened(2);
+    drive(&mut core, Input::CutOff { opens: None, ends: Vec::new() });
+    drive(&mut core, Input::Event(totals(1, 0, 100)));
+    drive(&mut core, Input::Event(totals(1, 1, 23)));
+    core
+}
+
+#[test]
+fn the_folder_is_put_together_once_every_segment_is_in() {
+    let mut core = planned();
+    let due = |core: &Coordinator| {
+        core.segments_due().into_iter().map(|due| (due.partition, due.round)).collect::<Vec<_>>()
+    };
+    assert_eq!(due(&core), [(0, 0), (1, 0)]);
+    assert!(drive(&mut core, segment(1, 0, 7, false)).is_empty());
+    assert_eq!(due(&core), [(0, 0)]);
+    assert_eq!(drive(&mut core, segment(0, 0, 8, false)), [Effect::Render { cycle: 1 }]);
+    assert!(drive(&mut core, segment(0, 0, 8, false)).is_empty(), "an equal one is no news");
+    assert_eq!(core.segments(1).map(|s| s.manifest_digest[0]).collect::<Vec<_>>(), [8, 7]);
+
+    let effects = drive(&mut core, segment(0, 0, 9, false));
+    assert!(matches!(&effects[..], [Effect::Alarm(text)] if text.contains("partition 0")), "{effects:?}");
+    assert!(core.halted().is_some_and(|why| why.contains("two different segments")));
+}
+
+#[test]
+fn a_lost_segment_is_asked_for_again_and_then_the_folder_is_put_together_anew() {
+    let mut core = planned();
+    drive(&mut core, segment(0, 0, 7, false));
+    drive(&mut core, segment(1, 0, 8, false));
+    let lost = || Input::SegmentLost { cycle: 1, partition: 1, what: "it is missing".to_owned() };
+    let effects = drive(&mut core, lost());
+    let [Effect::Alarm(text), Effect::Say(_)] = &effects[..] else { panic!("{effects:?}") };
+    assert!(text.contains("partition 1") && text.contains("it is missing"), "{text}");
+    assert_eq!(core.segments_due(), [SegmentDue { cycle: 1, partition: 1, round: 1 }]);
+
+    // What a late owner says of the lost round, and what a late coordinator says of it, change nothing.
+    assert!(drive(&mut core, segment(1, 0, 8, false)).is_empty());
+    assert!(drive(&mut core, segment(1, 0, 8, true)).is_empty());
+    assert_eq!(core.segments_due().len(), 1);
+    assert_eq!(drive(&mut core, segment(1, 1, 8, false)), [Effect::Render { cycle: 1 }]);
+    assert!(drive(&mut core, segment(1, 0, 8, true)).is_empty(), "the lost round is past");
+    assert!(core.segments_due().is_empty());
+
+    let published = Published { cycle: 1, version: 1, ..Published::default() };
+    drive(&mut core, Input::Rendered(published));
+    assert!(drive(&mut core, lost()).is_empty(), "nobody needs it any more");
 }

@@ -13,6 +13,7 @@ use clearing_node::{
     node::{Node, NodeConfig},
 };
 use cu_log::topics::Topics;
+use cu_objects::Objects;
 use domain::{date::Date, rulebook::Rulebook};
 use runtime::{
     admin::{AdminConfig, Missing},
@@ -41,6 +42,12 @@ pub(super) struct Config {
     state_dir: PathBuf,
     /// Folder in which closed cycles appear; rendering works in a hidden folder inside it.
     out_dir: PathBuf,
+    /// The object store, by way of which partitions have their share in a cycle's folder: a folder or
+    /// `s3://BUCKET/PREFIX`; without it the folder `objects` in `state_dir`. Several nodes share one.
+    objects: Option<String>,
+    /// How much rendering stands back behind clearing, as `nice`: 0 (not at all) to 19.
+    #[serde(default = "render_niceness")]
+    render_niceness: u8,
     /// The rules; published to the log when their version is new.
     rulebook: PathBuf,
     /// When a cycle ends.
@@ -72,8 +79,15 @@ const fn barrier_s_max() -> u64 {
     600
 }
 
+const fn render_niceness() -> u8 {
+    10
+}
+
 impl Configured for Config {
     fn check(&self) -> Result<()> {
+        if self.render_niceness > 19 {
+            bail!("render_niceness must be 0 to 19");
+        }
         if self.cut_off_every_s == Some(0) {
             bail!("cut_off_every_s must be at least 1");
         }
@@ -99,6 +113,11 @@ impl Config {
         }
     }
 
+    fn objects(&self) -> String {
+        let beside = || self.state_dir.join("objects").to_string_lossy().into_owned();
+        self.objects.clone().unwrap_or_else(beside)
+    }
+
     fn rules(&self) -> Result<Rulebook> {
         let path = self.rulebook.display();
         let bytes = fs::read(&self.rulebook).with_context(|| format!("read {path}"))?;
@@ -117,6 +136,8 @@ pub(super) fn run(config: Config) -> Result<()> {
     let node = NodeConfig {
         state_dir: config.state_dir.clone(),
         work_dir: config.out_dir.join(".work"),
+        objects: Objects::open(&config.objects())?,
+        render_niceness: config.render_niceness.into(),
         out_dir: config.out_dir.clone(),
         partitions: rulebook.partitions,
         barrier_max: Some(Duration::from_secs(config.barrier_s_max)),

@@ -20,6 +20,7 @@
 mod detail;
 mod golden;
 mod publish;
+mod segments;
 mod tamper;
 
 use std::{
@@ -39,7 +40,10 @@ use domain::{
     totals::{Tally, TotalKey},
 };
 
-use crate::{AcquirerRow, CycleInput, Detail, FilesError, Published, write};
+use crate::{
+    AcquirerRow, CycleInput, Detail, FilesError, LocalSegment, Published, Segment, SegmentManifest, assemble,
+    write_segment,
+};
 
 const RULEBOOK: &str = r#"version = 3
 presentment_days = 10
@@ -178,6 +182,33 @@ fn settlement() -> Settlement {
         total(tianjin, shanghai, 1, 1, 0),
     ]);
     settle(&rulebook(), "2018-09-01".parse().unwrap(), &totals, &items()).unwrap()
+}
+
+/// Where a cycle is put together before it is published.
+fn scratch(out: &Path, name: &CycleName) -> PathBuf {
+    out.join(format!(".tmp-{name}"))
+}
+
+/// Writes the segment of each partition into a folder of its own.
+fn write_segments(
+    work: &Path,
+    name: &CycleName,
+    details: Vec<Detail>,
+) -> Result<Vec<(SegmentManifest, LocalSegment)>, FilesError> {
+    let write = |(partition, detail)| {
+        let folder = work.join(format!(".p{partition}"));
+        Ok((write_segment(&folder, name, partition, detail)?, LocalSegment(folder)))
+    };
+    (0..).zip(details).map(write).collect()
+}
+
+/// Writes the whole folder from the detail of each partition, by way of their segments.
+fn write(dir: &Path, input: &CycleInput<'_>, details: Vec<Detail>) -> Result<Published, FilesError> {
+    let work = tempfile::tempdir_in(dir.parent().unwrap()).unwrap();
+    let segments = write_segments(work.path(), &input.name, details)?;
+    let segments: Vec<Segment<'_>> =
+        segments.iter().map(|(manifest, files)| Segment { manifest, files }).collect();
+    assemble(dir, input, &segments)
 }
 
 /// Writes the cycle into a folder of its name under `out`.

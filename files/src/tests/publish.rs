@@ -4,8 +4,8 @@ use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
 
-use super::{detail, items, read_all, rulebook, settlement};
-use crate::{CycleInput, FilesError, publish, scratch, write};
+use super::{detail, items, read_all, rulebook, scratch, settlement, write};
+use crate::{CycleInput, FilesError, publish};
 
 /// Renders the cycle into the scratch folder of `out`; `reason` goes into its items.
 fn render(out: &TempDir, reason: &str) -> PathBuf {
