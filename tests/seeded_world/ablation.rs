@@ -68,7 +68,11 @@ impl Row {
             None => ("none".to_owned(), format!("no seed of {SEEDS_MAX} fails")),
         };
         let rule = format!("{:?}", self.rule);
-        format!("guard {rule:<26} {:<6} {seeds:>5} {:>4} s  {why}", format!("{:?}", shown(self.rule)), self.seconds)
+        format!(
+            "guard {rule:<26} {:<6} {seeds:>5} {:>4} s  {why}",
+            format!("{:?}", shown(self.rule)),
+            self.seconds
+        )
     }
 }
 

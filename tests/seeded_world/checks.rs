@@ -131,6 +131,8 @@ pub struct Checks {
     pub openings: BTreeMap<u32, Opening>,
     pub cut_offs: BTreeMap<u32, CutOff>,
     pub plans: BTreeMap<u32, Plan>,
+    pub published: BTreeSet<u32>,
+    segments: BTreeMap<(u32, u32), Bytes>,
     totals: BTreeMap<(u32, u32), PartitionTotals>,
     markers: BTreeMap<(u32, u32), Marker>,
     /// Batches on the tap logs that the book has not been told of since, by the last of their offsets.
@@ -321,7 +323,18 @@ impl Checks {
                 }
             }
             Some(Body::Plan(plan)) => return self.plan(plan),
-            Some(Body::Published(_) | Body::Opened(_) | Body::Segment(_)) | None => {}
+            Some(Body::Published(published)) => {
+                self.published.insert(published.cycle);
+            }
+            Some(Body::Segment(segment)) if !segment.lost => {
+                let key = (segment.cycle, segment.partition);
+                let digest = segment.manifest_digest;
+                let first = self.segments.entry(key).or_insert_with(|| digest.clone());
+                if *first != digest {
+                    return Err(format!("two segments for cycle {} of partition {}", key.0, key.1));
+                }
+            }
+            Some(Body::Segment(_) | Body::Opened(_)) | None => {}
         }
         Ok(())
     }

@@ -115,6 +115,7 @@ impl World {
             }
         }
         for place in 0..self.coordinators.len() {
+            hit |= self.render_a_segment(place)?;
             for _ in 0..20 {
                 hit |= self.coordinators[place].act(&mut self.env)?;
             }
@@ -157,7 +158,11 @@ impl World {
             }
         }
         match (1..=env.wanted).find(|cycle| !env.checks.plans.contains_key(cycle)) {
-            Some(cycle) => Err(format!("cycle {cycle} never closes")),
+            Some(cycle) => return Err(format!("cycle {cycle} never closes")),
+            None => {}
+        }
+        match env.checks.plans.keys().find(|cycle| !env.checks.published.contains(cycle)) {
+            Some(cycle) => Err(format!("cycle {cycle} is never published")),
             None => Ok(()),
         }
     }

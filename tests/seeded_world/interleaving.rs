@@ -100,10 +100,8 @@ fn outcome(dice: &mut Dice, of: City, number: u64, records: &[Record], waiting: 
 fn interleave(dice: &mut Dice, cities: &[City], all: &[Vec<Stream>], openings: &[Opening]) -> Vec<Body> {
     let mut log = vec![Body::Marker(Marker { closes: 0, opens: openings.first().cloned() })];
     for (cycle, opening) in openings.iter().enumerate() {
-        let mut queues: Vec<Vec<Body>> = cities
-            .iter()
-            .map(|of| all[index_of(*of)][cycle].iter().rev().cloned().collect())
-            .collect();
+        let mut queues: Vec<Vec<Body>> =
+            cities.iter().map(|of| all[index_of(*of)][cycle].iter().rev().cloned().collect()).collect();
         while queues.iter().any(|queue| !queue.is_empty()) {
             let place = dice.below(queues.len());
             log.extend(queues[place].pop());

@@ -46,6 +46,16 @@ pub fn cycle(env: &Env, partition: u32, rows: &Rows, ordinal: u32) -> Check {
     ))
 }
 
+/// The digest of a cycle's rows from a store of any age; none before it has folded the closing marker.
+pub fn digest(env: &Env, partition: u32, rows: &Rows, ordinal: u32) -> Result<Option<[u8; 32]>, String> {
+    let row = load::<CycleRow>(&Gathered::over(rows), &rows::cycle(ordinal))?;
+    if row.is_none_or(|row| row.end_offset.is_none()) {
+        return Ok(None);
+    }
+    let shown = rendered(env, partition, rows, ordinal)?;
+    Ok(Some(proto::digest::bytes(format!("{shown:?}").as_bytes())))
+}
+
 fn rendered(env: &Env, partition: u32, rows: &Rows, ordinal: u32) -> Result<Shown, String> {
     let txn = Gathered::over(rows);
     let row = load::<CycleRow>(&txn, &rows::cycle(ordinal))?.ok_or("the store does not know it")?;
