@@ -507,7 +507,8 @@ impl Coordinator {
         let Some(open) = self.last_opening().filter(|_| self.caught_up && self.is_open()).cloned() else {
             return refuse("no cycle is open".to_owned(), effects);
         };
-        if open.cycle > 1 && !self.plans.contains_key(&(open.cycle - 1)) {
+        let unplanned = open.cycle > 1 && !self.plans.contains_key(&(open.cycle - 1));
+        if unplanned && holds(Rule::PlanBeforeCutOff) {
             let why = format!("cycle {} has no plan yet; it must close first", open.cycle - 1);
             return refuse(why, effects);
         }

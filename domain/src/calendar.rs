@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::{city::City, date::Date, rulebook::Rulebook};
+use crate::{
+    city::City,
+    date::Date,
+    guard::{Rule, holds},
+    rulebook::Rulebook,
+};
 
 /// The date so many days before.
 #[must_use]
@@ -15,7 +20,8 @@ pub fn days_before(date: Date, days: u32) -> Date {
 #[must_use]
 pub fn drop_line(previous: Option<Date>, business_date: Date, presentment_days: u32) -> Date {
     let own = days_before(business_date, presentment_days).plus_days(-1);
-    previous.map_or(own, |previous| previous.max(own))
+    let before = previous.filter(|_| holds(Rule::DropLineNeverFalls));
+    before.map_or(own, |previous| previous.max(own))
 }
 
 /// Why a rulebook version may not rule the next cycle. The old version goes on instead.

@@ -100,6 +100,18 @@ rules! {
     BehindParked,
     /// A skipped batch number stops the city.
     SkippedNumberStops,
+    /// A hole in the log stops the partition.
+    HoleStops,
+    /// The drop line is the greatest of all cycles so far.
+    DropLineNeverFalls,
+    /// A record that leaves the park meets the identities that counted when it arrived.
+    LineOfArrival,
+    /// A record has a row in every cycle that it waits, whenever that cycle is rendered.
+    WaitedRowsShown,
+    /// The next cut-off is made only after the plan of the cycle before.
+    PlanBeforeCutOff,
+    /// The park is read to its end before the taps.
+    ParkBeforeTaps,
 }
 
 #[cfg(feature = "ablation")]

@@ -129,6 +129,9 @@ impl Adapting {
         if self.journal.stopped().is_some() {
             return Ok(false);
         }
+        if offset > env.log.end(Topic::Results(self.city)) {
+            return env.stop(self.city, "the log of its results is shorter than it was").map(|()| false);
+        }
         let Some(payload) = env.log.read(Topic::Results(self.city), offset) else { return Ok(false) };
         let message = BatchResult::decode(payload).map_err(|e| e.to_string())?;
         let number = message.number;
@@ -154,6 +157,9 @@ impl Adapting {
             return Ok(false);
         }
         let Some((place, cut)) = self.taking else { return self.begin(env) };
+        if env.net.in_flight(self.writer, Topic::Taps(self.city)) >= env.profile.in_flight_max {
+            return Ok(false);
+        }
         let file = &self.disk.files[place];
         if let Some(records) = file.batches.get(cut) {
             let Some(number) = self.journal.number_of() else { return Ok(false) };
@@ -289,6 +295,11 @@ impl Adapting {
 
     fn is_known(rows: &BTreeMap<Vec<u8>, Vec<u8>>, name: &str) -> bool {
         rows.keys().any(|key| key.windows(name.len()).any(|part| part == name.as_bytes()))
+    }
+
+    /// Whether it says that a batch is not answered.
+    pub fn waits(&self) -> bool {
+        self.journal.unfinished().next().is_some() || self.taking.is_some() || !self.has_taken_all()
     }
 
     /// Whether no file waits.

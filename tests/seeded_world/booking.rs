@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
-use clearing_node::book::{Book, Effect, Stepped, Target};
+use clearing_node::book::{Book, Effect, Halt, Stepped, Target};
 use domain::guard::{Rule, holds};
 
 use super::{
@@ -29,6 +29,8 @@ pub struct Booking {
     /// Where its reader stands.
     reads: u64,
     known_documents: usize,
+    /// Why it stands still: the log has a hole before what it needs next.
+    pub hole: Option<String>,
 }
 
 impl Booking {
@@ -45,7 +47,8 @@ impl Booking {
         }
         let known_documents = env.documents.len();
         let writer = env.net.writer();
-        Ok(Self { partition, writer, zombie: false, book, rows, to_send, reads, known_documents })
+        let hole = None;
+        Ok(Self { partition, writer, zombie: false, book, rows, to_send, reads, known_documents, hole })
     }
 
     /// Does one thing; whether there was anything to do.
@@ -59,14 +62,28 @@ impl Booking {
 
     /// Folds some messages as one transaction.
     pub fn fold(&mut self, env: &mut Env) -> Result<bool, String> {
+        if self.hole.is_some() {
+            return Ok(false);
+        }
         let group = env.dice.pick(&[1, 1, 2, 3, 8]);
         let first = self.reads;
+        let topic = Topic::Clearing(self.partition);
+        let start = env.log.start(topic);
+        if self.reads < start && start < env.log.end(topic) {
+            // Where it should go on there is nothing any more: a reader begins at what is there.
+            self.reads = start;
+        }
         let mut txn = Gathered::over(&self.rows);
         let mut effects = Vec::new();
         for _ in 0..group {
             let Some(payload) = env.log.read(Topic::Clearing(self.partition), self.reads) else { break };
             let said = effects.len();
             let stepped = self.book.step(&mut txn, self.reads, payload, &mut effects);
+            if let (Err(halt @ Halt::Hole { .. }), true) = (&stepped, first < start) {
+                env.trace(|| format!("a node of partition {} stands still: {halt}", self.partition));
+                self.hole = Some(halt.to_string());
+                return Ok(true);
+            }
             match stepped
                 .map_err(|halt| format!("a node of partition {} stands still: {halt}", self.partition))?
             {
@@ -112,8 +129,17 @@ impl Booking {
         Ok(true)
     }
 
+    /// The next offset that its store needs.
+    pub fn next_offset(&self) -> u64 {
+        self.book.next_offset()
+    }
+
     /// Publishes the next message.
     pub fn send(&mut self, env: &mut Env) -> bool {
+        let Some((_, topic, _)) = self.to_send.front() else { return false };
+        if env.net.in_flight(self.writer, *topic) >= env.profile.in_flight_max {
+            return false;
+        }
         let Some((number, topic, payload)) = self.to_send.pop_front() else { return false };
         env.net.send(self.writer, topic, payload, Some(number));
         true

@@ -61,6 +61,11 @@ impl Partition {
         Ok(did)
     }
 
+    /// How many paid identities it remembers.
+    pub fn identities(&self) -> usize {
+        self.book.identities().len()
+    }
+
     /// Every record that arrived has one final result, or is parked.
     fn counts_add_up(&self) -> Check {
         let picture = self.book.picture();
@@ -120,10 +125,14 @@ pub struct Checks {
     pub rolled_back: BTreeSet<City>,
     /// The last batch of a city that the log has lost.
     lost: BTreeMap<City, u64>,
+    /// Cities of which the log lost the end of a topic.
+    pub wounded: BTreeSet<City>,
     pub stopped: BTreeSet<City>,
     pub openings: BTreeMap<u32, Opening>,
     pub cut_offs: BTreeMap<u32, CutOff>,
     pub plans: BTreeMap<u32, Plan>,
+    pub published: BTreeSet<u32>,
+    segments: BTreeMap<(u32, u32), Bytes>,
     totals: BTreeMap<(u32, u32), PartitionTotals>,
     markers: BTreeMap<(u32, u32), Marker>,
     /// Batches on the tap logs that the book has not been told of since, by the last of their offsets.
@@ -165,7 +174,7 @@ impl Checks {
 
     /// What was in the taps at a cut-off is in a cycle before it.
     fn barrier(&self, city: City, number: u64, digest: Bytes, cycle: u32) -> Check {
-        if self.stopped.contains(&city) {
+        if self.stopped.contains(&city) || self.wounded.contains(&city) {
             return Ok(());
         }
         let Some(offset) = self.tap_offsets.get(&(city, number, digest)) else { return Ok(()) };
@@ -190,6 +199,13 @@ impl Checks {
     pub fn lose(&mut self, city: City, number: u64) {
         self.rolled_back.insert(city);
         self.lost.insert(city, number);
+    }
+
+    /// The log has lost the end of a topic of a city, whose taps end here now.
+    pub fn wound(&mut self, city: City, taps_end: u64) {
+        self.wounded.insert(city);
+        self.rolled_back.insert(city);
+        self.tap_offsets.retain(|(of, ..), offset| *of != city || *offset < taps_end);
     }
 
     /// Whether the log has lost the last batches of a city, so that nobody can see a hole.
@@ -307,7 +323,18 @@ impl Checks {
                 }
             }
             Some(Body::Plan(plan)) => return self.plan(plan),
-            Some(Body::Published(_) | Body::Opened(_) | Body::Segment(_) | Body::City(_)) | None => {}
+            Some(Body::Published(published)) => {
+                self.published.insert(published.cycle);
+            }
+            Some(Body::Segment(segment)) if !segment.lost => {
+                let key = (segment.cycle, segment.partition);
+                let digest = segment.manifest_digest;
+                let first = self.segments.entry(key).or_insert_with(|| digest.clone());
+                if *first != digest {
+                    return Err(format!("two segments for cycle {} of partition {}", key.0, key.1));
+                }
+            }
+            Some(Body::Segment(_) | Body::Opened(_) | Body::City(_)) | None => {}
         }
         Ok(())
     }

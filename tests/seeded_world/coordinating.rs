@@ -2,11 +2,12 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use clearing_node::coordinator::{Coordinator, Effect, Input};
+use clearing_node::coordinator::{Coordinator, Effect, Input, SegmentDue};
 use domain::date::Date;
-use proto::{CycleEvent, Message, Published, Segment, TapEnd, cycle_event::Body};
+use proto::{CycleEvent, Message, Published, TapEnd};
 
 use super::{
+    dice::Dice,
     env::Env,
     net::{Topic, Writer},
     records::bytes_of,
@@ -52,7 +53,8 @@ impl Coordinating {
             0..6 => self.read(env)?,
             6 => self.hear(env),
             7 => {
-                for city in env.stopped().clone() {
+                let given_up = env.checks.wounded.iter().filter(|_| env.calm);
+                for city in env.stopped().iter().chain(given_up).copied().collect::<Vec<_>>() {
                     self.step(Input::LeftOut(city));
                 }
                 self.time_out(env)
@@ -128,27 +130,20 @@ impl Coordinating {
         true
     }
 
-    /// Says a segment that is due, as the owner of its partition does once it is rendered.
-    fn segment(&mut self, env: &mut Env) -> bool {
-        let due = self.core.segments_due();
-        let Some(due) = due.get(env.dice.below(due.len().max(1))).filter(|_| self.caught_up) else {
-            return false;
-        };
-        let segment = Segment {
-            cycle: due.cycle,
-            partition: due.partition,
-            manifest_digest: vec![due.partition.to_le_bytes()[0]; 32].into(),
-            round: due.round,
-            lost: false,
-        };
-        let event = CycleEvent { body: Some(Body::Segment(segment)) };
-        env.net.send(self.writer, Topic::Cycles, bytes_of(&event), None);
-        true
+    /// A segment that it waits for.
+    pub fn segment_due(&self, dice: &mut Dice) -> Option<SegmentDue> {
+        let due = if self.caught_up { self.core.segments_due() } else { Vec::new() };
+        due.get(dice.below(due.len())).copied()
     }
 
     fn rendered(&mut self, env: &mut Env) -> bool {
-        let Some(cycle) = self.rendering.pop() else { return self.segment(env) };
+        let Some(cycle) = self.rendering.pop() else { return false };
         let Some(plan) = self.core.plan(cycle) else { return false };
+        if !env.calm && env.dice.permille(100) {
+            let partition = u32::try_from(env.dice.below(usize::try_from(PARTITIONS).unwrap())).unwrap();
+            self.step(Input::SegmentLost { cycle, partition, what: "a file is damaged".to_owned() });
+            return true;
+        }
         let published = Published {
             cycle,
             version: plan.version,

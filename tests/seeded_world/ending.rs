@@ -8,7 +8,7 @@ use super::{
     env::Home,
     net::Topic,
     reference::Check,
-    scheme::{ISSUERS, PARTITIONS, Standing, acquirers},
+    scheme::{ISSUERS, PARTITIONS, Standing, acquirers, partition_of},
     store::Rows,
     world::World,
 };
@@ -107,6 +107,7 @@ impl World {
         while self.answer()? {
             hit = true;
         }
+        hit |= self.restore_what_stands_still()?;
         for place in 0..self.books.len() {
             for _ in 0..6 {
                 hit |= self.books[place].fold(&mut self.env)?;
@@ -114,6 +115,7 @@ impl World {
             }
         }
         for place in 0..self.coordinators.len() {
+            hit |= self.render_a_segment(place)?;
             for _ in 0..20 {
                 hit |= self.coordinators[place].act(&mut self.env)?;
             }
@@ -136,6 +138,14 @@ impl World {
         let ended = |city: City| env.stopped().contains(&city) || env.checks.lost_unseen(city);
         for adapter in self.adapters.iter().filter(|adapter| !ended(adapter.city)) {
             let city = adapter.city;
+            let partition = &env.partitions[usize::try_from(partition_of(city)).unwrap()];
+            if env.checks.wounded.contains(&city) {
+                // Nobody says that all is well where it is not.
+                if !adapter.waits() && !partition.reference.parked().iter().any(|part| part.0 == city) {
+                    adapter.check_end(env)?;
+                }
+                continue;
+            }
             adapter.check_end(env)?;
             env.checks.nothing_owed(city)?;
             let owner = self.switches.iter().find(|switch| switch.writer == self.owner[&city]);
@@ -148,7 +158,11 @@ impl World {
             }
         }
         match (1..=env.wanted).find(|cycle| !env.checks.plans.contains_key(cycle)) {
-            Some(cycle) => Err(format!("cycle {cycle} never closes")),
+            Some(cycle) => return Err(format!("cycle {cycle} never closes")),
+            None => {}
+        }
+        match env.checks.plans.keys().find(|cycle| !env.checks.published.contains(cycle)) {
+            Some(cycle) => Err(format!("cycle {cycle} is never published")),
             None => Ok(()),
         }
     }
@@ -160,7 +174,7 @@ impl World {
             let (mut rows, mut effects) = (Rows::new(), Vec::new());
             let mut book = clearing_node::book::Book::new(partition);
             let mut offset = 0;
-            while let Some(payload) = self.env.log.read(Topic::Clearing(partition), offset) {
+            while let Some(payload) = self.env.log.archived(Topic::Clearing(partition), offset) {
                 step(&mut book, &mut rows, offset, payload, &self.env.documents, &mut effects)?;
                 offset += 1;
             }
@@ -173,6 +187,7 @@ impl World {
                     return Err(format!("the node of partition {partition} is not done"));
                 }
                 live.compare(&rows)?;
+                super::rendering::all_cycles(&self.env, partition, &live.rows)?;
                 let again = Booking::load(&mut self.env, partition, live.rows.clone())?;
                 again.compare(&rows)?;
             }

@@ -14,10 +14,11 @@ use super::{
     dice::Dice,
     net::{Landed, Log, Net, Topic, Writer},
     profiles::Profile,
-    records::Record,
-    reference::Check,
+    records::{Record, home_city_says},
+    reference::{Check, Reference},
     scheme::{
-        ACQUIRERS, Document, FIRST_DATE, ISSUERS, PARTITIONS, acquirers, city, index_of, parse, partition_of,
+        ACQUIRERS, Document, FIRST_DATE, ISSUERS, PARTITIONS, Terms, acquirers, city, index_of, parse,
+        partition_of,
     },
 };
 
@@ -66,9 +67,14 @@ pub struct Env {
 
 impl Env {
     pub fn new(seed: u64, profile: Profile, mut dice: Dice, trace: bool) -> Self {
-        let first =
-            super::scheme::Terms::first(u32::try_from(dice.pick(&[1, 2, 3])).unwrap(), dice.permille(400));
-        let net = Net::new(30 * profile.copies / 1000);
+        let days = u32::try_from(dice.pick(&[1, 2, 3])).unwrap();
+        let first = Terms::first(days, dice.permille(400));
+        Self::with_terms(seed, profile, dice, trace, first)
+    }
+
+    /// A world whose first version of the rules is given.
+    pub fn with_terms(seed: u64, profile: Profile, dice: Dice, trace: bool, first: Terms) -> Self {
+        let net = Net::new(30 * profile.copies / 1000, profile.upgrades);
         let mut env = Self {
             dice,
             profile,
@@ -120,10 +126,32 @@ impl Env {
             // An operator's slip: other bytes under a version that exists.
             next.version = latest.terms.version;
         }
-        self.trace(|| format!("rules {next:?}"));
-        let document = next.document();
+        self.publish(next);
+    }
+
+    /// A version of the rules appears.
+    pub fn publish(&mut self, terms: Terms) {
+        self.trace(|| format!("rules {terms:?}"));
+        let document = terms.document();
         self.checks.publish(&document);
         self.documents.push(Arc::new(document));
+    }
+
+    /// What a home city says of taps now: what it accepts may stand on its hotlist at this moment, and at the next
+    /// no more.
+    pub fn home_city_says(&mut self, taps: &[u8]) -> Vec<u8> {
+        let mut codes = home_city_says(taps);
+        for code in codes.iter_mut().filter(|code| **code == 0) {
+            if self.profile.hotlists > 0 && self.dice.permille(self.profile.hotlists) {
+                *code = 3;
+            }
+        }
+        codes
+    }
+
+    /// The reference of a partition.
+    pub fn reference(&self, partition: u32) -> &Reference {
+        &self.partitions[usize::try_from(partition).unwrap()].reference
     }
 
     /// The latest version of the rules.
@@ -218,7 +246,12 @@ impl Env {
                 self.trace(|| format!("clearing.{number} {offset} {}", super::trace::clearing(&message)));
                 let partition = &mut self.partitions[usize::try_from(number).unwrap()];
                 let did = partition.append(offset, payload, &message, &self.documents)?;
+                let closed = did.marker.as_ref().map_or(0, |marker| marker.closes);
                 self.checks.clearing(did)?;
+                if let Some(rendered) = self.reference(number).closed.get(&closed).map(|_| closed) {
+                    let rows = &self.partitions[usize::try_from(number).unwrap()].rows;
+                    super::rendering::cycle(self, number, rows, rendered)?;
+                }
                 let told = match message.body {
                     Some(clearing::Body::Outcome(o)) => Some((o.acquirer, o.number, o.digest)),
                     Some(clearing::Body::Repeat(r)) => Some((r.acquirer, r.number, r.digest)),

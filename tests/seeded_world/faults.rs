@@ -30,6 +30,9 @@ impl World {
             self.env.publish_rules();
             return Ok(());
         }
+        if profile.tails && self.env.checks.wounded.is_empty() && dice.permille(25) {
+            return self.lose_a_tail();
+        }
         match kind {
             0 if dice.permille(profile.moves) => self.move_city()?,
             1 if dice.permille(profile.crashes / 2) => self.crash_switch()?,
@@ -37,6 +40,7 @@ impl World {
                 let homes = [Home::Up, Home::Up, Home::Dark, Home::Slow, Home::Wrong];
                 self.env.home[dice.below(ISSUERS)] = dice.pick(&homes);
             }
+            4 if dice.permille(profile.books / 4) => self.fault_of_node()?,
             4 if dice.permille(profile.books) => self.fault_of_book()?,
             5 if dice.permille(profile.coordinators) => self.fault_of_coordinator(),
             6 if dice.permille(profile.adapters) => self.fault_of_adapter()?,
@@ -45,6 +49,8 @@ impl World {
             9 if more && dice.permille(if profile.ruley { 800 } else { 350 }) => self.env.wanted += 1,
             10 if dice.permille(100) => self.adjust(),
             11 if dice.permille(300) => self.end_a_zombie()?,
+            11 if dice.permille(profile.retention / 2) => self.forget_old_messages(),
+            11 => drop(self.restore_what_stands_still()?),
             _ => {}
         }
         Ok(())
@@ -133,6 +139,23 @@ impl World {
     fn fault_of_book(&mut self) -> Check {
         let live: Vec<usize> = (0..self.books.len()).filter(|place| !self.books[*place].zombie).collect();
         let place = self.env.dice.pick(&live);
+        self.replace_book(place)
+    }
+
+    /// A whole node goes, with every partition and as the coordinator; others take over piece by piece.
+    fn fault_of_node(&mut self) -> Check {
+        for partition in 0..PARTITIONS {
+            let owner = |book: &Booking| !book.zombie && book.partition == partition;
+            if let Some(place) = self.books.iter().position(owner) {
+                self.replace_book(place)?;
+            }
+        }
+        self.fault_of_coordinator();
+        Ok(())
+    }
+
+    /// Another node takes a partition, on a store of any age.
+    fn replace_book(&mut self, place: usize) -> Check {
         let partition = self.books[place].partition;
         let left_behind = &mut self.stores[usize::try_from(partition).unwrap()];
         let rows = if self.env.dice.permille(500) {
@@ -153,7 +176,7 @@ impl World {
         Ok(())
     }
 
-    fn kill_book(&mut self, place: usize) {
+    pub fn kill_book(&mut self, place: usize) {
         let dead = self.books.swap_remove(place);
         self.env.net.orphan(dead.writer, &mut self.env.dice);
     }

@@ -18,7 +18,7 @@ use super::{
     checks::step,
     dice::Dice,
     records::{Record, batch, bytes_of, home_city_says},
-    scheme::{ACQUIRERS, Document, FIRST_DATE, ISSUERS, Terms, acquirers, city, partition_of},
+    scheme::{ACQUIRERS, Document, FIRST_DATE, ISSUERS, Terms, acquirers, city, index_of},
     store::Rows,
 };
 
@@ -82,7 +82,7 @@ fn outcome(dice: &mut Dice, of: City, number: u64, records: &[Record], waiting: 
     let batch = batch(of, number, "a.csv", records);
     let (acquirer, digest) = (batch.acquirer, batch.digest);
     let parts = batch.parts.into_iter().map(|part| {
-        let codes: Bytes = home_city_says(&part.taps).0.into();
+        let codes: Bytes = home_city_says(&part.taps).into();
         let verdicts = Some(Verdicts { codes, ..Verdicts::default() });
         if dice.permille(700) {
             return JudgedPart { part: Some(part), verdicts };
@@ -100,10 +100,8 @@ fn outcome(dice: &mut Dice, of: City, number: u64, records: &[Record], waiting: 
 fn interleave(dice: &mut Dice, cities: &[City], all: &[Vec<Stream>], openings: &[Opening]) -> Vec<Body> {
     let mut log = vec![Body::Marker(Marker { closes: 0, opens: openings.first().cloned() })];
     for (cycle, opening) in openings.iter().enumerate() {
-        let mut queues: Vec<Vec<Body>> = cities
-            .iter()
-            .map(|of| all[super::scheme::index_of(*of)][cycle].iter().rev().cloned().collect())
-            .collect();
+        let mut queues: Vec<Vec<Body>> =
+            cities.iter().map(|of| all[index_of(*of)][cycle].iter().rev().cloned().collect()).collect();
         while queues.iter().any(|queue| !queue.is_empty()) {
             let place = dice.below(queues.len());
             log.extend(queues[place].pop());
@@ -178,13 +176,15 @@ fn neither_the_order_of_cities_nor_the_number_of_partitions_changes_a_plan() {
         let first = one(&mut dice);
         assert_eq!(first.0.len(), openings.len(), "seed {seed}: every cycle has its plan");
         assert_eq!(first, one(&mut dice), "seed {seed}: another order of the cities");
-        let logs: Vec<Vec<Body>> = (0..2)
-            .map(|partition| {
-                let here: Vec<City> = acquirers().filter(|of| partition_of(*of) == partition).collect();
+        for partitions in [2, 4] {
+            let mut log = |partition| {
+                let here = |of: &City| index_of(*of) % partitions == partition;
+                let here: Vec<City> = acquirers().filter(here).collect();
                 interleave(&mut dice, &here, &all, &openings)
-            })
-            .collect();
-        assert_eq!(first, close(&logs, &document, &openings), "seed {seed}: two partitions");
+            };
+            let logs: Vec<Vec<Body>> = (0..partitions).map(&mut log).collect();
+            assert_eq!(first, close(&logs, &document, &openings), "seed {seed}: {partitions} partitions");
+        }
         for plan in &first.0 {
             assert_eq!(plan.net.iter().map(|net| net.net_fen).sum::<i64>(), 0, "seed {seed}: the zero sum");
         }

@@ -8,17 +8,24 @@ mod ablation;
 mod adapting;
 mod book_only;
 mod booking;
+mod centre;
 mod checks;
+mod commands;
 mod coordinating;
 mod dice;
+mod disks;
+mod drawing;
 mod ending;
 mod env;
 mod faults;
+mod holes;
 mod interleaving;
 mod net;
+mod never_twice;
 mod profiles;
 mod records;
 mod reference;
+mod rendering;
 mod scheme;
 mod store;
 mod switching;
@@ -32,9 +39,9 @@ use profiles::Profile;
 use world::World;
 
 /// Seeds of the whole world that every run of the tests goes through.
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 6_000;
 /// Seeds of the world with the book alone.
-const BOOK_SEEDS: u64 = 2_500;
+const BOOK_SEEDS: u64 = 4_000;
 
 fn whole(seed: u64, trace: bool) -> Result<(), String> {
     let mut dice = Dice::new(seed);

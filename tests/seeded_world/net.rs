@@ -44,11 +44,16 @@ pub struct Net {
     writers: Writer,
     /// How often, in a thousand, a copy of a landed message lands again.
     copies: u32,
+    /// Every third process is of a newer version.
+    upgrades: bool,
 }
 
+/// What a newer version writes and this one does not know: field 2047.
+const UNKNOWN_FIELD: [u8; 6] = [0xFA, 0x7F, 3, b'n', b'e', b'w'];
+
 impl Net {
-    pub fn new(copies: u32) -> Self {
-        Self { copies, ..Self::default() }
+    pub fn new(copies: u32, upgrades: bool) -> Self {
+        Self { copies, upgrades, ..Self::default() }
     }
 
     /// A name for a new life.
@@ -58,7 +63,14 @@ impl Net {
     }
 
     pub fn send(&mut self, writer: Writer, topic: Topic, payload: Bytes, ack: Option<u64>) {
+        let newer = self.upgrades && writer.is_multiple_of(3);
+        let payload = if newer { [payload.as_ref(), &UNKNOWN_FIELD].concat().into() } else { payload };
         self.flights.entry((writer, topic)).or_default().push_back(Flight { payload, ack });
+    }
+
+    /// How many messages of a writer are on their way to a partition.
+    pub fn in_flight(&self, writer: Writer, topic: Topic) -> usize {
+        self.flights.get(&(writer, topic)).map_or(0, VecDeque::len)
     }
 
     /// Lands one message of a random writer and partition.
@@ -78,7 +90,8 @@ impl Net {
         let (writer, topic) = key;
         if !calm && dice.permille(self.copies) {
             let retry = self.writer();
-            self.send(retry, topic, flight.payload.clone(), None);
+            let copy = Flight { payload: flight.payload.clone(), ack: None };
+            self.flights.entry((retry, topic)).or_default().push_back(copy);
         }
         let ack = flight.ack.map(|ack| (writer, ack));
         Some(Landed { topic, payload: flight.payload, ack })
@@ -103,23 +116,48 @@ impl Net {
     }
 }
 
-/// Everything that stands on the log.
+/// Everything that stands on the log, and what retention has taken from it.
 #[derive(Default)]
-pub struct Log(BTreeMap<Topic, Vec<Bytes>>);
+pub struct Log {
+    messages: BTreeMap<Topic, Vec<Bytes>>,
+    starts: BTreeMap<Topic, u64>,
+}
 
 impl Log {
     /// Where the partition ends.
     pub fn end(&self, topic: Topic) -> u64 {
-        self.0.get(&topic).map_or(0, |messages| messages.len() as u64)
+        self.messages.get(&topic).map_or(0, |messages| messages.len() as u64)
     }
 
     pub fn append(&mut self, topic: Topic, payload: Bytes) -> u64 {
-        let messages = self.0.entry(topic).or_default();
+        let messages = self.messages.entry(topic).or_default();
         messages.push(payload);
         messages.len() as u64 - 1
     }
 
     pub fn read(&self, topic: Topic, offset: u64) -> Option<Bytes> {
-        self.0.get(&topic)?.get(usize::try_from(offset).ok()?).cloned()
+        if offset < self.start(topic) { None } else { self.archived(topic, offset) }
+    }
+
+    /// The first offset that is still there.
+    pub fn start(&self, topic: Topic) -> u64 {
+        self.starts.get(&topic).copied().unwrap_or(0)
+    }
+
+    /// Retention takes everything before an offset.
+    pub fn retain_from(&mut self, topic: Topic, offset: u64) {
+        let start = self.starts.entry(topic).or_default();
+        *start = offset.max(*start);
+    }
+
+    /// The last messages of a partition were never on a disk, and the power failed.
+    pub fn lose_tail(&mut self, topic: Topic, count: usize) -> Vec<Bytes> {
+        let Some(messages) = self.messages.get_mut(&topic) else { return Vec::new() };
+        messages.split_off(messages.len().saturating_sub(count))
+    }
+
+    /// A message, also one that retention has taken: as the archive has it.
+    pub fn archived(&self, topic: Topic, offset: u64) -> Option<Bytes> {
+        self.messages.get(&topic)?.get(usize::try_from(offset).ok()?).cloned()
     }
 }

@@ -34,6 +34,16 @@ pub struct Profile {
     pub zombies: u32,
     /// The log of taps acknowledges a batch and loses it.
     pub losses: u32,
+    /// How often a home city's hotlist holds what it holds no more at the next question.
+    pub hotlists: u32,
+    /// How often the log of the book forgets its oldest messages.
+    pub retention: u32,
+    /// How many messages of one process may be on their way to a partition.
+    pub in_flight_max: usize,
+    /// A log of taps, results or parked parts loses its last messages, once.
+    pub tails: bool,
+    /// Some processes are of a newer version, whose messages say more.
+    pub upgrades: bool,
 }
 
 impl Profile {
@@ -63,6 +73,11 @@ impl Profile {
             rolled_back: dice.permille(250),
             zombies: dice.pick(&[0, 500, 1000]),
             losses: dice.pick(&[0, 0, 0, 0, 0, 0, 0, 100]),
+            hotlists: dice.pick(&[0, 0, 300]),
+            retention: dice.pick(&[0, 0, 1000]),
+            in_flight_max: dice.pick(&[1, 2, 1_000, 1_000]),
+            tails: dice.permille(120),
+            upgrades: dice.permille(300),
         };
         if profile.ruley {
             profile.become_ruley(dice);
@@ -70,9 +85,42 @@ impl Profile {
         profile
     }
 
+    /// Nothing happens by itself.
+    pub fn still() -> Self {
+        Self {
+            steps: 0,
+            batches_max: 0,
+            records_max: 1,
+            cycles_max: 0,
+            repeats: 0,
+            bad: 0,
+            poison: 0,
+            ruley: false,
+            prefixes: Prefixes::Any,
+            loose: false,
+            moves: 0,
+            crashes: 0,
+            homes: 1,
+            books: 0,
+            coordinators: 0,
+            adapters: 0,
+            copies: 0,
+            rules: 0,
+            directory: 0,
+            rolled_back: false,
+            zombies: 0,
+            losses: 0,
+            hotlists: 0,
+            retention: 0,
+            in_flight_max: 1_000,
+            tails: false,
+            upgrades: false,
+        }
+    }
+
     /// Home cities answer everything, some time: nothing is ever set aside.
     pub fn always_answered(&self) -> bool {
-        self.homes == 0 && self.poison == 0 && self.directory == 0
+        self.homes == 0 && self.poison == 0 && self.directory == 0 && !self.tails
     }
 
     fn become_ruley(&mut self, dice: &mut Dice) {

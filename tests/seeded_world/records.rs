@@ -57,10 +57,14 @@ impl Record {
     }
 }
 
-/// What the home city says of taps, and whether one of them makes it fail.
-pub fn home_city_says(taps: &[u8]) -> (Vec<u8>, bool) {
-    let taps = Tap::slice(taps).unwrap();
-    (taps.iter().map(|tap| tap.tac[0]).collect(), taps.iter().any(|tap| tap.tac[1] != 0))
+/// What the home city says of taps.
+pub fn home_city_says(taps: &[u8]) -> Vec<u8> {
+    Tap::slice(taps).unwrap().iter().map(|tap| tap.tac[0]).collect()
+}
+
+/// Whether one of the taps makes its home city fail.
+pub fn is_poisoned(taps: &[u8]) -> bool {
+    Tap::slice(taps).unwrap().iter().any(|tap| tap.tac[1] != 0)
 }
 
 /// The records of a file that is one batch, arranged by home city.

@@ -20,6 +20,8 @@ use proto::{
     cycle_event,
 };
 
+use zerocopy::IntoBytes;
+
 use super::scheme::{Document, Standing, index_of, parse, terminal_byte};
 
 /// A disagreement, or something that must never be.
@@ -92,6 +94,8 @@ pub struct Reference {
     sums: Sums,
     adjustments: BTreeMap<String, Adjustment>,
     known_adjustments: BTreeSet<String>,
+    /// By closed cycle: what each of its records showed in it.
+    pub closed: BTreeMap<u32, super::rendering::Shown>,
     /// Nothing is ever set aside in this world: a pair's verdicts come in the order of its batches.
     pub pairs_in_order: bool,
 }
@@ -117,7 +121,7 @@ impl Reference {
         self.open.as_ref().map(|open| &open.document)
     }
 
-    /// Parts that wait: city, number, digest, home city and the codes that it would give.
+    /// Parts that wait: city, number, digest, home city and its taps.
     pub fn parked(&self) -> Vec<(City, u64, Bytes, City, Vec<u8>)> {
         let mut parts = Vec::new();
         for ((city, number), batch) in &self.batches {
@@ -129,7 +133,7 @@ impl Reference {
                     *number,
                     batch.digest.clone(),
                     issuer,
-                    part.map(|row| row.tap.tac[0]).collect(),
+                    part.flat_map(|row| row.tap.as_bytes().to_vec()).collect(),
                 ));
             }
         }
@@ -371,6 +375,7 @@ impl Reference {
             }
             let adjustments = std::mem::take(&mut self.adjustments).into_values().collect();
             totals = Some((open.ordinal, std::mem::take(&mut self.sums), adjustments));
+            self.closed.insert(open.ordinal, self.shown_in(open.ordinal));
             self.open = None;
             did.marker = Some(marker.clone());
         }
@@ -391,6 +396,14 @@ impl Reference {
             did.marker = Some(marker.clone());
         }
         Ok(totals)
+    }
+
+    /// The records that arrived, became final or waited in a cycle that ends now.
+    fn shown_in(&self, cycle: u32) -> super::rendering::Shown {
+        let rows = self.batches.iter().flat_map(|((city, number), batch)| {
+            (0_u16..).zip(&batch.rows).map(move |(position, row)| ((*city, *number, position), row))
+        });
+        rows.filter(|(_, row)| row.cycle == cycle).map(|(key, row)| (key, row.result)).collect()
     }
 
     /// Everything said of a batch is what the reference has; what changed was said.

@@ -217,6 +217,9 @@ impl Switching {
             return Ok(false);
         }
         let offset = lane.taps;
+        if offset > env.log.end(Topic::Taps(acquirer)) {
+            return env.stop(acquirer, "the log of its taps is shorter than it was").map(|()| false);
+        }
         let Some(payload) = env.log.read(Topic::Taps(acquirer), offset) else { return Ok(false) };
         lane.taps += 1;
         self.step(env, Input::Tap { acquirer, offset, payload })?;
@@ -226,6 +229,9 @@ impl Switching {
     fn read_park(&mut self, env: &mut Env) -> Result<bool, String> {
         let Some((acquirer, lane)) = self.lane(env) else { return Ok(false) };
         let offset = lane.park;
+        if offset > env.log.end(Topic::Parked(acquirer)) {
+            return env.stop(acquirer, "the log of its parked parts is shorter than it was").map(|()| false);
+        }
         let Some(payload) = env.log.read(Topic::Parked(acquirer), offset) else { return Ok(false) };
         lane.park += 1;
         self.step(env, Input::Parked { acquirer, offset, payload })?;
@@ -234,6 +240,7 @@ impl Switching {
 
     fn read_results(&mut self, env: &mut Env) -> Result<bool, String> {
         let Some((acquirer, lane)) = self.lane(env) else { return Ok(false) };
+        lane.results = lane.results.min(env.log.end(Topic::Results(acquirer)));
         let Some(payload) = env.log.read(Topic::Results(acquirer), lane.results) else { return Ok(false) };
         lane.results += 1;
         self.step(env, Input::Result { acquirer, payload })?;

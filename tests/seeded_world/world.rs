@@ -1,7 +1,8 @@
 //! The world: all processes, one step at a time, in an order that the seed decides.
 
+use clearing_node::coordinator::SegmentDue;
 use domain::city::City;
-use proto::Verdicts;
+use proto::{CycleEvent, Segment, Verdicts, cycle_event::Body};
 use switch::core::NoAnswer;
 
 use super::{
@@ -10,10 +11,11 @@ use super::{
     coordinating::Coordinating,
     dice::Dice,
     env::{Env, Home, Request},
-    net::Writer,
+    net::{Topic, Writer},
     profiles::Profile,
-    records::home_city_says,
+    records::{bytes_of, is_poisoned},
     reference::Check,
+    rendering,
     scheme::{PARTITIONS, acquirers, index_of},
     store::Rows,
 };
@@ -30,6 +32,8 @@ pub struct World {
     pub coordinators: Vec<Coordinating>,
     /// Stores that were left behind, by partition.
     pub stores: Vec<Vec<Rows>>,
+    /// The newest snapshot of each partition's store.
+    pub snapshots: Vec<Rows>,
 }
 
 impl World {
@@ -42,7 +46,8 @@ impl World {
         let coordinators = vec![Coordinating::new(&mut env)];
         let stores = (0..PARTITIONS).map(|_| Vec::new()).collect();
         let owner = std::collections::BTreeMap::new();
-        let mut world = Self { env, adapters, switches, owner, books, coordinators, stores };
+        let snapshots = (0..PARTITIONS).map(|_| Rows::new()).collect();
+        let mut world = Self { env, adapters, switches, owner, books, coordinators, stores, snapshots };
         for city in acquirers() {
             world.give(city)?;
         }
@@ -93,10 +98,27 @@ impl World {
             }
             88..94 => {
                 let place = self.env.dice.below(self.coordinators.len());
+                self.render_a_segment(place)?;
                 self.coordinators[place].act(&mut self.env).map(drop)
             }
             _ => self.fault(),
         }
+    }
+
+    /// A node that has a partition, or had it, renders a segment that a coordinator waits for.
+    pub fn render_a_segment(&mut self, coordinator: usize) -> Result<bool, String> {
+        let due = self.coordinators[coordinator].segment_due(&mut self.env.dice);
+        let Some(SegmentDue { cycle, partition, round }) = due else { return Ok(false) };
+        let nodes: Vec<&Booking> = self.books.iter().filter(|book| book.partition == partition).collect();
+        let node = nodes[self.env.dice.below(nodes.len())];
+        let Some(digest) = rendering::digest(&self.env, partition, &node.rows, cycle)? else {
+            return Ok(false);
+        };
+        let manifest_digest = digest.to_vec().into();
+        let segment = Segment { cycle, partition, manifest_digest, round, lost: false };
+        let event = CycleEvent { body: Some(Body::Segment(segment)) };
+        self.env.net.send(node.writer, Topic::Cycles, bytes_of(&event), None);
+        Ok(true)
     }
 
     /// Lands a message and tells its writer.
@@ -129,12 +151,11 @@ impl World {
         let Some(switch) = self.switches.iter_mut().find(|switch| switch.writer == writer) else {
             return Ok(true);
         };
-        let said: Vec<(Vec<u8>, bool)> = parts.iter().map(|taps| home_city_says(taps)).collect();
-        let poisoned = !env.calm && said.iter().any(|(_, poisoned)| *poisoned);
+        let poisoned = !env.calm && parts.iter().any(|taps| is_poisoned(taps));
+        let said: Vec<Vec<u8>> = parts.iter().map(|taps| env.home_city_says(taps)).collect();
         let refused = |why: &str| Err(NoAnswer::Refused(why.to_owned()));
         let broken = || Err(NoAnswer::Unreachable("the connection broke".to_owned()));
-        let verdicts =
-            said.into_iter().map(|(codes, _)| Verdicts { codes: codes.into(), ..Verdicts::default() });
+        let verdicts = said.into_iter().map(|codes| Verdicts { codes: codes.into(), ..Verdicts::default() });
         let mut verdicts: Vec<Verdicts> = verdicts.collect();
         let answer = match home {
             _ if !env.endpoint[index] => broken(),

@@ -108,6 +108,7 @@ impl Book {
     ) -> Result<(), Halt> {
         let Some(line) = self.waiting.get(&(city, number)).map(|waiting| waiting.line) else { return Ok(()) };
         let Some(open) = &mut self.open else { return Ok(()) };
+        let line = if holds(Rule::LineOfArrival) { line } else { open.rules.drop_line() };
         let mut totals: Vec<PartTotals> = open.part_totals(city, parts);
         let mut settled = Vec::new();
         let acquirer = open.rules.acquirer(city);

@@ -1,6 +1,11 @@
 //! The rows of a batch in a cycle: a function of the batch, its exceptions and the cycle alone.
 
-use domain::{city::City, result::RecordResult, tap::Tap};
+use domain::{
+    city::City,
+    guard::{Rule, holds},
+    result::RecordResult,
+    tap::Tap,
+};
 use files::{AcquirerRow, Detail, FilesError};
 use proto::Outcome;
 
@@ -109,7 +114,7 @@ pub fn results_in(
     for e in &exceptions.0 {
         let shown = match e.cycle.cmp(&cycle) {
             std::cmp::Ordering::Equal => Some(e.result),
-            std::cmp::Ordering::Greater => Some(RecordResult::Parked),
+            std::cmp::Ordering::Greater => holds(Rule::WaitedRowsShown).then_some(RecordResult::Parked),
             std::cmp::Ordering::Less => None,
         };
         if let Some(slot) = results.get_mut(usize::from(e.position)) {

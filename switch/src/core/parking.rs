@@ -225,10 +225,16 @@ impl Switch {
             if !wanted || !(first || self.park_bytes < self.config.park_bytes_max) {
                 continue;
             }
-            let Ok((.., taps)) = read(acquirer, payload) else { continue };
-            if let Some(entry) = state.park.get_mut(number, issuer)
-                && entry.taps.is_none()
-            {
+            let Ok((stands, digest, home_city, taps)) = read(acquirer, payload) else { continue };
+            let Some(entry) = state.park.get_mut(number, issuer) else { continue };
+            if (stands, home_city) != (number, issuer) || digest != entry.digest {
+                let reason = format!(
+                    "offset {offset} of its park holds another part than before: the topic lost its end or was made \
+                     anew; restore it"
+                );
+                return self.stop(acquirer, reason);
+            }
+            if entry.taps.is_none() {
                 first = false;
                 self.park_bytes += taps.len();
                 entry.taps = Some(taps);

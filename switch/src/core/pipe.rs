@@ -18,7 +18,7 @@ impl Switch {
     /// Takes a message of the taps into work.
     pub(super) fn tap(&mut self, acquirer: City, offset: u64, payload: Bytes) {
         let Some(state) = self.acquirers.get_mut(&acquirer) else { return };
-        if !state.park.is_read() {
+        if !may_flow(state) {
             return;
         }
         let bytes = payload.len();
@@ -175,7 +175,7 @@ impl Switch {
         let Some(state) = self.acquirers.get_mut(&acquirer) else { return };
         let (batches_max, bytes_max) = (self.config.batches_max, self.config.batch_bytes_max);
         // Of a stopped city's taps the message that lets it go on is looked for.
-        let open = state.park.is_read();
+        let open = may_flow(state);
         if state.paused {
             if open && state.pipe.len() <= batches_max / 2 && self.batch_bytes <= bytes_max / 2 {
                 state.paused = false;
@@ -245,6 +245,11 @@ fn take(state: &mut Acquirer, batch: TapBatch) -> Result<Item, String> {
         .map(|(issuer, part)| ItemPart { issuer, part, place: Place::Waiting, fails: 0 })
         .collect();
     Ok(item)
+}
+
+/// Whether taps may come: the park is read first.
+fn may_flow(state: &Acquirer) -> bool {
+    state.park.is_read() || !holds(Rule::ParkBeforeTaps)
 }
 
 /// Two contents under one number.
