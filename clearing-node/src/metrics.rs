@@ -65,7 +65,11 @@ impl Metrics {
         let lag = Family::default();
         node.register("lag_messages", "Messages of cu.clearing that are not folded yet", lag.clone());
         let troubled = Family::default();
-        node.register("partition_stopped", "1 while a partition stands still or tries again", troubled.clone());
+        node.register(
+            "partition_stopped",
+            "1 while a partition stands still or tries again",
+            troubled.clone(),
+        );
         Self {
             arrived: counter(node, "arrived_records", "Records that arrived since the start"),
             results,
@@ -130,11 +134,7 @@ impl Metrics {
         self.show_cycles(node);
     }
 
-    fn show_partitions(
-        &self,
-        partitions: &BTreeMap<u32, Arc<Progress>>,
-        end: impl Fn(u32) -> Option<u64>,
-    ) {
+    fn show_partitions(&self, partitions: &BTreeMap<u32, Arc<Progress>>, end: impl Fn(u32) -> Option<u64>) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         for partition in shown.iter().filter(|number| !partitions.contains_key(number)) {
             let gone = OfPartition { partition: *partition };

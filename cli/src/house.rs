@@ -18,7 +18,7 @@ use proto::{Message, RulebookDocument};
 use runtime::scheme::SchemeView;
 use switch::{
     directory::{Directory, endpoint},
-    service::{ServiceConfig, Surroundings, SwitchHandle},
+    service::{Acquirers, ServiceConfig, Surroundings, SwitchHandle},
 };
 use tokio::io::DuplexStream;
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
@@ -116,7 +116,7 @@ impl House {
         let surroundings = Surroundings {
             log: Arc::clone(&self.log),
             topics: self.topics.clone(),
-            acquirers: acquirers.iter().copied().collect(),
+            acquirers: Acquirers::Own(acquirers.clone()),
             directory,
             partition_of: Arc::new(move |city| rules.partition_of(city)),
             tokio: self.tokio.handle().clone(),

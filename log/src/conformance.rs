@@ -39,6 +39,7 @@ macro_rules! conformance {
             unknown_partitions_are_refused
             polls_are_bounded_by_bytes
             a_pause_loses_and_repeats_nothing
+            partitions_come_and_go_while_a_reader_reads
             several_writers_each_keep_their_order
             several_readers_each_see_everything
             the_largest_message_passes_and_a_larger_one_is_refused
@@ -287,6 +288,37 @@ pub fn a_pause_loses_and_repeats_nothing(subject: &Subject) {
     assert_eq!(all.len(), 3_000);
     assert_numbered(&all, &held, 0);
     assert!(all.iter().all(|it| it.partition == held));
+}
+
+pub fn partitions_come_and_go_while_a_reader_reads(subject: &Subject) {
+    let [stays, goes, short] = ["stays", "goes", "short"].map(|name| subject.one(name));
+    for partition in [&stays, &goes, &short] {
+        subject.fill(partition, 100);
+    }
+    let mut reader = subject.reader(&[]);
+    assert!(reader.poll(POLL_BYTES, Duration::from_millis(20)).expect("poll").is_empty());
+    reader.add(&[(stays.clone(), 0)]).expect("add");
+    assert_numbered(&read(&mut *reader, 100), &stays, 0);
+    reader.add(&[(goes.clone(), 10)]).expect("add");
+    assert_numbered(&read(&mut *reader, 90), &goes, 10);
+
+    let refused = reader.add(&[(goes.clone(), 0), (short.clone(), 101)]);
+    assert!(matches!(refused, Err(LogError::Hole { wanted: 101, .. })), "{refused:?}");
+    reader.pause(&goes).expect("pause");
+    subject.fill(&goes, 1);
+    reader.remove(std::slice::from_ref(&goes)).expect("remove");
+    subject.fill(&stays, 1);
+    let entries = read(&mut *reader, 1);
+    assert_eq!(entries.iter().map(|it| (&it.partition, it.offset)).collect::<Vec<_>>(), [(&stays, 100)]);
+    assert!(matches!(reader.pause(&goes), Err(LogError::NoTopic(_))));
+
+    // It begins where it is told, behind or before what was read, and is not paused any more.
+    for from in [100, 3, 50] {
+        reader.add(&[(goes.clone(), from)]).expect("add again");
+        let entries = read(&mut *reader, usize::try_from(101 - from).expect("small"));
+        assert!(entries.iter().map(|it| it.offset).eq(from..101), "{entries:?}");
+        assert!(entries.iter().all(|it| it.partition == goes), "{entries:?}");
+    }
 }
 
 pub fn several_writers_each_keep_their_order(subject: &Subject) {

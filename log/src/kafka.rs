@@ -63,9 +63,6 @@ pub struct KafkaConfig {
     /// How long a member of a group may be silent before others get what it owns. Brokers take no less than
     /// their `group.min.session.timeout.ms` (6 s by default).
     pub session_timeout: Duration,
-    /// The name under which a member that comes back within the session timeout finds what it owned, with
-    /// nothing moved meanwhile. Each process of a group needs its own; without one, who ends hands over at once.
-    pub instance: Option<String>,
     /// Settings of the client library that begin with `security.`, `ssl.` or `sasl.`, passed on as
     /// they are.
     pub security: BTreeMap<String, String>,
@@ -80,7 +77,6 @@ impl KafkaConfig {
             client_id: client_id.to_owned(),
             replication: 1,
             session_timeout: SESSION_TIMEOUT,
-            instance: None,
             security: BTreeMap::new(),
         }
     }
@@ -94,7 +90,6 @@ impl fmt::Debug for KafkaConfig {
             .field("client_id", &self.client_id)
             .field("replication", &self.replication)
             .field("session_timeout", &self.session_timeout)
-            .field("instance", &self.instance)
             .field("security", &self.security.keys())
             .finish()
     }

@@ -252,6 +252,18 @@ pub trait Reader: Send {
     /// # Errors
     /// A failure below the port.
     fn resume(&mut self, partition: &Partition) -> Result<(), LogError>;
+
+    /// Reads these too from now on, each from the offset given; one that is read already starts anew there.
+    ///
+    /// # Errors
+    /// As [`Log::reader`]; then the reader is as it was.
+    fn add(&mut self, starts: &[(Partition, u64)]) -> Result<(), LogError>;
+
+    /// Reads these no more. Those that miss messages hold the others up no longer.
+    ///
+    /// # Errors
+    /// A failure below the port.
+    fn remove(&mut self, partitions: &[Partition]) -> Result<(), LogError>;
 }
 
 /// Appends groups of messages.

@@ -31,7 +31,8 @@ impl Tip {
     /// # Errors
     /// [`StoreError::Damaged`] if the bytes are not what [`Tip::pack`] writes.
     pub fn unpack(bytes: &[u8]) -> Result<Self, StoreError> {
-        let parts = bytes.split_first_chunk().and_then(|(offset, digest)| Some((*offset, digest.try_into().ok()?)));
+        let parts =
+            bytes.split_first_chunk().and_then(|(offset, digest)| Some((*offset, digest.try_into().ok()?)));
         let (offset, digest) = parts.ok_or(StoreError::Damaged { row: "tip" })?;
         Ok(Self { offset: u64::from_be_bytes(offset), digest: u128::from_be_bytes(digest) })
     }

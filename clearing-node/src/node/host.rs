@@ -2,11 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    path::PathBuf,
 };
 
 use cu_log::{Owner, topics::Topics};
@@ -58,7 +58,9 @@ impl Host {
             return Ok(());
         }
         let Some(partition) = owned.partitions.get(&number) else {
-            return Err(format!("partition {number} is not on this node; `cityunion node list` says where it is"));
+            return Err(format!(
+                "partition {number} is not on this node; `cityunion node list` says where it is"
+            ));
         };
         let state = partition.progress.state();
         if partition.resume() {

@@ -23,7 +23,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cu_log::{Log, LogError, Membership, topics::{CLEARING_MEMBERS, Topics}};
+use cu_log::{
+    Log, LogError, Membership,
+    topics::{CLEARING_MEMBERS, Topics},
+};
 use domain::date::Date;
 use runtime::scheme::SchemeView;
 
@@ -79,7 +82,9 @@ pub enum NodeError {
         waited: Duration,
     },
     /// The partitions did not all come to this node.
-    #[error("not all partitions came to this node within {0:?}; does another clearing node run on the same log?")]
+    #[error(
+        "not all partitions came to this node within {0:?}; does another clearing node run on the same log?"
+    )]
     NotAlone(Duration),
     /// A thread could not be started.
     #[error("start a thread of the clearing node")]

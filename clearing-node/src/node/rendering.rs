@@ -1,10 +1,6 @@
 //! The thread that renders closed cycles, so that the coordinator goes on answering meanwhile.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    thread::JoinHandle,
-};
+use std::{path::PathBuf, sync::Arc, thread::JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender};
 use cu_log::{Log, topics::Topics};

@@ -160,7 +160,11 @@ impl<'a> Shell<'a> {
                     self.make_folders()?;
                 }
                 Role::Standby => {
-                    refuse(self.around, asked, "this node does not coordinate the cycles: ask the one that does");
+                    refuse(
+                        self.around,
+                        asked,
+                        "this node does not coordinate the cycles: ask the one that does",
+                    );
                 }
                 Role::Reading | Role::TakingOver => {}
             }
@@ -182,7 +186,10 @@ impl<'a> Shell<'a> {
     fn read(&mut self) -> Result<(), NodeError> {
         for entry in self.reader.poll(1 << 20, POLL)? {
             if entry.offset != self.read_to {
-                let text = format!("cu.cycles goes from offset {} to {}: events are missing", self.read_to, entry.offset);
+                let text = format!(
+                    "cu.cycles goes from offset {} to {}: events are missing",
+                    self.read_to, entry.offset
+                );
                 return Err(NodeError::Halted(text));
             }
             self.read_to = entry.offset + 1;
@@ -360,8 +367,9 @@ impl<'a> Shell<'a> {
     }
 
     fn job(&self, cycle: u32) -> Result<Job, NodeError> {
-        let missing =
-            |what: &str| NodeError::Halted(format!("cycle {cycle} cannot be rendered: its {what} is not known"));
+        let missing = |what: &str| {
+            NodeError::Halted(format!("cycle {cycle} cannot be rendered: its {what} is not known"))
+        };
         let opening = self.core.opening(cycle).ok_or_else(|| missing("opening"))?;
         let rulebook = self.core.rulebook_of(opening).ok_or_else(|| missing("rulebook"))?;
         let plan = self.core.plan(cycle).ok_or_else(|| missing("plan"))?;
@@ -371,7 +379,8 @@ impl<'a> Shell<'a> {
             rulebook,
             plan: plan.clone(),
             totals: self.core.totals(cycle).cloned().collect(),
-            previous_manifest: previous.and_then(|published| published.manifest_digest.as_ref().try_into().ok()),
+            previous_manifest: previous
+                .and_then(|published| published.manifest_digest.as_ref().try_into().ok()),
         })
     }
 

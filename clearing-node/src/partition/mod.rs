@@ -18,8 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cu_log::{Log, LogError, Reader, topics::Topics};
 use crossbeam_channel::Sender;
+use cu_log::{Log, LogError, Reader, topics::Topics};
 use runtime::{scheme::SchemeView, whole_text};
 
 pub use opening::Restore;
@@ -229,10 +229,7 @@ impl Keeper {
                 self.wait(Some(pause));
                 pause = (pause * 2).min(RETRY_MAX);
             } else {
-                let next = format!(
-                    "put it right, then: cityunion node resume --partition {}",
-                    self.number
-                );
+                let next = format!("put it right, then: cityunion node resume --partition {}", self.number);
                 tracing::error!("partition {} is stopped: {why}; {next}", self.number);
                 self.tell(State::Stopped(why));
                 self.wait(None);

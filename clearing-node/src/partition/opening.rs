@@ -1,6 +1,10 @@
 //! A partition is opened: its store is there and belongs to the log, or it does not begin.
 
-use std::{ops::Range, path::Path, time::{Duration, Instant}};
+use std::{
+    ops::Range,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use cu_log::{Entry, LogError, Partition as Place, Reader};
 
@@ -59,7 +63,8 @@ pub(super) fn open(number: u32, folder: &Path, around: &Surroundings) -> Result<
     }
     let tip = book.tip().filter(|tip| tip.offset >= have.start);
     let mut reader = around.log.reader(&[(place.clone(), tip.map_or(wanted, |tip| tip.offset))])?;
-    let first = tip.map(|tip| pass_tip(reader.as_mut(), &place, tip, number)).transpose()?.unwrap_or_default();
+    let first =
+        tip.map(|tip| pass_tip(reader.as_mut(), &place, tip, number)).transpose()?.unwrap_or_default();
     Ok(Opened { store, book, reader, first, end: have.end })
 }
 

@@ -15,8 +15,7 @@ use crate::{
 /// A day in which node `a` dies at its append number `at`; whether it came so far.
 fn day(at: i64, lands: bool, expected: &std::collections::BTreeMap<std::path::PathBuf, Vec<u8>>) -> bool {
     let town = Town::new();
-    let faults =
-        Faults { appends_left: Some(AtomicI64::new(at)), last_lands: lands, ..Faults::default() };
+    let faults = Faults { appends_left: Some(AtomicI64::new(at)), last_lands: lands, ..Faults::default() };
     let (log, faults) = Faulty::over(&town.log, faults);
     let mut a = Some(town.node_over("a", &log));
     wait("the first node", || a.as_ref()?.status().caught_up.then_some(()));
@@ -54,7 +53,10 @@ fn day(at: i64, lands: bool, expected: &std::collections::BTreeMap<std::path::Pa
     }
     let folders = ["a", "b"].map(|name| town.files(name, "2018-09-01-001"));
     let made: Vec<_> = folders.iter().filter(|files| !files.is_empty()).collect();
-    assert!(!made.is_empty() && made.into_iter().all(|files| files == expected), "append {at}, lands: {lands}");
+    assert!(
+        !made.is_empty() && made.into_iter().all(|files| files == expected),
+        "append {at}, lands: {lands}"
+    );
     let in_time = dead();
     drop(b);
     drop(Arc::clone(&town.log));

@@ -29,9 +29,9 @@ pub struct Faults {
     pub skipped: AtomicU64,
     /// Revocations are not heard.
     pub deaf: bool,
-    /// The owner of this node, and the membership behind its back.
-    owner: Mutex<Option<Box<dyn Owner>>>,
-    behind: Mutex<Option<Box<dyn Membership>>>,
+    /// The owner of a deaf node, and the membership behind its back.
+    pub owner: Mutex<Option<Box<dyn Owner>>>,
+    pub behind: Mutex<Option<Box<dyn Membership>>>,
 }
 
 /// The log through these faults.
@@ -70,7 +70,8 @@ impl Log for Faulty {
 
     fn bounds(&self, partition: &Partition) -> Result<Range<u64>, LogError> {
         let bounds = self.inner.bounds(partition)?;
-        let from = if Self::is_faulty(partition) { self.faults.retained_from.load(Ordering::SeqCst) } else { 0 };
+        let from =
+            if Self::is_faulty(partition) { self.faults.retained_from.load(Ordering::SeqCst) } else { 0 };
         Ok(bounds.start.max(from)..bounds.end)
     }
 
@@ -112,10 +113,19 @@ struct FaultyReader {
 }
 
 impl Reader for FaultyReader {
+    fn add(&mut self, starts: &[(Partition, u64)]) -> Result<(), LogError> {
+        self.inner.add(starts)
+    }
+
+    fn remove(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
+        self.inner.remove(partitions)
+    }
+
     fn poll(&mut self, bytes_max: usize, timeout: Duration) -> Result<Vec<Entry>, LogError> {
         let mut entries = self.inner.poll(bytes_max, timeout)?;
         let skipped = self.faults.skipped.load(Ordering::SeqCst);
-        entries.retain(|entry| skipped == 0 || !Faulty::is_faulty(&entry.partition) || entry.offset != skipped);
+        entries
+            .retain(|entry| skipped == 0 || !Faulty::is_faulty(&entry.partition) || entry.offset != skipped);
         Ok(entries)
     }
 

@@ -33,7 +33,10 @@ fn two_nodes_share_partitions_and_a_partition_that_moved_gives_the_same_folder()
     town.ask(Request::CutOff { opens: None }, || vec![&a, &b], is_cut_off);
     let stages = |node: &Node| node.status().cycles.first().map(|cycle| cycle.stage.clone());
     wait("the plan on both nodes", || {
-        [&a, &b].iter().all(|node| matches!(stages(node), Some(Stage::Closed | Stage::Published))).then_some(())
+        [&a, &b]
+            .iter()
+            .all(|node| matches!(stages(node), Some(Stage::Closed | Stage::Published)))
+            .then_some(())
     });
     drop(a);
     wait("the folder", || b.status().published(1).cloned());
@@ -55,7 +58,10 @@ fn a_city_that_is_stopped_on_another_node_holds_no_barrier_up() {
     town.append(&town.topics.taps("cu-3000"), b"taps".to_vec());
     for node in [&a, &b] {
         let stopped = wait("the stopped city", || node.status().stopped_cities.first().cloned());
-        assert!(stopped.0.to_string() == "cu-3000" && stopped.1.contains("batch 3 came where 2 was due"), "{stopped:?}");
+        assert!(
+            stopped.0.to_string() == "cu-3000" && stopped.1.contains("batch 3 came where 2 was due"),
+            "{stopped:?}"
+        );
     }
     town.ask(Request::CutOff { opens: None }, || vec![&a, &b], is_cut_off);
     let noted = town.events().into_iter().find_map(|event| match event {

@@ -175,7 +175,9 @@ fn stage(view: &View, cycle: &str) -> String {
         }
         Some(_) => {
             let row = view.cycles.iter().find(|row| row.cycle == cycle);
-            match row.filter(|row| row.waits.as_deref() == Some("totals") && row.for_s.is_some_and(|s| s >= LATE_S)) {
+            match row.filter(|row| {
+                row.waits.as_deref() == Some("totals") && row.for_s.is_some_and(|s| s >= LATE_S)
+            }) {
                 Some(late) => format!(
                     "{cycle} is cut off; the totals of partitions {} are missing",
                     late.waits_for.join(", ")

@@ -49,7 +49,15 @@ pub(super) fn status(format: Format, view: &View) -> Result<()> {
 /// All cycles, the latest first.
 pub(super) fn list(format: Format, view: &View) -> Result<()> {
     let columns = [
-        "cycle", "state", "waits", "waits_for", "for_s", "opened_at", "cut_off_at", "closed_at", "published_at",
+        "cycle",
+        "state",
+        "waits",
+        "waits_for",
+        "for_s",
+        "opened_at",
+        "cut_off_at",
+        "closed_at",
+        "published_at",
     ];
     let mut cycles = Sheet::new("cycles", &columns);
     for row in &view.cycles {
@@ -75,7 +83,10 @@ pub(super) fn list(format: Format, view: &View) -> Result<()> {
         facts.insert("close_stands_still".to_owned(), json!(why));
     }
     print(format, &facts, &[cycles, stopped])?;
-    say(format, "\ntimes are those at which the node that answered saw it; what came before its start has none");
+    say(
+        format,
+        "\ntimes are those at which the node that answered saw it; what came before its start has none",
+    );
     Ok(())
 }
 

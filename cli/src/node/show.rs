@@ -21,8 +21,16 @@ pub(super) fn list(format: Format, answers: &[Answer<NodeView>]) -> Result<()> {
     let mut partitions = Sheet::new(
         "partitions",
         &[
-            "partition", "node", "state", "next_offset", "lag", "identities", "parked", "unpublished",
-            "snapshot_age_s", "why",
+            "partition",
+            "node",
+            "state",
+            "next_offset",
+            "lag",
+            "identities",
+            "parked",
+            "unpublished",
+            "snapshot_age_s",
+            "why",
         ],
     );
     partitions.below = vec!["why"];
@@ -30,9 +38,12 @@ pub(super) fn list(format: Format, answers: &[Answer<NodeView>]) -> Result<()> {
     let mut unowned: BTreeSet<u32> = BTreeSet::new();
     for Answer { admin, said } in answers {
         match said {
-            Err(error) => nodes.row(vec![json!(admin), json!("away"), Value::Null, json!(format!("{error:#}"))]),
+            Err(error) => {
+                nodes.row(vec![json!(admin), json!("away"), Value::Null, json!(format!("{error:#}"))])
+            }
             Ok(view) => {
-                let trouble: Vec<&str> = view.halted.iter().chain(&view.missing).map(String::as_str).collect();
+                let trouble: Vec<&str> =
+                    view.halted.iter().chain(&view.missing).map(String::as_str).collect();
                 let trouble = if trouble.is_empty() { Value::Null } else { json!(trouble.join("; ")) };
                 nodes.row(vec![json!(admin), json!(view.role), json!(view.partitions.len()), trouble]);
                 unowned.extend(0..view.partitions_in_all);
@@ -40,8 +51,9 @@ pub(super) fn list(format: Format, answers: &[Answer<NodeView>]) -> Result<()> {
         }
     }
     let views = answers.iter().filter_map(|Answer { admin, said }| Some((admin, said.as_ref().ok()?)));
-    let mut owned: Vec<_> =
-        views.flat_map(|(admin, view)| view.partitions.iter().map(move |partition| (admin, partition))).collect();
+    let mut owned: Vec<_> = views
+        .flat_map(|(admin, view)| view.partitions.iter().map(move |partition| (admin, partition)))
+        .collect();
     owned.sort_by_key(|(_, at)| at.partition);
     for (admin, at) in owned {
         unowned.remove(&at.partition);

@@ -91,7 +91,9 @@ impl Nodes {
                 return Ok(client.admin().to_owned());
             }
         }
-        let text = format!("no node that was asked owns partition {partition}; name all nodes with --node HOST:PORT");
+        let text = format!(
+            "no node that was asked owns partition {partition}; name all nodes with --node HOST:PORT"
+        );
         Err(Refused(text).into())
     }
 
@@ -101,7 +103,10 @@ impl Nodes {
     /// If no admin port is named.
     pub fn all(&self) -> Result<Vec<Answer<NodeView>>> {
         let clients = self.clients()?;
-        Ok(clients.iter().map(|client| Answer { admin: client.admin().to_owned(), said: client.node() }).collect())
+        Ok(clients
+            .iter()
+            .map(|client| Answer { admin: client.admin().to_owned(), said: client.node() })
+            .collect())
     }
 
     fn coordinating(&self) -> Result<(Client, View)> {
@@ -134,7 +139,9 @@ impl Nodes {
 fn local() -> Vec<PathBuf> {
     let first = PathBuf::from(LOCAL_CONFIG);
     let mut paths = Vec::new();
-    for entry in first.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten() {
+    for entry in
+        first.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten()
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with("clearing-node-") && name.ends_with(".toml") {
             paths.push(entry.path());

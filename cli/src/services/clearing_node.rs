@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -118,7 +118,7 @@ pub(super) fn run(config: Config) -> Result<()> {
     publish_rulebook(log.as_ref(), &topics, &scheme, &rulebook)?;
     let node = NodeConfig {
         state_dir: config.state_dir.clone(),
-        work_dir: config.out_dir.join(".work"),
+        work_dir: config.out_dir.join(".work").join(name_of_node(&config.state_dir)?),
         out_dir: config.out_dir.clone(),
         partitions: rulebook.partitions,
         barrier_max: Some(Duration::from_secs(config.barrier_s_max)),
@@ -158,8 +158,12 @@ pub(super) fn run(config: Config) -> Result<()> {
 fn missing(node: &Node, status: &CycleStatus, watch: &LogWatch) -> Vec<Missing> {
     let mut missing: Vec<Missing> = watch.trouble().map(|why| Missing::new("log", why)).into_iter().collect();
     match status.role {
-        Role::Reading => missing.push(Missing::new("cycles", "the events of earlier cycles are still being read")),
-        Role::TakingOver => missing.push(Missing::new("cycles", "this node is taking over their coordination")),
+        Role::Reading => {
+            missing.push(Missing::new("cycles", "the events of earlier cycles are still being read"))
+        }
+        Role::TakingOver => {
+            missing.push(Missing::new("cycles", "this node is taking over their coordination"))
+        }
         Role::Standby | Role::Coordinates if !status.open => {
             missing.push(Missing::new("cycle", "none is open yet"));
         }
@@ -240,6 +244,14 @@ impl Cycles {
             }
         }
     }
+}
+
+/// A name that no other node has on a shared `out_dir`, and that this one has again after a restart.
+fn name_of_node(state_dir: &Path) -> Result<String> {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let folder = std::path::absolute(state_dir).context("find state_dir")?;
+    let digest = proto::digest::bytes(format!("{}:{}", host.trim(), folder.display()).as_bytes());
+    Ok(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn topics_of(topics: &Topics, rulebook: &Rulebook) -> Vec<cu_log::TopicSpec> {

@@ -199,11 +199,7 @@ impl Drop for Member {
     }
 }
 
-fn consumer(
-    config: &KafkaConfig,
-    group: &str,
-    changes: Changes,
-) -> Result<BaseConsumer<Changes>, LogError> {
+fn consumer(config: &KafkaConfig, group: &str, changes: Changes) -> Result<BaseConsumer<Changes>, LogError> {
     let session_ms = config.session_timeout.as_millis();
     let mut settings = base(config)?;
     settings
@@ -215,9 +211,6 @@ fn consumer(
         .set("topic.metadata.refresh.interval.ms", TOPICS_LOOK_MS)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false");
-    if let Some(instance) = &config.instance {
-        settings.set("group.instance.id", instance);
-    }
     settings.create_with_context(changes).map_err(|e| backend(format!("join the members of {group}"), e))
 }
 

@@ -83,8 +83,8 @@ impl Row {
             Stage::Closed => ("CLOSED", Vec::new()),
             Stage::Published => ("PUBLISHED", Vec::new()),
         };
-        let seen = |stages: &[&str]| stages.iter().filter_map(|stage| cycle.seen.get(stage)).min();
-        let at = |stages: &[&str]| seen(stages).map(|at| in_china(*at));
+        let seen = |stages: &[&str]| stages.iter().filter_map(|stage| cycle.seen.get(stage).copied()).min();
+        let at = |stages: &[&str]| seen(stages).map(in_china);
         let since = cycle.since().and_then(|since| now.duration_since(since).ok());
         Self {
             cycle: opening_name(&cycle.opening).to_string(),
@@ -164,7 +164,10 @@ mod tests {
             plan_digest: None,
         };
         let row = Row::of(&cycle, begun + Duration::from_secs(3690));
-        assert_eq!((row.state.as_str(), row.waits.as_deref(), row.for_s), ("CLOSING", Some("totals"), Some(90)));
+        assert_eq!(
+            (row.state.as_str(), row.waits.as_deref(), row.for_s),
+            ("CLOSING", Some("totals"), Some(90))
+        );
         assert_eq!(row.waits_for, ["3"]);
         assert_eq!(row.opened_at.unwrap(), "2018-09-01T08:00:00+08:00");
         assert_eq!(row.cut_off_at.unwrap(), "2018-09-01T09:00:00+08:00");

@@ -56,7 +56,8 @@ impl NodeView {
     ) -> Self {
         let status = node.status();
         let partitions = node.partitions();
-        let partitions = partitions.iter().map(|(number, progress)| partition(*number, progress, end(*number)));
+        let partitions =
+            partitions.iter().map(|(number, progress)| partition(*number, progress, end(*number)));
         Self {
             role: status.role.name().to_owned(),
             partitions_in_all,
