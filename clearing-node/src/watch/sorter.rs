@@ -110,7 +110,6 @@ impl<const N: usize> Sorted<N> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
     use super::*;
 

@@ -1,5 +1,4 @@
 //! Reports of two cycles, worked out by hand, on a real log.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use cu_log::{append_and_wait, embedded::EmbeddedLog};
 use domain::date::LocalTime;

@@ -115,7 +115,6 @@ fn item(row: &csv::StringRecord, rulebook: &Rulebook) -> Result<Adjustment, Stri
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
     use super::*;
 

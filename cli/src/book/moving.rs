@@ -80,7 +80,7 @@ fn tell_next(city: City, to: u32, version: u32) {
         Format::Table,
         &format!(
             "next: a rulebook of version {} with `{city} = {to}` under [clearing.assignment] must open the next cycle; \
-             start the city's adapter when that is open",
+             start the city's adapter when the one before is published",
             version.saturating_add(1)
         ),
     );

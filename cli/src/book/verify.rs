@@ -1,6 +1,10 @@
 //! `book verify`: recounts positions from the stored detail and compares them with what the book has summed.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -60,7 +64,7 @@ pub fn run(args: &Verify) -> Result<ExitCode> {
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::from(4) })
 }
 
-fn stores(state: &PathBuf) -> Result<Vec<(u32, PathBuf)>> {
+fn stores(state: &Path) -> Result<Vec<(u32, PathBuf)>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(state).with_context(|| format!("read {}", state.display()))? {
         let path = entry.with_context(|| format!("read {}", state.display()))?.path();
