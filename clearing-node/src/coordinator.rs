@@ -18,7 +18,8 @@ use domain::{
     totals::{Tally, TotalKey},
 };
 use proto::{
-    CutOff, CycleEvent, Marker, Opened, Opening, PartitionTotals, Plan, Published, TapEnd, cycle_event::Body,
+    CityState, CutOff, CycleEvent, Marker, Opened, Opening, PartitionTotals, Plan, Published, TapEnd,
+    cycle_event::Body,
 };
 
 use crate::wire;
@@ -31,8 +32,10 @@ mod tests;
 pub enum Input {
     /// The next event of `cu.cycles`.
     Event(CycleEvent),
-    /// Every event that stood on `cu.cycles` at the start has been read: it may act.
+    /// It owns `cu.cycles`, and every event that stood there then has been read: it may act.
     CaughtUp,
+    /// It owns `cu.cycles` no longer: it follows, and does nothing until it has caught up again.
+    StandBy,
     /// A version of the rules is known.
     Learn(Arc<Rulebook>),
     /// Open the next cycle; refused while one is open.
@@ -56,7 +59,7 @@ pub enum Input {
         /// The offset after the last tap batch it has passed on.
         offset: u64,
     },
-    /// A stopped city: no barrier waits for it.
+    /// A city that is stopped elsewhere: no barrier waits for it. Those that the book has stopped are on the log.
     LeftOut(City),
     /// The barrier has waited long enough: the close goes on, what is missing waits for the next cycle.
     BarrierTimedOut,
@@ -82,6 +85,38 @@ pub enum Effect {
     Alarm(String),
 }
 
+/// How far a cycle is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Taps come in.
+    Open,
+    /// It is cut off; its markers wait until the switches have passed on the taps of these acquirers.
+    Barrier(Vec<City>),
+    /// Its markers are written, or may be; the totals of these partitions are missing.
+    Totals(Vec<u32>),
+    /// All totals are in, the plan is not made yet.
+    Plan,
+    /// The plan is made; the folder is not there yet.
+    Closed,
+    /// The folder is there.
+    Published,
+}
+
+impl Stage {
+    /// The stage in a word.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Barrier(_) => "barrier",
+            Self::Totals(_) => "totals",
+            Self::Plan => "plan",
+            Self::Closed => "closed",
+            Self::Published => "published",
+        }
+    }
+}
+
 /// The coordinator's state.
 #[derive(Debug)]
 pub struct Coordinator {
@@ -96,6 +131,8 @@ pub struct Coordinator {
     rulebooks: BTreeMap<u32, Vec<Arc<Rulebook>>>,
     passed: BTreeMap<City, u64>,
     left_out: BTreeSet<City>,
+    /// What partitions said last of an acquirer, by partition.
+    cities: BTreeMap<(u32, City), CityState>,
     barrier_waived: BTreeSet<u32>,
     /// What this life has already asked for, so that it asks once.
     said: BTreeSet<(Step, u32)>,
@@ -128,6 +165,7 @@ impl Coordinator {
             rulebooks: BTreeMap::new(),
             passed: BTreeMap::new(),
             left_out: BTreeSet::new(),
+            cities: BTreeMap::new(),
             barrier_waived: BTreeSet::new(),
             said: BTreeSet::new(),
         }
@@ -199,9 +237,46 @@ impl Coordinator {
         let waits = |end: &TapEnd| {
             let city = City::parse(end.acquirer.as_bytes()).ok()?;
             let passed = self.passed.get(&city).copied().unwrap_or(0);
-            (passed < end.offset && !self.left_out.contains(&city)).then_some(city)
+            let stopped = self.left_out.contains(&city) || self.stopped(city).is_some();
+            (passed < end.offset && !stopped).then_some(city)
         };
         cut_off.barrier.iter().filter_map(waits).collect()
+    }
+
+    /// Why the book has stopped an acquirer, if it has.
+    #[must_use]
+    pub fn stopped(&self, city: City) -> Option<&str> {
+        let partition = self.rulebook_of(self.last_opening()?)?.partition_of(city);
+        self.cities.get(&(partition, city)).map(|state| state.stopped.as_str()).filter(|why| !why.is_empty())
+    }
+
+    /// The acquirers that the book has stopped, and why.
+    pub fn stopped_cities(&self) -> impl Iterator<Item = (City, &str)> {
+        let cities: BTreeSet<City> = self.cities.keys().map(|(_, city)| *city).collect();
+        cities.into_iter().filter_map(|city| Some((city, self.stopped(city)?)))
+    }
+
+    /// How far a cycle is, as far as the log and the switches' positions tell.
+    #[must_use]
+    pub fn stage(&self, cycle: u32) -> Stage {
+        if self.published.contains_key(&cycle) {
+            return Stage::Published;
+        }
+        if self.plans.contains_key(&cycle) {
+            return Stage::Closed;
+        }
+        if !self.cut_offs.contains_key(&cycle) {
+            return Stage::Open;
+        }
+        let missing: Vec<u32> =
+            (0..self.partitions).filter(|number| !self.totals.contains_key(&(cycle, *number))).collect();
+        let last = self.cut_offs.keys().next_back() == Some(&cycle);
+        let waits = if last { self.barrier_waits_for() } else { Vec::new() };
+        match (missing.is_empty(), waits.is_empty() || self.totals(cycle).next().is_some()) {
+            (true, _) => Stage::Plan,
+            (false, true) => Stage::Totals(missing),
+            (false, false) => Stage::Barrier(waits),
+        }
     }
 
     /// Takes one input and appends what is to be done.
@@ -209,6 +284,7 @@ impl Coordinator {
         match input {
             Input::Event(event) => self.fold(event, effects),
             Input::CaughtUp => self.caught_up = true,
+            Input::StandBy => self.stand_by(),
             Input::Learn(rulebook) => self.learn(rulebook),
             Input::Open { business_date, version } => self.request_open(business_date, version, effects),
             Input::CutOff { opens, ends } => self.request_cut_off(opens, ends, effects),
@@ -227,6 +303,31 @@ impl Coordinator {
         }
         if self.caught_up && self.halted.is_none() {
             self.advance(effects);
+        }
+    }
+
+    /// What this life has said may be due again in the next one.
+    fn stand_by(&mut self) {
+        self.caught_up = false;
+        self.said.clear();
+        self.passed.clear();
+        self.left_out.clear();
+        self.barrier_waived.clear();
+    }
+
+    fn fold_city(&mut self, state: CityState, effects: &mut Vec<Effect>) {
+        let Ok(city) = City::parse(state.acquirer.as_bytes()) else {
+            let text =
+                format!("partition {} speaks of `{}`, which is no city", state.partition, state.acquirer);
+            effects.push(Effect::Alarm(text));
+            return;
+        };
+        let known = self.cities.get(&(state.partition, city));
+        if known.is_none_or(|known| known.offset < state.offset) {
+            if self.caught_up && !state.stopped.is_empty() {
+                effects.push(Effect::Alarm(format!("{city} is stopped: {}", state.stopped)));
+            }
+            self.cities.insert((state.partition, city), state);
         }
     }
 
@@ -269,6 +370,7 @@ impl Coordinator {
                 keep_first(&mut self.published, cycle, published, name, &mut self.halted, effects);
             }
             Some(Body::Opened(_)) => {}
+            Some(Body::CityState(state)) => self.fold_city(state, effects),
             None => effects.push(Effect::Alarm("an event on cu.cycles has no body".to_owned())),
         }
     }

@@ -9,4 +9,5 @@ mod reload;
 pub mod render;
 pub mod rocks;
 pub mod store;
+pub mod stores;
 pub mod wire;

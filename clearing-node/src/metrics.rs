@@ -1,6 +1,9 @@
 //! What a clearing node tells of itself in numbers.
 
-use std::sync::{PoisonError, atomic::Ordering};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -9,7 +12,12 @@ use prometheus_client::{
 };
 use runtime::metrics::{counter, gauge, number, show};
 
-use crate::{book::Booked, node::Node, partition::Progress};
+use crate::{
+    book::Booked,
+    coordinator::Stage,
+    node::{Node, Role},
+    partition::Progress,
+};
 
 /// The label of what became of records.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,6 +43,13 @@ pub struct Metrics {
     identities_bytes: Gauge,
     stopped_cities: Gauge,
     lag: Family<OfPartition, Gauge>,
+    troubled: Family<OfPartition, Gauge>,
+    /// Partitions that have instruments of their own now.
+    shown: Mutex<BTreeSet<u32>>,
+    owned: Gauge,
+    coordinates: Gauge,
+    halted: Gauge,
+    missing_totals: Gauge,
     open_cycle: Gauge,
     closed_cycles: Counter,
     barrier_cities: Gauge,
@@ -49,6 +64,12 @@ impl Metrics {
         node.register("records", "Records booked since the start, by result", results.clone());
         let lag = Family::default();
         node.register("lag_messages", "Messages of cu.clearing that are not folded yet", lag.clone());
+        let troubled = Family::default();
+        node.register(
+            "partition_stopped",
+            "1 while a partition stands still or tries again",
+            troubled.clone(),
+        );
         Self {
             arrived: counter(node, "arrived_records", "Records that arrived since the start"),
             results,
@@ -67,6 +88,12 @@ impl Metrics {
                 "Cities whose traffic is stopped until somebody looks",
             ),
             lag,
+            troubled,
+            shown: Mutex::default(),
+            owned: gauge(node, "partitions", "Partitions of cu.clearing that this node owns"),
+            coordinates: gauge(node, "coordinates", "1 while this node coordinates the cycles"),
+            halted: gauge(node, "close_halted", "1 while the close stands still until somebody looks"),
+            missing_totals: gauge(node, "missing_totals", "Partitions whose totals a close waits for"),
             open_cycle: gauge(node, "open_cycle", "Number of the open cycle; 0 while none is open"),
             closed_cycles: counter(node, "closed_cycles", "Cycles whose folder is published"),
             barrier_cities: gauge(node, "barrier_cities", "Acquirers for whose taps a cut-off waits"),
@@ -76,22 +103,16 @@ impl Metrics {
 
     /// Shows how a node is. `end` says where a partition of `cu.clearing` ends, if that is known.
     pub fn show(&self, node: &Node, end: impl Fn(u32) -> Option<u64>) {
+        let partitions = node.partitions();
         let mut booked = Booked::default();
-        let sum = |of: fn(&Progress) -> u64| node.partitions.iter().map(|p| of(&p.progress)).sum::<u64>();
-        let mut stopped = 0;
-        for (partition, at) in (0..).zip(&node.partitions) {
-            let progress = &at.progress;
-            let here = *progress.booked.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = |of: fn(&Progress) -> u64| partitions.values().map(|progress| of(progress)).sum::<u64>();
+        for progress in partitions.values() {
+            let here = progress.booked();
             booked.arrived += here.arrived;
             booked.cleared += here.cleared;
             booked.duplicate += here.duplicate;
             booked.conflict += here.conflict;
             booked.rejected += here.rejected;
-            stopped += progress.stopped.lock().unwrap_or_else(PoisonError::into_inner).len();
-            if let Some(end) = end(partition) {
-                let behind = end.saturating_sub(progress.next_offset.load(Ordering::Relaxed));
-                self.lag.get_or_create(&OfPartition { partition }).set(number(behind));
-            }
         }
         show(&self.arrived, booked.arrived);
         let results = [
@@ -108,15 +129,42 @@ impl Metrics {
         self.unpublished.set(number(sum(|p| p.unpublished.load(Ordering::Relaxed))));
         self.identities.set(number(sum(|p| p.identities.load(Ordering::Relaxed))));
         self.identities_bytes.set(number(sum(|p| p.identities_bytes.load(Ordering::Relaxed))));
-        self.stopped_cities.set(number(stopped));
+        self.stopped_cities.set(number(sum(|p| p.stopped_cities().len() as u64)));
+        self.show_partitions(&partitions, end);
         self.show_cycles(node);
+    }
+
+    fn show_partitions(&self, partitions: &BTreeMap<u32, Arc<Progress>>, end: impl Fn(u32) -> Option<u64>) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        for partition in shown.iter().filter(|number| !partitions.contains_key(number)) {
+            let gone = OfPartition { partition: *partition };
+            self.lag.remove(&gone);
+            self.troubled.remove(&gone);
+        }
+        *shown = partitions.keys().copied().collect();
+        for (partition, progress) in partitions {
+            let of = OfPartition { partition: *partition };
+            if let Some(end) = end(*partition) {
+                let behind = end.saturating_sub(progress.next_offset.load(Ordering::Relaxed));
+                self.lag.get_or_create(&of).set(number(behind));
+            }
+            self.troubled.get_or_create(&of).set(i64::from(progress.state().trouble().is_some()));
+        }
+        self.owned.set(number(partitions.len()));
     }
 
     fn show_cycles(&self, node: &Node) {
         let status = node.status();
+        self.coordinates.set(i64::from(status.role == Role::Coordinates));
+        self.halted.set(i64::from(status.halted.is_some() || status.unrendered.is_some()));
         self.open_cycle.set(status.open_cycle().map_or(0, |opening| opening.cycle.into()));
         show(&self.closed_cycles, status.published.len() as u64);
         self.barrier_cities.set(number(status.barrier_waits_for.len()));
-        show(&self.alarms, status.alarms.len() as u64);
+        let missing = status.cycles.iter().map(|cycle| match &cycle.stage {
+            Stage::Totals(missing) => missing.len(),
+            _ => 0,
+        });
+        self.missing_totals.set(number(missing.sum::<usize>()));
+        show(&self.alarms, status.alarms_in_all);
     }
 }

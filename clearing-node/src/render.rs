@@ -4,7 +4,7 @@
 //! It may run any time after the marker and gives the same bytes whenever it runs.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -77,7 +77,7 @@ pub struct Source<'a> {
     /// The manifest of the cycle before.
     pub previous_manifest: Option<[u8; 32]>,
     /// The partitions' stores, by number.
-    pub stores: &'a [RocksStore],
+    pub stores: &'a BTreeMap<u32, RocksStore>,
     /// The log.
     pub log: &'a Arc<dyn Log>,
     /// Its topics.
@@ -149,7 +149,7 @@ struct Gathering<'a> {
 
 impl<'a> Gathering<'a> {
     fn new(source: &'a Source<'a>, totals: &'a PartitionTotals) -> Result<Self, RenderError> {
-        let store = usize::try_from(totals.partition).ok().and_then(|n| source.stores.get(n));
+        let store = source.stores.get(&totals.partition);
         let what = "its store is not on this node".to_owned();
         let store = store.ok_or(RenderError::Contradiction { partition: totals.partition, what })?;
         Ok(Self { source, totals, store, rows: Vec::new() })

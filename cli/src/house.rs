@@ -18,7 +18,7 @@ use proto::{Message, RulebookDocument};
 use runtime::scheme::SchemeView;
 use switch::{
     directory::{Directory, endpoint},
-    service::{ServiceConfig, Surroundings, SwitchHandle},
+    service::{Acquirers, ServiceConfig, Surroundings, SwitchHandle},
 };
 use tokio::io::DuplexStream;
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
@@ -29,6 +29,8 @@ use crate::errors::Refused;
 
 /// How long the log may take for a rare event.
 const APPEND_WAIT: Duration = Duration::from_secs(60);
+/// How long the only clearing node may take to get all partitions and to open their stores.
+const WHOLE_WAIT: Duration = Duration::from_secs(120);
 /// Bytes on their way between two services of one process.
 const PIPE_BYTES: usize = 1 << 20;
 
@@ -72,8 +74,10 @@ impl House {
             out_dir: out.to_owned(),
             partitions: rulebook.partitions,
             barrier_max: None,
+            restore: None,
         };
         let node = Node::start(config, &log, &topics, &scheme)?;
+        node.wait_until_whole(WHOLE_WAIT)?;
         let adapter = AcquirerHost::open(&state.join("adapter"), Arc::clone(&log), topics.clone(), out)?;
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -112,7 +116,7 @@ impl House {
         let surroundings = Surroundings {
             log: Arc::clone(&self.log),
             topics: self.topics.clone(),
-            acquirers: acquirers.iter().copied().collect(),
+            acquirers: Acquirers::Own(acquirers.clone()),
             directory,
             partition_of: Arc::new(move |city| rules.partition_of(city)),
             tokio: self.tokio.handle().clone(),

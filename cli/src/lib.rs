@@ -13,6 +13,8 @@ mod feed;
 mod house;
 mod local_system;
 mod mapping;
+pub mod node;
+mod nodes;
 mod output;
 mod progress;
 pub mod report;
@@ -56,6 +58,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Cycle(args) => cycle::run(args),
+        Command::Node(args) => node::run(args),
         Command::Feed(args) => feed::run(args),
     };
     done.unwrap_or_else(|error| {

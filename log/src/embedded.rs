@@ -16,17 +16,20 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use crate::{Commit, Log, LogError, Partition, Reader, TopicSpec, Writer};
+use crate::{Commit, Log, LogError, Membership, Owner, Partition, Reader, TopicSpec, Writer};
 
 mod catalog;
 mod committer;
+mod members;
 mod queue;
 mod reader;
+mod sharing;
 mod store;
 mod subscribers;
 mod writer;
 
 use catalog::Catalog;
+use members::{Groups, Member};
 use queue::Queue;
 use reader::EmbeddedReader;
 use store::Store;
@@ -52,6 +55,7 @@ struct Shared {
     catalog: Catalog,
     queue: Queue,
     subscribers: Subscribers,
+    groups: Groups,
 }
 
 impl EmbeddedLog {
@@ -63,8 +67,13 @@ impl EmbeddedLog {
     pub fn open(path: &Path) -> Result<Self, LogError> {
         let store = Store::open(path)?;
         let catalog = Catalog::load(&store)?;
-        let shared =
-            Arc::new(Shared { store, catalog, queue: Queue::default(), subscribers: Subscribers::default() });
+        let shared = Arc::new(Shared {
+            store,
+            catalog,
+            queue: Queue::default(),
+            subscribers: Subscribers::default(),
+            groups: Groups::default(),
+        });
         let its = Arc::clone(&shared);
         let committer = thread::Builder::new()
             .name("log-commit".to_owned())
@@ -96,7 +105,9 @@ impl Drop for Opened {
 
 impl Log for EmbeddedLog {
     fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), LogError> {
-        self.shared().catalog.create(&self.shared().store, topics)
+        self.shared().catalog.create(&self.shared().store, topics)?;
+        self.shared().groups.share_all(&self.shared().catalog);
+        Ok(())
     }
 
     fn bounds(&self, partition: &Partition) -> Result<Range<u64>, LogError> {
@@ -121,5 +132,14 @@ impl Log for EmbeddedLog {
 
     fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Commit>>, LogError> {
         partitions.iter().map(|partition| self.shared().store.commit(group, partition)).collect()
+    }
+
+    fn join(
+        &self,
+        group: &str,
+        topics: &[String],
+        owner: Box<dyn Owner>,
+    ) -> Result<Box<dyn Membership>, LogError> {
+        Ok(Box::new(Member::join(Arc::clone(&self.opened), group, topics, owner)?))
     }
 }

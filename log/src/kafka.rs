@@ -10,6 +10,9 @@
 //!   [`LogError::Hole`]. While a broker is away a poll returns empty, with a warning in the log.
 //! - **Positions** are kept for groups without members, which a broker forgets after
 //!   `offsets.retention.minutes` (a week by default): set it to its greatest value.
+//! - **Members of groups** own partitions and fetch nothing: reading stays assigned by hand. A member that the
+//!   broker has not heard for the session timeout (a process that stood still, a broken network) has lost what
+//!   it owned, and joins again by itself.
 //! - **Requests** (bounds, commits, topics) are repeated while the broker is away, for at most
 //!   [`ANSWER_WAIT_MAX`], then they are a [`LogError::Timeout`].
 
@@ -21,13 +24,14 @@ use std::{
     time::Duration,
 };
 
-use crate::{Commit, Log, LogError, Partition, Reader, TopicSpec, Writer};
+use crate::{Commit, Log, LogError, Membership, Owner, Partition, Reader, TopicSpec, Writer};
 
 mod client;
 mod commits;
 mod examine;
 mod lasting;
 mod ledger;
+mod members;
 mod reader;
 mod topics;
 mod writer;
@@ -35,6 +39,7 @@ mod writer;
 use client::Probe;
 use commits::GroupClient;
 pub use examine::{Examination, MESSAGE_BYTES_WANTED, POSITIONS_KEPT_MINUTES, Settings, examine};
+use members::Member;
 use reader::KafkaReader;
 use writer::{KafkaWriter, Producing};
 
@@ -42,6 +47,9 @@ pub use lasting::LastingKafka;
 
 /// Longest that one request is repeated while the broker does not answer.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How long a member of a group may be silent, usually.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How to reach a Kafka cluster.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,6 +60,9 @@ pub struct KafkaConfig {
     pub client_id: String,
     /// Copies of each partition of a topic that is created.
     pub replication: u32,
+    /// How long a member of a group may be silent before others get what it owns. Brokers take no less than
+    /// their `group.min.session.timeout.ms` (6 s by default).
+    pub session_timeout: Duration,
     /// Settings of the client library that begin with `security.`, `ssl.` or `sasl.`, passed on as
     /// they are.
     pub security: BTreeMap<String, String>,
@@ -65,6 +76,7 @@ impl KafkaConfig {
             bootstrap: bootstrap.to_owned(),
             client_id: client_id.to_owned(),
             replication: 1,
+            session_timeout: SESSION_TIMEOUT,
             security: BTreeMap::new(),
         }
     }
@@ -77,6 +89,7 @@ impl fmt::Debug for KafkaConfig {
             .field("bootstrap", &self.bootstrap)
             .field("client_id", &self.client_id)
             .field("replication", &self.replication)
+            .field("session_timeout", &self.session_timeout)
             .field("security", &self.security.keys())
             .finish()
     }
@@ -188,5 +201,14 @@ impl Log for KafkaLog {
 
     fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Commit>>, LogError> {
         self.connection.group(group)?.committed(partitions)
+    }
+
+    fn join(
+        &self,
+        group: &str,
+        topics: &[String],
+        owner: Box<dyn Owner>,
+    ) -> Result<Box<dyn Membership>, LogError> {
+        Ok(Box::new(Member::join(&self.connection.config, group, topics, owner)?))
     }
 }

@@ -183,6 +183,52 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// A failure below the port.
     fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Commit>>, LogError>;
+
+    /// Joins the members of a group, who share the partitions of the topics that they name: each partition
+    /// has one owner, and as few move as a fair share needs. A topic that does not exist yet is shared once it
+    /// does. Returns at once; `owner` is told later, on a thread of the membership's own.
+    ///
+    /// A member only owns: it reads and writes as everybody does. A group with members keeps no positions:
+    /// [`Log::commit`] needs a group of another name.
+    ///
+    /// # Errors
+    /// A failure below the port.
+    fn join(
+        &self,
+        group: &str,
+        topics: &[String],
+        owner: Box<dyn Owner>,
+    ) -> Result<Box<dyn Membership>, LogError>;
+}
+
+/// Is told what a member of a group owns. Called on the membership's own thread, one call at a time; the
+/// others of the group may wait for its answer, and one that takes too long loses what it owns.
+pub trait Owner: Send {
+    /// It owns these too from now on.
+    fn assigned(&mut self, partitions: &[Partition]);
+
+    /// It gives these up: another may own them as soon as this returns.
+    fn revoked(&mut self, partitions: &[Partition]);
+
+    /// It has lost these: others may own them already.
+    fn lost(&mut self, partitions: &[Partition]);
+}
+
+/// A member of a group. Dropped, it leaves: its [`Owner`] gives up what it owns first, so the drop waits for
+/// that call. It must not be dropped by a thread for which the owner waits.
+pub trait Membership: Send + Sync {
+    /// Shares the partitions of these topics from now on, in place of those before.
+    ///
+    /// # Errors
+    /// A failure below the port.
+    fn subscribe(&self, topics: &[String]) -> Result<(), LogError>;
+
+    /// What it owns, in order: a partition is among them before its owner is told that it is assigned, and
+    /// until the owner has given it up.
+    fn owned(&self) -> Vec<Partition>;
+
+    /// Why it is a member no longer, if it ended by itself.
+    fn failed(&self) -> Option<String>;
 }
 
 /// Reads messages of some partitions, in offset order within each.
@@ -206,6 +252,18 @@ pub trait Reader: Send {
     /// # Errors
     /// A failure below the port.
     fn resume(&mut self, partition: &Partition) -> Result<(), LogError>;
+
+    /// Reads these too from now on, each from the offset given; one that is read already starts anew there.
+    ///
+    /// # Errors
+    /// As [`Log::reader`]; then the reader is as it was.
+    fn add(&mut self, starts: &[(Partition, u64)]) -> Result<(), LogError>;
+
+    /// Reads these no more. Those that miss messages hold the others up no longer.
+    ///
+    /// # Errors
+    /// A failure below the port.
+    fn remove(&mut self, partitions: &[Partition]) -> Result<(), LogError>;
 }
 
 /// Appends groups of messages.

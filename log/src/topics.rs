@@ -7,6 +7,11 @@ use crate::{Partition, TopicSpec};
 /// The consumer group under which switches commit their positions.
 pub const SWITCH_GROUP: &str = "cu-switch";
 
+/// The group whose members share the clearing nodes' work.
+pub const CLEARING_MEMBERS: &str = "cu-clearing-members";
+/// The consumer group whose members share the acquirers' taps. A group with members keeps no positions.
+pub const SWITCH_MEMBERS: &str = "cu-switch-members";
+
 /// Names of topics under a prefix (empty for none), so that several systems can share one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topics {
@@ -40,6 +45,12 @@ impl Topics {
     #[must_use]
     pub fn taps(&self, acquirer: impl fmt::Display) -> Partition {
         self.one("cu.taps.", acquirer)
+    }
+
+    /// The acquirer whose taps a partition holds, if it holds taps.
+    #[must_use]
+    pub fn acquirer<'a>(&self, taps: &'a Partition) -> Option<&'a str> {
+        taps.topic.strip_prefix(self.prefix.as_str())?.strip_prefix("cu.taps.")
     }
 
     /// `cu.parked.<acquirer>`: parts that wait, switch → switch.

@@ -44,6 +44,7 @@ impl Seen {
 #[derive(Debug)]
 pub struct LogWatch {
     seen: Arc<Mutex<Seen>>,
+    partitions: Arc<Mutex<Vec<Partition>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -58,13 +59,21 @@ impl LogWatch {
         let seen = Arc::new(Mutex::new(seen));
         let stop = Arc::new(AtomicBool::new(false));
         let (telling, stopping) = (Arc::clone(&seen), Arc::clone(&stop));
+        let partitions = Arc::new(Mutex::new(partitions));
+        let watched = Arc::clone(&partitions);
         let thread = std::thread::Builder::new().name("log-watch".to_owned()).spawn(move || {
             while !stopping.load(Ordering::Relaxed) {
-                look(log.as_ref(), &partitions, &telling, &stopping);
+                let now = lock(&watched).clone();
+                look(log.as_ref(), &now, &telling, &stopping);
                 std::thread::park_timeout(EVERY);
             }
         })?;
-        Ok(Self { seen, stop, thread: Some(thread) })
+        Ok(Self { seen, partitions, stop, thread: Some(thread) })
+    }
+
+    /// Watches these from now on, in place of those before.
+    pub fn watch(&self, partitions: Vec<Partition>) {
+        *lock(&self.partitions) = partitions;
     }
 
     /// What is the matter with the log; nothing, if it answers.
@@ -115,8 +124,8 @@ fn look(log: &dyn Log, partitions: &[Partition], seen: &Mutex<Seen>, stop: &Atom
     }
 }
 
-fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
-    seen.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,5 +1,10 @@
 //! What a switch tells of itself in numbers.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
 use domain::city::City;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -21,6 +26,9 @@ struct OfPair {
 #[derive(Debug)]
 pub struct Metrics {
     taps: Counter,
+    acquirers: Gauge,
+    /// Those that are shown: one that was handed over is shown no more.
+    shown: Mutex<BTreeSet<City>>,
     batches: Family<OfCity, Gauge>,
     last_batch: Family<OfCity, Gauge>,
     lag: Family<OfCity, Gauge>,
@@ -34,8 +42,12 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let switch = registry.sub_registry_with_prefix("switch");
         let parked = Family::default();
+        let acquirers = Gauge::default();
+        switch.register("acquirers", "Acquirers whose taps this switch owns", acquirers.clone());
         switch.register("parked_parts", "Parts of batches that wait for a home city", parked.clone());
         Self {
+            acquirers,
+            shown: Mutex::default(),
             taps: counter(switch, "taps", "Taps read since the start"),
             batches: gauge_of_cities(switch, "working_batches", "Batches of an acquirer in work"),
             last_batch: gauge_of_cities(switch, "last_batch", "Highest batch number passed on and committed"),
@@ -53,6 +65,8 @@ impl Metrics {
     /// Shows how a switch is. `end` says where an acquirer's tap log ends, if that is known.
     pub fn show(&self, status: &Status, end: impl Fn(City) -> Option<u64>) {
         show(&self.taps, status.taps_routed);
+        self.acquirers.set(number(status.acquirers.len()));
+        self.forget_all_but(status);
         // A pair of which nothing waits any more is not in the status.
         self.parked.clear();
         for (city, acquirer) in &status.acquirers {
@@ -71,5 +85,16 @@ impl Metrics {
         for (city, home) in &status.homes {
             self.dark.get_or_create(&OfCity::new(*city)).set(i64::from(home.dark));
         }
+    }
+
+    fn forget_all_but(&self, status: &Status) {
+        let now = status.acquirers.keys().copied().collect();
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        for label in shown.difference(&now).map(|city| OfCity::new(*city)) {
+            for family in [&self.batches, &self.last_batch, &self.lag, &self.stopped] {
+                family.remove(&label);
+            }
+        }
+        *shown = now;
     }
 }

@@ -8,7 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use cu_log::{
-    Commit, OnDurable, Partition, Reader, TopicSpec, Writer, append_and_wait, embedded::EmbeddedLog,
+    Commit, Membership, OnDurable, Owner, Partition, Reader, TopicSpec, Writer, append_and_wait,
+    embedded::EmbeddedLog,
 };
 use domain::result::{RecordResult as R, Rejection};
 use proto::{BatchResult, CycleName, Message, ResultException, TapBatch};

@@ -36,7 +36,7 @@ impl Book {
         }
         if outcome.number > next && holds(Rule::SkippedNumberStops) {
             let reason = format!("batch {} came where {next} was due: a batch is missing", outcome.number);
-            self.stop(city, reason, effects);
+            self.stop(txn, offset, city, reason, effects);
             return Ok(());
         }
         let number = outcome.number;
@@ -46,7 +46,9 @@ impl Book {
         let parts = outcome.parts.into_iter().map(read).collect::<Result<Vec<_>, String>>();
         let checked = parts.and_then(|parts| Ok((whole_in_file_order(&parts, outcome.records)?, parts)));
         match checked {
-            Err(why) => self.stop(city, format!("batch {number} is damaged: {why}"), effects),
+            Err(why) => {
+                self.stop(txn, offset, city, format!("batch {number} is damaged: {why}"), effects);
+            }
             Ok((order, parts)) => {
                 let row = BatchRow {
                     digest: outcome.digest,

@@ -12,6 +12,7 @@ mod marker;
 mod picture;
 pub mod rows;
 mod settle;
+pub mod tip;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,12 +31,16 @@ use domain::{
     rules::{AcquirerRules, CycleRules},
     totals::{Tally, TotalKey},
 };
-use proto::{Adjustment, BatchResult, Clearing, CycleName as WireCycleName, Message, Opening, clearing};
+use proto::{
+    Adjustment, BatchResult, CityState, Clearing, CycleEvent, CycleName as WireCycleName, Message, Opening,
+    clearing, cycle_event,
+};
 
 use crate::store::{StoreError, Txn};
 use identities::{Identities, Restoring};
 pub use picture::{AcquirerPicture, Picture};
 use rows::{BatchRow, Exceptions, OutboxRow, StateRow};
+use tip::Tip;
 
 /// Where a message of the book goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +99,15 @@ pub enum Halt {
         expected: u64,
         /// The offset that came.
         found: u64,
+    },
+    /// Where the last folded message stood, another stands now.
+    #[error(
+        "the message at offset {offset} is not the one that was folded there: the topic was made anew, or its log was \
+         replaced; restore the log, or the store that belongs to this log"
+    )]
+    AnotherTopic {
+        /// Where it stands.
+        offset: u64,
     },
     /// The message does not decode.
     #[error(
@@ -203,6 +217,9 @@ struct Running {
 pub struct Book {
     partition: u32,
     next_offset: u64,
+    /// The last folded message, and the one that was last when rows were gathered.
+    folded: Option<(u64, Bytes)>,
+    tip: Option<Tip>,
     last_cycle: u32,
     open: Option<OpenCycle>,
     drop_line: Option<Date>,
@@ -229,6 +246,8 @@ impl Book {
         Self {
             partition,
             next_offset: 0,
+            folded: None,
+            tip: None,
             last_cycle: 0,
             open: None,
             drop_line: None,
@@ -279,10 +298,8 @@ impl Book {
         for rulebook in rulebooks {
             book.learn(Arc::clone(rulebook));
         }
-        if let Some(bytes) = txn.get(rows::OFFSET)? {
-            let bytes = bytes.try_into().map_err(|_| StoreError::Damaged { row: "offset" })?;
-            book.next_offset = u64::from_be_bytes(bytes);
-        }
+        book.next_offset = rows::next_offset(txn)?;
+        book.tip = txn.get(rows::TIP)?.map(|bytes| Tip::unpack(&bytes)).transpose()?;
         let state: StateRow = rows::load(txn, rows::STATE, "state")?.unwrap_or_default();
         book.last_cycle = state.last_cycle;
         book.drop_line = state.drop_line.map(Date::from_julian_day);
@@ -370,6 +387,12 @@ impl Book {
         self.next_offset
     }
 
+    /// The last message that was folded when rows were gathered last.
+    #[must_use]
+    pub fn tip(&self) -> Option<Tip> {
+        self.tip
+    }
+
     /// Ordinal of the open cycle.
     #[must_use]
     pub fn open_cycle_ordinal(&self) -> Option<u32> {
@@ -446,7 +469,7 @@ impl Book {
             return Err(Halt::Hole { expected: self.next_offset, found: offset });
         }
         let unreadable = |why: String| Halt::Unreadable { offset, why };
-        let message = Clearing::decode(payload).map_err(|e| unreadable(e.to_string()))?;
+        let message = Clearing::decode(payload.clone()).map_err(|e| unreadable(e.to_string()))?;
         let body = message.body.ok_or_else(|| unreadable("no body".to_owned()))?;
         match body {
             clearing::Body::Outcome(outcome) => self.outcome(txn, offset, outcome, effects)?,
@@ -461,6 +484,7 @@ impl Book {
         }
         self.identities.forget_more();
         self.next_offset = offset + 1;
+        self.folded = Some((offset, payload));
         Ok(Stepped::Done)
     }
 
@@ -468,6 +492,11 @@ impl Book {
     pub fn seal(&mut self, txn: &mut dyn Txn) {
         txn.put(rows::OFFSET.to_vec(), self.next_offset.to_be_bytes().to_vec());
         txn.put(rows::FORMAT.to_vec(), rows::FORMAT_NOW.to_be_bytes().to_vec());
+        if let Some((offset, payload)) = self.folded.take() {
+            let tip = Tip::of(offset, &payload);
+            txn.put(rows::TIP.to_vec(), tip.pack());
+            self.tip = Some(tip);
+        }
         for number in self.acknowledged.drain(..) {
             txn.delete(rows::outbox(number));
         }
@@ -558,11 +587,28 @@ impl Book {
     }
 
     /// Stops a city's traffic, loudly.
-    fn stop(&mut self, city: City, reason: String, effects: &mut Vec<Effect>) {
+    fn stop(
+        &mut self,
+        txn: &mut dyn Txn,
+        offset: u64,
+        city: City,
+        reason: String,
+        effects: &mut Vec<Effect>,
+    ) {
         let lane = self.lanes.entry(city).or_insert(Lane { next: 1, stopped: None, dirty: true });
         lane.stopped = Some(reason.clone());
         lane.dirty = true;
         effects.push(Effect::Stopped { city, reason });
+        self.say_city(txn, offset, city, effects);
+    }
+
+    /// Says on `cu.cycles` whether a city's traffic runs: whoever coordinates has no other way to know.
+    pub(super) fn say_city(&mut self, txn: &mut dyn Txn, offset: u64, city: City, effects: &mut Vec<Effect>) {
+        let stopped = self.lanes.get(&city).and_then(|lane| lane.stopped.clone()).unwrap_or_default();
+        let (acquirer, partition) = (city.to_string(), self.partition);
+        let state = cycle_event::Body::CityState(CityState { acquirer, partition, offset, stopped });
+        let event = CycleEvent { body: Some(state) };
+        self.publish(txn, Target::Cycles, event.encode_to_vec().into(), effects);
     }
 }
 

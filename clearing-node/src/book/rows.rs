@@ -10,6 +10,8 @@ use crate::store::{StoreError, Txn};
 
 /// Key of the next offset to read.
 pub const OFFSET: &[u8] = b"m/offset";
+/// Key of the [`Tip`](super::tip::Tip).
+pub const TIP: &[u8] = b"m/tip";
 /// Key of the [`StateRow`].
 pub const STATE: &[u8] = b"m/state";
 
@@ -313,6 +315,15 @@ pub fn load<R: Message + Default>(
     row: &'static str,
 ) -> Result<Option<R>, StoreError> {
     txn.get(key)?.map(|bytes| decode(&bytes, row)).transpose()
+}
+
+/// The next offset to read; 0 in an empty store.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read or the row is damaged.
+pub fn next_offset(txn: &dyn Txn) -> Result<u64, StoreError> {
+    let Some(bytes) = txn.get(OFFSET)? else { return Ok(0) };
+    Ok(u64::from_be_bytes(bytes.try_into().map_err(|_| StoreError::Damaged { row: "offset" })?))
 }
 
 /// Decodes a row.

@@ -53,14 +53,15 @@ impl Book {
         };
         if holds(Rule::DigestKept) && row.digest != *digest {
             let reason = format!("batch {number} came again with other content (another digest)");
-            self.stop(city, reason, effects);
+            self.stop(txn, offset, city, reason, effects);
             return Ok(());
         }
         let mut exceptions = Exceptions::unpack(&row.exceptions)?;
         if self.open.is_some() && !verdicts.is_empty() {
             match self.parts_answered(txn, city, number, verdicts)? {
                 Err(why) => {
-                    self.stop(city, format!("late verdicts for batch {number}: {why}"), effects);
+                    let reason = format!("late verdicts for batch {number}: {why}");
+                    self.stop(txn, offset, city, reason, effects);
                     return Ok(());
                 }
                 Ok(parts) if parts.is_empty() => {}

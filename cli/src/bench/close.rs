@@ -98,8 +98,10 @@ pub fn run(dir: &Path, taps: u64) -> Result<Measured> {
         out_dir: out,
         partitions: PARTITIONS,
         barrier_max: None,
+        restore: None,
     };
     let node = Node::start(config, &scene.log, &scene.topics, &scene.scheme)?;
+    node.wait_until_whole(WAIT)?;
     let version = scene.rulebook.version;
     node.request(Request::Open { business_date: today, version });
     node.wait_for(1, "opened", WAIT, |status| status.open_cycle().map(|_| ()))?;

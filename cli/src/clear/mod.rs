@@ -244,10 +244,9 @@ impl Clearing<'_> {
 
     /// Writes the answers to the cities: results and receipts.
     fn write_answers(&self) -> Result<()> {
-        let unpublished =
-            |p: &clearing_node::partition::Partition| p.progress.unpublished.load(Ordering::Relaxed);
         self.wait(None, "the last results", || {
-            Ok(self.house.node.partitions.iter().all(|partition| unpublished(partition) == 0))
+            let partitions = self.house.node.partitions();
+            Ok(partitions.values().all(|progress| progress.unpublished.load(Ordering::Relaxed) == 0))
         })?;
         let cities: Vec<City> = self.cities.iter().copied().collect();
         self.house.adapter.catch_up(&cities, WAIT)?;
@@ -256,13 +255,11 @@ impl Clearing<'_> {
     }
 
     fn check_stopped(&self) -> Result<()> {
-        for partition in &self.house.node.partitions {
-            let stopped = partition.progress.stopped.lock().map(|stopped| stopped.first().cloned());
-            if let Ok(Some((city, why))) = stopped {
-                bail!("{city} is stopped: {why}");
-            }
+        let partitions = self.house.node.partitions();
+        match partitions.values().find_map(|progress| progress.stopped_cities().into_iter().next()) {
+            Some((city, why)) => bail!("{city} is stopped: {why}"),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn wait(

@@ -1,10 +1,8 @@
 //! `cycle`: looks at the cycles of a running clearing node, and ends the open one by hand.
 
-mod client;
 mod show;
 
 use std::{
-    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -13,16 +11,21 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use domain::{cycle::CycleName, date::Date};
 
-use self::client::Client;
 use crate::{
     errors::Refused,
+    nodes::Nodes,
     output::{Format, say},
     progress::Progress,
     services::cycles::view::{Closed, CutOff, View},
 };
 
+/// After so many seconds without its totals a partition is named.
+const LATE_S: u64 = 3;
 /// How often the close is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long no node may answer while a close is waited for.
+const HAND_OVER_MAX: Duration = Duration::from_secs(30);
 
 /// Arguments of `cycle`.
 #[derive(Args, Debug)]
@@ -36,26 +39,31 @@ pub struct Cycle {
 enum Action {
     /// Show the open cycle, who a cut-off waits for, and the last closed cycles
     Status(Status),
+    /// List the cycles with their states, when they changed, and whom a close waits for
+    List(Status),
+    /// Show all that is known of one cycle
+    Show(Show),
     /// End the open cycle, wait until its folder is there, and name it
     CutOff(CutOffArgs),
 }
 
-/// Where the clearing node answers.
+/// Arguments of `cycle show`.
 #[derive(Args, Debug)]
-struct Node {
-    /// Admin port of the clearing node [default: that of --config]
-    #[arg(long, value_name = "HOST:PORT", conflicts_with = "config")]
-    admin: Option<String>,
-    /// Configuration of the clearing node, for its admin port
-    #[arg(long, default_value = ".local/config/clearing-node.toml")]
-    config: PathBuf,
+struct Show {
+    #[command(flatten)]
+    nodes: Nodes,
+    /// The cycle, such as 2018-09-01-001
+    cycle: CycleName,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
 }
 
-/// Arguments of `cycle status`.
+/// Arguments of `cycle status` and `cycle list`.
 #[derive(Args, Debug)]
 struct Status {
     #[command(flatten)]
-    node: Node,
+    nodes: Nodes,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -65,7 +73,7 @@ struct Status {
 #[derive(Args, Debug)]
 struct CutOffArgs {
     #[command(flatten)]
-    node: Node,
+    nodes: Nodes,
     /// The cycle to end, such as 2018-09-01-001; refused if it is not the open one [default: the open one]
     #[arg(long)]
     cycle: Option<CycleName>,
@@ -86,18 +94,16 @@ struct CutOffArgs {
 /// What failed, with what to do next; [`Refused`] if the cycle cannot be ended.
 pub fn run(args: &Cycle) -> Result<ExitCode> {
     match &args.action {
-        Action::Status(args) => {
-            let client = Client::new(&args.node)?;
-            show::status(args.output, &client.cycles()?)?;
-        }
+        Action::Status(args) => show::status(args.output, &args.nodes.cycles()?)?,
+        Action::List(args) => show::list(args.output, &args.nodes.cycles()?)?,
+        Action::Show(args) => show::one(args.output, &args.nodes.cycle(&args.cycle.to_string())?)?,
         Action::CutOff(args) => cut_off(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn cut_off(args: &CutOffArgs) -> Result<()> {
-    let client = Client::new(&args.node)?;
-    let view = client.cycles()?;
+    let view = args.nodes.cycles()?;
     let cycle = match (&args.cycle, &view.open) {
         (Some(cycle), _) => cycle.to_string(),
         (None, Some(open)) => open.cycle.clone(),
@@ -112,9 +118,9 @@ fn cut_off(args: &CutOffArgs) -> Result<()> {
         Some(closed) => closed.clone(),
         None => {
             if !begun {
-                client.cut_off(&CutOff { cycle: cycle.clone(), next_business_date: args.next_date })?;
+                args.nodes.cut_off(&CutOff { cycle: cycle.clone(), next_business_date: args.next_date })?;
             }
-            wait(&client, &cycle, args)?
+            wait(&cycle, args)?
         }
     };
     show::closed(args.output, &closed)?;
@@ -122,12 +128,22 @@ fn cut_off(args: &CutOffArgs) -> Result<()> {
 }
 
 /// Waits for the folder of a cycle that was cut off, and says what for.
-fn wait(client: &Client, cycle: &str, args: &CutOffArgs) -> Result<Closed> {
+fn wait(cycle: &str, args: &CutOffArgs) -> Result<Closed> {
     let deadline = Instant::now() + Duration::from_secs(args.wait_s);
     let progress = Progress::waiting(format!("{cycle} is cut off"));
     let mut said = String::new();
+    let mut answered = Instant::now();
     loop {
-        let view = client.cycles()?;
+        // While one node hands the coordination over to another, none may answer.
+        let view = match args.nodes.cycles() {
+            Ok(view) => view,
+            Err(_) if answered.elapsed() < HAND_OVER_MAX => {
+                std::thread::sleep(LOOK);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        answered = Instant::now();
         if let Some(closed) = view.closed(cycle) {
             progress.finish();
             return Ok(closed.clone());
@@ -157,7 +173,18 @@ fn stage(view: &View, cycle: &str) -> String {
         Some(closing) if !closing.waits_for.is_empty() => {
             format!("{cycle} is cut off; waiting for the last taps of {}", closing.waits_for.join(", "))
         }
-        Some(_) => format!("{cycle} is cut off; its plan and files are being made"),
+        Some(_) => {
+            let row = view.cycles.iter().find(|row| row.cycle == cycle);
+            match row.filter(|row| {
+                row.waits.as_deref() == Some("totals") && row.for_s.is_some_and(|s| s >= LATE_S)
+            }) {
+                Some(late) => format!(
+                    "{cycle} is cut off; the totals of partitions {} are missing",
+                    late.waits_for.join(", ")
+                ),
+                None => format!("{cycle} is cut off; its plan and files are being made"),
+            }
+        }
         None => format!("{cycle} is being cut off"),
     }
 }

@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     output::{Format, Sheet, print, say, thousands},
-    services::cycles::view::{Closed, View},
+    services::cycles::{
+        detail::Detail,
+        view::{Closed, View},
+    },
 };
 
 /// The open cycle, those on their way to their folder, and the last closed ones.
@@ -29,7 +32,9 @@ pub(super) fn status(format: Format, view: &View) -> Result<()> {
     facts.insert("caught_up".to_owned(), json!(view.caught_up));
     facts.insert("closed_in_all".to_owned(), json!(view.closed_in_all));
     print(format, &facts, &[cycles, alarms])?;
-    if !view.caught_up {
+    if view.role == "standby" {
+        say(format, "\nno node that answers coordinates the cycles at this moment");
+    } else if !view.caught_up {
         say(format, "\nthe clearing node is still reading the events of earlier cycles");
     } else if view.open.is_none() && view.closing.is_empty() {
         say(format, "\nno cycle is open");
@@ -39,6 +44,81 @@ pub(super) fn status(format: Format, view: &View) -> Result<()> {
         say(format, &format!("\n{all} cycles are closed in all"));
     }
     Ok(())
+}
+
+/// All cycles, the latest first.
+pub(super) fn list(format: Format, view: &View) -> Result<()> {
+    let columns = [
+        "cycle",
+        "state",
+        "waits",
+        "waits_for",
+        "for_s",
+        "opened_at",
+        "cut_off_at",
+        "closed_at",
+        "published_at",
+    ];
+    let mut cycles = Sheet::new("cycles", &columns);
+    for row in &view.cycles {
+        cycles.row(vec![
+            json!(row.cycle),
+            json!(row.state),
+            json!(row.waits),
+            json!(row.waits_for.join(" ")),
+            json!(row.for_s),
+            json!(row.opened_at),
+            json!(row.cut_off_at),
+            json!(row.closed_at),
+            json!(row.published_at),
+        ]);
+    }
+    let mut stopped = Sheet::new("stopped cities", &["city", "why"]);
+    for (city, why) in &view.stopped_cities {
+        stopped.row(vec![json!(city), json!(why)]);
+    }
+    let mut facts = Map::new();
+    facts.insert("cycles_in_all".to_owned(), json!(view.cycles_in_all));
+    if let Some(why) = &view.halted {
+        facts.insert("close_stands_still".to_owned(), json!(why));
+    }
+    print(format, &facts, &[cycles, stopped])?;
+    say(
+        format,
+        "\ntimes are those at which the node that answered saw it; what came before its start has none",
+    );
+    Ok(())
+}
+
+/// One cycle.
+pub(super) fn one(format: Format, detail: &Detail) -> Result<()> {
+    let row = &detail.row;
+    let mut facts = Map::new();
+    let mut fact = |name: &str, value: Value| drop(facts.insert(name.to_owned(), value));
+    fact("cycle", json!(row.cycle));
+    fact("ordinal", json!(detail.ordinal));
+    fact("business_date", json!(detail.business_date));
+    fact("rulebook_version", json!(detail.rulebook_version));
+    fact("state", json!(row.state));
+    fact("waits", json!(row.waits));
+    fact("waits_for", json!(row.waits_for.join(" ")));
+    fact("for_s", json!(row.for_s));
+    fact("opened_at", json!(row.opened_at));
+    fact("cut_off_at", json!(row.cut_off_at));
+    fact("closed_at", json!(row.closed_at));
+    fact("published_at", json!(row.published_at));
+    fact("plan", json!(detail.plan));
+    fact("folder", json!(detail.folder));
+    fact("stands_still", json!(detail.halted));
+    let mut partitions = Sheet::new("partitions", &["partition", "totals", "first_offset", "end_offset"]);
+    for range in &detail.ranges {
+        let (first, end) = (json!(range.first_offset), json!(range.end_offset));
+        partitions.row(vec![json!(range.partition), json!("in"), first, end]);
+    }
+    for missing in &detail.missing {
+        partitions.row(vec![json!(missing), json!("missing"), Value::Null, Value::Null]);
+    }
+    print(format, &facts, &[partitions])
 }
 
 /// A closed cycle, and what to do with it.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -10,7 +10,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clearing_node::{
     metrics::Metrics,
-    node::{Node, NodeConfig},
+    node::{CycleStatus, Node, NodeConfig, NodeError, Role},
+    partition::State,
 };
 use cu_log::topics::Topics;
 use domain::{date::Date, rulebook::Rulebook};
@@ -24,9 +25,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     Configured, LogConfig,
     cycles::{
-        Asked, Desk,
+        Ask, Asked, Desk,
         clock::{self, Clock, CutOffs},
-        view::View,
+        node::NodeView,
+        view::CutOff as CutOffAsked,
     },
     frame::Frame,
 };
@@ -116,54 +118,82 @@ pub(super) fn run(config: Config) -> Result<()> {
     publish_rulebook(log.as_ref(), &topics, &scheme, &rulebook)?;
     let node = NodeConfig {
         state_dir: config.state_dir.clone(),
-        work_dir: config.out_dir.join(".work"),
+        work_dir: config.out_dir.join(".work").join(name_of_node(&config.state_dir)?),
         out_dir: config.out_dir.clone(),
         partitions: rulebook.partitions,
         barrier_max: Some(Duration::from_secs(config.barrier_s_max)),
+        restore: None,
     };
-    let ends = (0..rulebook.partitions).map(|number| Ok(log.bounds(&topics.clearing(number))?.end));
-    let ends: Vec<u64> = ends.collect::<Result<_>>()?;
     let watched = (0..rulebook.partitions).map(|number| topics.clearing(number)).collect();
     let watch = frame.watch(&log, watched)?;
     let node = Node::start(node, &log, &topics, &scheme)?;
-    tracing::info!("clearing {} partitions into {}", rulebook.partitions, config.out_dir.display());
+    tracing::info!(
+        "a member of the clearing nodes that share {} partitions; closed cycles go to {}",
+        rulebook.partitions,
+        config.out_dir.display()
+    );
     let metrics = frame.board.register(Metrics::register);
     let clock = Clock::new(config.cut_offs(), config.first_business_date, rulebook.version);
     let out_dir = std::path::absolute(&config.out_dir).context("find out_dir")?;
     let mut cycles = Cycles { clock, desk, started: Instant::now(), asked: None, out_dir };
     frame.run(|| {
-        if let Some(why) = node.failed() {
-            bail!("the clearing node stands still: {why}");
+        if let Some(why) = node.membership_failed() {
+            bail!("{why}");
         }
         if let Some(why) = scheme.failed() {
             bail!("the cycles cannot be followed any more: {why}");
         }
-        cycles.look(&node);
-        metrics.show(&node, |partition| watch.end(&topics.clearing(partition)));
-        Ok(missing(&node, &watch, &ends))
+        let end = |partition| watch.end(&topics.clearing(partition));
+        let status = node.status();
+        let missing = missing(&node, &status, &watch);
+        let told = missing.iter().map(|missing| format!("{}: {}", missing.what, missing.why)).collect();
+        cycles.desk.show_node(NodeView::of(&node, rulebook.partitions, end, told));
+        cycles.look(&node, status);
+        metrics.show(&node, end);
+        Ok(missing)
     })
 }
 
-/// What keeps the node from its work. `ends` is where its partitions ended when it started.
-fn missing(node: &Node, watch: &LogWatch, ends: &[u64]) -> Vec<Missing> {
+/// What keeps the node from its work. A node that owns nothing is ready: it stands by.
+fn missing(node: &Node, status: &CycleStatus, watch: &LogWatch) -> Vec<Missing> {
     let mut missing: Vec<Missing> = watch.trouble().map(|why| Missing::new("log", why)).into_iter().collect();
-    let status = node.status();
-    if !status.caught_up {
-        missing.push(Missing::new("cycles", "the events of earlier cycles are still being read"));
-    } else if !status.open {
-        missing.push(Missing::new("cycle", "none is open yet"));
+    if node.waits_for_share() {
+        missing.push(Missing::new("group", "the group has not given this node a share yet"));
     }
-    for (number, (partition, end)) in node.partitions.iter().zip(ends).enumerate() {
-        let next = partition.progress.next_offset.load(Ordering::Relaxed);
-        if next < *end {
-            let why = format!("partition {number} is at {next} of {end}");
-            missing.push(Missing::new("book", why));
+    match status.role {
+        Role::Reading => {
+            missing.push(Missing::new("cycles", "the events of earlier cycles are still being read"))
         }
+        Role::TakingOver => {
+            missing.push(Missing::new("cycles", "this node is taking over their coordination"))
+        }
+        Role::Standby | Role::Coordinates if !status.open => {
+            missing.push(Missing::new("cycle", "none is open yet"));
+        }
+        Role::Standby | Role::Coordinates => {}
+    }
+    if let Some(why) = &status.halted {
+        missing.push(Missing::new("close", why.as_str()));
+    }
+    if let Some(why) = status.unrendered.as_ref().filter(|_| status.role == Role::Coordinates) {
+        missing.push(Missing::new("folder", why.as_str()));
+    }
+    for (number, progress) in node.partitions() {
+        let next = progress.next_offset.load(Ordering::Relaxed);
+        let end = progress.catch_up_to.load(Ordering::Relaxed);
+        let why = match progress.state() {
+            State::Working if next >= end => continue,
+            State::Working => format!("partition {number} is at {next} of {end}"),
+            State::Opening | State::Ended => format!("partition {number} is being opened"),
+            State::Retrying(why) => format!("partition {number} is tried again: {why}"),
+            State::Stopped(why) => format!("partition {number} is stopped: {why}"),
+        };
+        missing.push(Missing::new("book", why));
     }
     missing
 }
 
-/// Opens cycles and ends them, by itself or when somebody asks.
+/// Opens cycles and ends them, by itself or when somebody asks, where this node coordinates them.
 struct Cycles {
     clock: Clock,
     desk: Desk,
@@ -174,28 +204,31 @@ struct Cycles {
 }
 
 impl Cycles {
-    fn look(&mut self, node: &Node) {
-        let status = node.status();
-        self.desk.show(View::of(&status, &self.out_dir));
+    fn look(&mut self, node: &Node, status: CycleStatus) {
+        self.act(node, &status);
+        self.desk.show(status, self.out_dir.clone());
+    }
+
+    fn act(&mut self, node: &Node, status: &CycleStatus) {
         if let Some((cycle, asked)) = self.asked.take() {
-            match clock::outcome(cycle, &status) {
+            match clock::outcome(cycle, status) {
                 None => self.asked = Some((cycle, asked)),
                 Some(outcome) => asked.answer(outcome),
             }
             return;
         }
         if let Some(asked) = self.desk.take() {
-            match self.clock.by_hand(&asked.cut_off, &status, crate::today()) {
-                Err(why) => asked.answer(Err(why)),
-                Ok((cycle, request)) => {
-                    tracing::info!("cut-off of {} by hand", asked.cut_off.cycle);
-                    node.request(request);
-                    self.asked = Some((cycle, asked));
-                }
+            match asked.ask.clone() {
+                Ask::CutOff(cut_off) => self.cut_off(node, status, &cut_off, asked),
+                Ask::Resume(partition) => asked.answer(match node.resume(partition) {
+                    Err(NodeError::Refused(why)) => Err(why),
+                    Err(error) => Err(error.to_string()),
+                    Ok(()) => Ok(()),
+                }),
             }
             return;
         }
-        let looked = self.clock.look(&status, self.started.elapsed(), crate::today());
+        let looked = self.clock.look(status, self.started.elapsed(), crate::today());
         if let Some(why) = looked.refused {
             tracing::warn!("the coordinator refused: {why}; it is asked again");
         }
@@ -203,6 +236,25 @@ impl Cycles {
             node.request(request);
         }
     }
+
+    fn cut_off(&mut self, node: &Node, status: &CycleStatus, wanted: &CutOffAsked, asked: Asked) {
+        match self.clock.by_hand(wanted, status, crate::today()) {
+            Err(why) => asked.answer(Err(why)),
+            Ok((cycle, request)) => {
+                tracing::info!("cut-off of {} by hand", wanted.cycle);
+                node.request(request);
+                self.asked = Some((cycle, asked));
+            }
+        }
+    }
+}
+
+/// A name that no other node has on a shared `out_dir`, and that this one has again after a restart.
+fn name_of_node(state_dir: &Path) -> Result<String> {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let folder = std::path::absolute(state_dir).context("find state_dir")?;
+    let digest = proto::digest::bytes(format!("{}:{}", host.trim(), folder.display()).as_bytes());
+    Ok(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn topics_of(topics: &Topics, rulebook: &Rulebook) -> Vec<cu_log::TopicSpec> {

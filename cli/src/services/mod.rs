@@ -7,12 +7,12 @@ mod frame;
 mod ingest;
 mod switch;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use cu_log::{
     Log,
-    kafka::{KafkaConfig, KafkaLog},
+    kafka::{KafkaConfig, KafkaLog, SESSION_TIMEOUT},
     topics::Topics,
 };
 use runtime::config::ConfigError;
@@ -35,11 +35,25 @@ struct LogConfig {
     /// What all topic names begin with.
     #[serde(default)]
     prefix: String,
+    /// How long a service that shares work with others may be silent before they take its work over.
+    #[serde(default = "session_timeout_s")]
+    session_timeout_s: u64,
+}
+
+const fn session_timeout_s() -> u64 {
+    SESSION_TIMEOUT.as_secs()
 }
 
 impl LogConfig {
+    /// A log at this address, everything else as usual.
+    fn at(kafka: &str, prefix: &str) -> Self {
+        let (kafka, prefix) = (kafka.to_owned(), prefix.to_owned());
+        Self { kafka, prefix, session_timeout_s: session_timeout_s() }
+    }
+
     fn open(&self, client: &str) -> Result<(Arc<dyn Log>, Topics)> {
-        let log = KafkaLog::connect(KafkaConfig::new(&self.kafka, client))
+        let session_timeout = Duration::from_secs(self.session_timeout_s);
+        let log = KafkaLog::connect(KafkaConfig { session_timeout, ..KafkaConfig::new(&self.kafka, client) })
             .with_context(|| format!("failed to reach Kafka at {}; is it running?", self.kafka))?;
         Ok((Arc::new(log), Topics::new(&self.prefix)))
     }

@@ -1,19 +1,24 @@
 //! The switch alone.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, bail};
+use cu_log::{Partition, topics::Topics};
 use domain::city::City;
 use runtime::{
     admin::{AdminConfig, Missing},
     log_watch::LogWatch,
+    scheme::SchemeView,
 };
 use serde::{Deserialize, Serialize};
 use switch::{
     core::SwitchConfig,
     directory::{Directory, endpoint},
     metrics::Metrics,
-    service::{ServiceConfig, Surroundings, SwitchHandle},
+    service::{Acquirers, ServiceConfig, Status, Surroundings},
 };
 
 use super::{Configured, LogConfig, frame::Frame};
@@ -23,8 +28,9 @@ use super::{Configured, LogConfig, frame::Frame};
 #[serde(deny_unknown_fields)]
 pub(super) struct Config {
     log: LogConfig,
-    /// Acquirers whose taps and parks this switch owns; no other switch may own them.
-    acquirers: Vec<City>,
+    /// Acquirers whose taps and parks this switch owns; no other switch may own them. Without them it shares
+    /// all participants with the other switches that have none.
+    acquirers: Option<BTreeSet<City>>,
     /// How long a home city may take before its part is parked.
     #[serde(default = "park_after_ms")]
     park_after_ms: u64,
@@ -40,8 +46,11 @@ const fn park_after_ms() -> u64 {
 
 impl Configured for Config {
     fn check(&self) -> Result<()> {
-        if self.acquirers.is_empty() {
-            bail!("acquirers is empty: name the cities whose taps this switch owns");
+        if self.acquirers.as_ref().is_some_and(BTreeSet::is_empty) {
+            bail!(
+                "acquirers is empty: name the cities whose taps this switch owns, or leave it out to share all \
+                 cities with the other switches"
+            );
         }
         self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
         self.uris().map(drop)
@@ -75,38 +84,73 @@ pub(super) fn run(config: Config) -> Result<()> {
     };
     let mut limits = ServiceConfig::default();
     limits.switch = SwitchConfig { park_after_ms: Some(config.park_after_ms), ..limits.switch };
-    let watched = config.acquirers.iter().map(|city| topics.taps(*city)).collect();
-    let watch = frame.watch(&log, watched)?;
-    let taps = topics.clone();
+    let acquirers = match config.acquirers.clone() {
+        Some(its_own) => Acquirers::Own(its_own),
+        None => Acquirers::Shared(participants(&scheme)),
+    };
+    let (Acquirers::Own(served) | Acquirers::Shared(served)) = &acquirers;
+    tracing::info!("switching for {}", described(&acquirers));
+    let mut watched = served.clone();
+    let watch = frame.watch(&log, taps(&topics, &watched))?;
+    let rules = Arc::clone(&scheme);
     let surroundings = Surroundings {
         log,
-        topics,
-        acquirers: config.acquirers.clone(),
+        topics: topics.clone(),
+        acquirers,
         directory,
-        partition_of: Arc::new(move |city| rulebook.partition_of(city)),
+        // A city that joins later has its partition from the rules that brought it.
+        partition_of: Arc::new(move |city| {
+            rules.last_rulebook().map_or_else(|| rulebook.partition_of(city), |last| last.partition_of(city))
+        }),
         tokio: frame.tokio.handle().clone(),
     };
     let switch = switch::service::start(limits, surroundings).context("start the switch")?;
-    tracing::info!("switching for {} acquirers", config.acquirers.len());
     let metrics = frame.board.register(Metrics::register);
     frame.run(|| {
+        if config.acquirers.is_none() {
+            let all = participants(&scheme);
+            switch.share(&all).context("share the cities that have joined")?;
+            if all != watched {
+                watch.watch(taps(&topics, &all));
+                watched = all;
+            }
+        }
         let status = switch.status();
-        metrics.show(&status, |city| watch.end(&taps.taps(city)));
+        metrics.show(&status, |city| watch.end(&topics.taps(city)));
         if let Some(why) = scheme.failed() {
             bail!("the cycles cannot be followed any more: {why}");
         }
         match switch.failed() {
             Some(why) => bail!("the switch stands still: {why}"),
-            None => Ok(missing(&switch, &watch)),
+            None => Ok(missing(&status, &watch)),
         }
     })?;
     switch.stop().map_err(anyhow::Error::msg).context("stop the switch")
 }
 
+/// Every city that any version of the rules knows: taps of one that has left may still have to be cleared.
+fn participants(scheme: &SchemeView) -> BTreeSet<City> {
+    let known = scheme.rulebooks();
+    known.iter().flat_map(|rulebook| &rulebook.participants).map(|participant| participant.city).collect()
+}
+
+fn described(acquirers: &Acquirers) -> String {
+    match acquirers {
+        Acquirers::Own(cities) => format!("{} acquirers of its own", cities.len()),
+        Acquirers::Shared(cities) => format!("its share of {} acquirers", cities.len()),
+    }
+}
+
+fn taps(topics: &Topics, cities: &BTreeSet<City>) -> Vec<Partition> {
+    cities.iter().map(|city| topics.taps(*city)).collect()
+}
+
 /// What keeps the switch from its work. A dark home city does not: what waits for it is parked.
-fn missing(switch: &SwitchHandle, watch: &LogWatch) -> Vec<Missing> {
-    let status = switch.status();
+fn missing(status: &Status, watch: &LogWatch) -> Vec<Missing> {
     let mut missing: Vec<Missing> = watch.trouble().map(|why| Missing::new("log", why)).into_iter().collect();
+    for city in &status.coming {
+        missing.push(Missing::new("positions", format!("the log has not said where {city} stands")));
+    }
     for (city, acquirer) in &status.acquirers {
         if let Some(why) = &acquirer.stopped {
             missing.push(Missing::new("acquirer", format!("{city} is stopped: {why}")));

@@ -124,10 +124,10 @@ fn a_command_that_reaches_no_clearing_node_says_what_to_do() {
     cityunion("cycle status --config {}", &[&node.config()]).exits(1).says(&[
         "admin port",
         "make up",
-        "--admin",
+        "--node",
     ]);
     let none = node.folder.path().join("none.toml");
-    cityunion("cycle cut-off --config {}", &[&none]).exits(2).says(&["none.toml", "--admin HOST:PORT"]);
+    cityunion("cycle cut-off --config {}", &[&none]).exits(2).says(&["none.toml", "--node HOST:PORT"]);
     cityunion("feed --local {}", &[node.folder.path()]).exits(2).says(&["make up", "--inbox-of"]);
 }
 

@@ -130,7 +130,7 @@ pub fn ask(port: u16, path: &str) -> std::io::Result<(u16, String)> {
 }
 
 /// What a metric is, summed over its labels.
-fn metric(text: &str, name: &str) -> i64 {
+pub fn metric(text: &str, name: &str) -> i64 {
     let values = text.lines().filter(|line| {
         line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{'))
     });

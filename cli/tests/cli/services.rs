@@ -16,53 +16,63 @@ use crate::{
     support::{Running, arguments, cityunion, columns, command, cycles, rows, verify_all, wait_for},
 };
 
-const CITIES: [&str; 2] = ["cu-2000", "cu-3000"];
+pub const CITIES: [&str; 2] = ["cu-2000", "cu-3000"];
 
 /// A folder with the configurations of all services of a small scheme.
-struct Town {
+pub struct Town {
     folder: TempDir,
     scheme: Scheme,
-    topics: Topics,
-    kafka: String,
+    pub topics: Topics,
+    pub kafka: String,
+    /// Where home cities answer.
+    issuers: Vec<u16>,
 }
 
 impl Town {
-    fn new(kafka: &str) -> Self {
+    pub fn new(kafka: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let scheme = Scheme::new(folder.path().join("scheme"), &CITIES);
         scheme.change_rules(|rules| rules.replace("presentment_days = 10", "presentment_days = 3000"));
-        let town = Self { folder, scheme, topics: Topics::new(&unique_prefix()), kafka: kafka.to_owned() };
-        let ports: Vec<u16> = free_ports();
+        let (topics, issuers) = (Topics::new(&unique_prefix()), free_ports());
+        let town = Self { folder, scheme, topics, kafka: kafka.to_owned(), issuers };
         for name in ["node", "out", "draft"].into_iter().map(str::to_owned).chain(
             CITIES.iter().flat_map(|city| ["state", "inbox", "answers"].map(|what| format!("{what}-{city}"))),
         ) {
             fs::create_dir_all(town.path(&name)).unwrap();
         }
-        town.write_configurations(&ports);
+        town.write_configurations();
         town
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write_configurations(&self, ports: &[u16]) {
+    fn log(&self) -> String {
+        format!("[log]\nkafka = \"{}\"\nprefix = \"{}\"\n", self.kafka, self.topics.prefix())
+    }
+
+    /// A switch with settings of its own.
+    pub fn write_switch(&self, config: &str, settings: &str, admin: Option<u16>) {
+        let homes = CITIES.iter().zip(&self.issuers);
+        let homes: String =
+            homes.map(|(city, port)| format!("{city} = \"http://127.0.0.1:{port}\"\n")).collect();
+        let admin = admin.map(|port| format!("[admin]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap_or_default();
+        // The shortest that brokers take.
+        let log = format!("{}session_timeout_s = 6\n", self.log());
+        fs::write(self.path(config), format!("{settings}{log}{admin}[home_cities]\n{homes}")).unwrap();
+    }
+
+    fn write_configurations(&self) {
         let here = self.folder.path().display();
-        let log = format!("[log]\nkafka = \"{}\"\nprefix = \"{}\"\n", self.kafka, self.topics.prefix());
+        let log = self.log();
         let node = format!(
             "state_dir = \"{here}/node\"\nout_dir = \"{here}/out\"\nrulebook = \"{here}/scheme/rulebook.toml\"\n\
              cut_off_every_s = 5\nfirst_business_date = \"2018-09-01\"\n{log}"
         );
         fs::write(self.path("clearing-node.toml"), node).unwrap();
-        let homes: String = CITIES
-            .iter()
-            .zip(ports)
-            .map(|(city, port)| format!("{city} = \"http://127.0.0.1:{port}\"\n"))
-            .collect();
-        let switch =
-            format!("acquirers = [\"{}\", \"{}\"]\n{log}\n[home_cities]\n{homes}", CITIES[0], CITIES[1]);
-        fs::write(self.path("switch.toml"), switch).unwrap();
-        for (city, port) in CITIES.iter().zip(ports) {
+        self.write_switch("switch.toml", "", None);
+        for (city, port) in CITIES.iter().zip(&self.issuers) {
             let adapter = format!(
                 "city = \"{city}\"\nstate_dir = \"{here}/state-{city}\"\ninbox_dir = \"{here}/inbox-{city}\"\n\
                  stable_s = 2\nout_dir = \"{here}/answers-{city}\"\n{log}\n[issuer]\nlisten = \"127.0.0.1:{port}\"\n\
@@ -72,23 +82,23 @@ impl Town {
         }
     }
 
-    fn start(&self, service: &str, config: &str) -> Running {
+    pub fn start(&self, service: &str, config: &str) -> Running {
         let words = format!("{service} run --config {{}}");
         Running::start(command(arguments(&words, &[&self.path(config)])))
     }
 
     /// Waits until the clearing node has opened the first cycle.
-    fn wait_until_open(&self) {
+    pub fn wait_until_open(&self) {
         let log: Arc<dyn Log> = Arc::new(KafkaLog::connect(KafkaConfig::new(&self.kafka, "test")).unwrap());
         wait_for("the first cycle", || SchemeView::follow(&log, &self.topics).ok()?.open_cycle());
     }
 
     /// Puts a complete tap file into a city's inbox.
-    fn hand_in(&self, city: &str, lines: &[String]) {
+    pub fn hand_in(&self, city: &str, name: &str, lines: &[String]) {
         let sealed: String = lines.iter().map(|line| self.scheme.sealed(line)).collect();
         let draft = self.path("draft").join(city);
         fs::write(&draft, format!("{}{sealed}", crate::scheme::HEADER)).unwrap();
-        fs::rename(draft, self.path(&format!("inbox-{city}")).join("2018-09-01.csv")).unwrap();
+        fs::rename(draft, self.path(&format!("inbox-{city}")).join(name)).unwrap();
     }
 }
 
@@ -98,7 +108,7 @@ fn free_ports() -> Vec<u16> {
 }
 
 /// Cleared records of all closed cycles.
-fn cleared(out: &Path) -> u64 {
+pub fn cleared(out: &Path) -> u64 {
     let count = |cycle: String| -> u64 {
         rows(&out.join(cycle).join("positions.csv"))
             .iter()
@@ -118,9 +128,9 @@ fn three_services_and_two_cities_clear_what_is_handed_in() {
 
     let at = "2018-09-01T09:00:00";
     let lines: Vec<String> = (1..=3).map(|seq| tap("200000000001", seq, "cu-3000", 100, at, "sm4")).collect();
-    town.hand_in("cu-2000", &lines);
+    town.hand_in("cu-2000", "2018-09-01.csv", &lines);
     let lines: Vec<String> = (1..=2).map(|seq| tap("300000000001", seq, "cu-2000", 70, at, "3des")).collect();
-    town.hand_in("cu-3000", &lines);
+    town.hand_in("cu-3000", "2018-09-01.csv", &lines);
 
     let out = town.path("out");
     let mut alive = || {
@@ -157,7 +167,7 @@ fn a_configuration_is_checked_without_running_anything() {
     let town = Town::new("127.0.0.1:1");
     let services = [
         ("clearing-node", "clearing-node.toml", "cut_off_every_s"),
-        ("switch", "switch.toml", "acquirers"),
+        ("switch", "switch.toml", "kafka"),
         ("adapter", "adapter-cu-2000.toml", "inbox_dir"),
     ];
     for (service, config, key) in services {

@@ -56,6 +56,12 @@ impl Catalog {
         known.get(number).cloned().ok_or_else(|| LogError::NoTopic(partition.to_string()))
     }
 
+    /// Number of partitions of a topic; none if it does not exist.
+    pub(super) fn partitions(&self, topic: &str) -> u32 {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.get(topic).map_or(0, |known| u32::try_from(known.len()).unwrap_or(u32::MAX))
+    }
+
     /// Creates what is missing, all or nothing.
     pub(super) fn create(&self, store: &Store, specs: &[TopicSpec]) -> Result<(), LogError> {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);

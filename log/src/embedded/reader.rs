@@ -32,15 +32,7 @@ pub(super) struct EmbeddedReader {
 
 impl EmbeddedReader {
     pub(super) fn open(opened: Arc<Opened>, starts: &[(Partition, u64)]) -> Result<Self, LogError> {
-        let mut cursors = Vec::with_capacity(starts.len());
-        for (partition, next) in starts {
-            let known = opened.shared.catalog.find(partition)?;
-            let have = 0..known.end();
-            if *next > have.end {
-                return Err(LogError::Hole { partition: partition.clone(), wanted: *next, have });
-            }
-            cursors.push(Cursor { partition: partition.clone(), known, next: *next, paused: false });
-        }
+        let cursors = cursors(&opened, starts)?;
         let subscription = opened.shared.subscribers.subscribe(cursors.iter().map(|it| it.known.id));
         Ok(Self { opened, cursors, subscription, turn: 0 })
     }
@@ -68,10 +60,32 @@ impl EmbeddedReader {
         Ok(entries)
     }
 
+    fn subscribe_anew(&mut self) {
+        self.turn = 0;
+        let ids = self.cursors.iter().map(|cursor| cursor.known.id);
+        let subscribers = &self.opened.shared.subscribers;
+        let before = std::mem::replace(&mut self.subscription, subscribers.subscribe(ids));
+        subscribers.unsubscribe(&before);
+    }
+
     fn cursor(&mut self, partition: &Partition) -> Result<&mut Cursor, LogError> {
         let found = self.cursors.iter_mut().find(|cursor| cursor.partition == *partition);
         found.ok_or_else(|| LogError::NoTopic(partition.to_string()))
     }
+}
+
+/// Places to read from that exist.
+fn cursors(opened: &Opened, starts: &[(Partition, u64)]) -> Result<Vec<Cursor>, LogError> {
+    let mut cursors = Vec::with_capacity(starts.len());
+    for (partition, next) in starts {
+        let known = opened.shared.catalog.find(partition)?;
+        let have = 0..known.end();
+        if *next > have.end {
+            return Err(LogError::Hole { partition: partition.clone(), wanted: *next, have });
+        }
+        cursors.push(Cursor { partition: partition.clone(), known, next: *next, paused: false });
+    }
+    Ok(cursors)
 }
 
 /// Reads on in one partition; returns the bytes read.
@@ -115,11 +129,24 @@ impl Reader for EmbeddedReader {
         self.cursor(partition)?.paused = false;
         Ok(())
     }
+
+    fn add(&mut self, starts: &[(Partition, u64)]) -> Result<(), LogError> {
+        let more = cursors(&self.opened, starts)?;
+        self.cursors.retain(|cursor| more.iter().all(|new| new.known.id != cursor.known.id));
+        self.cursors.extend(more);
+        self.subscribe_anew();
+        Ok(())
+    }
+
+    fn remove(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
+        self.cursors.retain(|cursor| !partitions.contains(&cursor.partition));
+        self.subscribe_anew();
+        Ok(())
+    }
 }
 
 impl Drop for EmbeddedReader {
     fn drop(&mut self) {
-        let ids = self.cursors.iter().map(|cursor| cursor.known.id);
-        self.opened.shared.subscribers.unsubscribe(&self.subscription, ids);
+        self.opened.shared.subscribers.unsubscribe(&self.subscription);
     }
 }

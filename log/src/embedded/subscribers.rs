@@ -33,13 +33,11 @@ impl Subscribers {
         Subscription { signal, heard }
     }
 
-    pub(super) fn unsubscribe(&self, subscription: &Subscription, ids: impl Iterator<Item = u32>) {
-        let mut by_partition = self.lock();
-        for id in ids {
-            if let Some(signals) = by_partition.get_mut(&id) {
-                signals.retain(|signal| !signal.same_channel(&subscription.signal));
-            }
-        }
+    pub(super) fn unsubscribe(&self, subscription: &Subscription) {
+        self.lock().retain(|_, signals| {
+            signals.retain(|signal| !signal.same_channel(&subscription.signal));
+            !signals.is_empty()
+        });
     }
 
     /// Wakes the readers of these partitions.

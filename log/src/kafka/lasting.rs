@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{KafkaConfig, KafkaLog, client::backend, lock};
-use crate::{Commit, Log, LogError, Partition, Reader, TopicSpec, Writer};
+use crate::{Commit, Log, LogError, Membership, Owner, Partition, Reader, TopicSpec, Writer};
 
 /// A Kafka log that is connected to when it is first needed. A writer that is opened after the producer has
 /// stopped gets a new connection; older writers go on refusing, so nothing lands behind their failure.
@@ -73,5 +73,14 @@ impl Log for LastingKafka {
 
     fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Commit>>, LogError> {
         self.connected()?.committed(group, partitions)
+    }
+
+    fn join(
+        &self,
+        group: &str,
+        topics: &[String],
+        owner: Box<dyn Owner>,
+    ) -> Result<Box<dyn Membership>, LogError> {
+        self.connected()?.join(group, topics, owner)
     }
 }

@@ -72,23 +72,29 @@ impl From<Hole> for LogError {
 
 impl KafkaReader {
     pub(super) fn open(connection: Arc<Connection>, starts: &[(Partition, u64)]) -> Result<Self, LogError> {
+        let consumer = consumer(&connection.config)?;
+        let mut reader = Self { connection, consumer, cursors: BTreeMap::new(), failure: None, hole: None };
+        reader.add(starts)?;
+        Ok(reader)
+    }
+
+    /// Where to read from, if all of it is there.
+    fn places(&self, starts: &[(Partition, u64)]) -> Result<TopicPartitionList, LogError> {
         let mut list = TopicPartitionList::with_capacity(starts.len());
-        let mut cursors: BTreeMap<Arc<str>, BTreeMap<u32, Cursor>> = BTreeMap::new();
         for (partition, next) in starts {
-            let have = connection.probe.bounds(partition)?;
+            let have = self.connection.probe.bounds(partition)?;
             if *next < have.start || *next > have.end {
                 return Err(LogError::Hole { partition: partition.clone(), wanted: *next, have });
             }
             let start = Offset::Offset(i64::try_from(*next).unwrap_or(i64::MAX));
             list.add_partition_offset(&partition.topic, number(partition), start)
                 .map_err(|e| backend(format!("read {partition} from {next}"), e))?;
-            let cursor =
-                Cursor { partition: partition.clone(), next: *next, paused: false, held: VecDeque::new() };
-            cursors.entry(Arc::clone(&partition.topic)).or_default().insert(partition.number, cursor);
         }
-        let consumer = consumer(&connection.config)?;
-        consumer.assign(&list).map_err(|e| backend("read from Kafka".to_owned(), e))?;
-        Ok(Self { connection, consumer, cursors, failure: None, hole: None })
+        Ok(list)
+    }
+
+    fn has(&self, partition: &Partition) -> bool {
+        self.cursors.get(&partition.topic).is_some_and(|it| it.contains_key(&partition.number))
     }
 
     fn cursor(&mut self, partition: &Partition) -> Result<&mut Cursor, LogError> {
@@ -205,7 +211,7 @@ impl Reader for KafkaReader {
         let cursor = self.cursor(partition)?;
         if !cursor.paused {
             cursor.paused = true;
-            self.consumer.pause(&one(partition)).map_err(|e| backend(format!("pause {partition}"), e))?;
+            self.consumer.pause(&list([partition])).map_err(|e| backend(format!("pause {partition}"), e))?;
         }
         Ok(())
     }
@@ -214,14 +220,50 @@ impl Reader for KafkaReader {
         let cursor = self.cursor(partition)?;
         if cursor.paused {
             cursor.paused = false;
-            self.consumer.resume(&one(partition)).map_err(|e| backend(format!("resume {partition}"), e))?;
+            self.consumer
+                .resume(&list([partition]))
+                .map_err(|e| backend(format!("resume {partition}"), e))?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, starts: &[(Partition, u64)]) -> Result<(), LogError> {
+        let places = self.places(starts)?;
+        let partitions: Vec<Partition> = starts.iter().map(|(partition, _)| partition.clone()).collect();
+        self.remove(&partitions)?;
+        self.consumer
+            .incremental_assign(&places)
+            .map_err(|e| backend(format!("begin to read {partitions:?}"), e))?;
+        for (partition, next) in starts {
+            let cursor =
+                Cursor { partition: partition.clone(), next: *next, paused: false, held: VecDeque::new() };
+            self.cursors.entry(Arc::clone(&partition.topic)).or_default().insert(partition.number, cursor);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
+        let read = partitions.iter().filter(|it| self.has(it));
+        self.consumer
+            .incremental_unassign(&list(read))
+            .map_err(|e| backend(format!("read {partitions:?} no more"), e))?;
+        for partition in partitions {
+            if let Some(of_topic) = self.cursors.get_mut(&partition.topic) {
+                of_topic.remove(&partition.number);
+            }
+        }
+        self.cursors.retain(|_, of_topic| !of_topic.is_empty());
+        if self.hole.take_if(|hole| partitions.contains(&hole.partition)).is_some() {
+            self.failure = None;
         }
         Ok(())
     }
 }
 
-fn one(partition: &Partition) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition(&partition.topic, number(partition));
+fn list<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(&partition.topic, number(partition));
+    }
     list
 }

@@ -1,6 +1,6 @@
 //! What the switch shows of itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::city::City;
 
@@ -11,6 +11,8 @@ use super::{Switch, home::Health};
 pub struct Status {
     /// The acquirers it owns.
     pub acquirers: BTreeMap<City, AcquirerStatus>,
+    /// The acquirers that it has just come to own and has not begun to work for.
+    pub coming: BTreeSet<City>,
     /// The home cities it knows.
     pub homes: BTreeMap<City, HomeStatus>,
     /// Taps read since the start, redelivered batches not counted.
@@ -68,6 +70,12 @@ impl Switch {
         self.acquirers.values().any(|state| !state.pipe.is_empty())
     }
 
+    /// Whether batches of an acquirer are in work.
+    #[must_use]
+    pub fn is_working_for(&self, acquirer: City) -> bool {
+        self.acquirers.get(&acquirer).is_some_and(|state| !state.pipe.is_empty())
+    }
+
     /// A picture of the present state.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -92,6 +100,11 @@ impl Switch {
             let dark = !home.endpoint || home.health != Health::Up;
             (*city, HomeStatus { endpoint: home.endpoint, dark })
         });
-        Status { acquirers: acquirers.collect(), homes: homes.collect(), taps_routed: self.taps_routed }
+        Status {
+            acquirers: acquirers.collect(),
+            coming: BTreeSet::new(),
+            homes: homes.collect(),
+            taps_routed: self.taps_routed,
+        }
     }
 }

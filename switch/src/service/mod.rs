@@ -3,11 +3,16 @@
 //! One thread steps the core and appends; one reads; a task for each home city holds a stream. What the log
 //! cannot do ends the service with that error: everything is resumed from the log at the next start.
 
+mod handover;
+mod holdings;
 mod link;
+mod ownership;
+mod positions;
 mod reader;
 mod shell;
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,23 +21,24 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use crossbeam_channel::{Sender, bounded, unbounded};
 use cu_log::{
-    Log, LogError, Partition,
-    topics::{SWITCH_GROUP, Topics},
+    Log, LogError, Membership, Partition,
+    topics::{SWITCH_MEMBERS, Topics},
 };
 use domain::city::City;
 use tonic::transport::Channel;
 
-use self::{
-    reader::{Kind, Sources},
-    shell::Shell,
-};
+use self::{ownership::Ownership, positions::Positions, reader::Reading, shell::Shell};
 pub use crate::core::Status;
 use crate::{
-    core::{Assignment, Input, Switch, SwitchConfig},
+    core::{Input, SwitchConfig},
     directory::Directory,
 };
+
+/// How much longer than the work itself giving an acquirer up may take: its positions are committed.
+const GIVE_UP_SPARE: Duration = Duration::from_secs(10);
 
 /// Limits of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +51,7 @@ pub struct ServiceConfig {
     pub poll_bytes_max: usize,
     /// How long a home city may take to open a stream.
     pub open_max: Duration,
-    /// How long [`SwitchHandle::stop`] waits for batches in work.
+    /// How long batches in work are waited for when the switch stops or gives an acquirer up.
     pub drain_max: Duration,
 }
 
@@ -92,6 +98,18 @@ pub enum SwitchError {
 enum Event {
     /// Goes to the core as it is.
     Input(Input),
+    /// Messages of a park that were asked for in this turn of its acquirer.
+    Fetched { acquirer: City, turn: u64, messages: Vec<(u64, Bytes)> },
+    /// These are this switch's from now on.
+    Own(Vec<City>),
+    /// Where an acquirer stands, in answer to its turn.
+    Found(City, u64, Result<Positions, SwitchError>),
+    /// An acquirer's messages cannot be read.
+    Unreadable(City, u64, LogError),
+    /// These are to be given up; whoever asked is told when they are.
+    GiveUp(Vec<City>, Sender<()>),
+    /// These are another's already.
+    Lost(Vec<City>),
     /// A group of appends is durable.
     Durable(Vec<u64>),
     /// The directory changed.
@@ -115,11 +133,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A running switch. Dropped without [`SwitchHandle::stop`], it ends at once, as in a crash.
+/// A running switch. Dropped without [`SwitchHandle::stop`], it ends at once, as in a crash; only the group
+/// hears that it has left.
 pub struct SwitchHandle {
     events: Sender<Event>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    topics: Topics,
+    members: Option<Members>,
+}
+
+/// Its place among the switches that share acquirers.
+struct Members {
+    membership: Box<dyn Membership>,
+    shared: Mutex<BTreeSet<City>>,
 }
 
 impl SwitchHandle {
@@ -127,6 +154,22 @@ impl SwitchHandle {
     pub fn set_endpoint(&self, issuer: City, channel: Option<Channel>) {
         // A switch that has ended needs no endpoints.
         drop(self.events.send(Event::Endpoint(issuer, channel)));
+    }
+
+    /// Shares these acquirers with the other switches of the group from now on. Nothing changes for a switch
+    /// whose acquirers are its own.
+    ///
+    /// # Errors
+    /// A failure of the log.
+    pub fn share(&self, acquirers: &BTreeSet<City>) -> Result<(), LogError> {
+        let Some(members) = &self.members else { return Ok(()) };
+        let mut shared = lock(&members.shared);
+        if *shared != *acquirers {
+            tracing::info!("sharing {} acquirers", acquirers.len());
+            members.membership.subscribe(&names(&self.topics, acquirers))?;
+            shared.clone_from(acquirers);
+        }
+        Ok(())
     }
 
     /// A recent picture of the switch.
@@ -144,17 +187,21 @@ impl SwitchHandle {
     /// Why the switch ended by itself, if it did.
     #[must_use]
     pub fn failed(&self) -> Option<String> {
-        lock(&self.shared.failure).clone()
+        let failure = lock(&self.shared.failure).clone();
+        failure.or_else(|| self.members.as_ref()?.membership.failed())
     }
 
-    /// Reads no more, finishes what is in work (for a bounded time), commits, and ends.
+    /// Gives up what it shares, reads no more, finishes what is in work (for a bounded time), commits, and ends.
     ///
     /// # Errors
     /// Why the switch had ended by itself before, or failed to while it was stopped.
     pub fn stop(mut self) -> Result<(), String> {
+        let membership = self.members.as_ref().and_then(|members| members.membership.failed());
+        // Leaving the group waits until the core's thread has given everything up.
+        self.members = None;
         drop(self.events.send(Event::Stop));
         self.join();
-        self.failed().map_or(Ok(()), Err)
+        self.failed().or(membership).map_or(Ok(()), Err)
     }
 
     fn join(&mut self) {
@@ -171,7 +218,18 @@ impl Drop for SwitchHandle {
     fn drop(&mut self) {
         self.shared.abandoned.store(true, Ordering::Relaxed);
         self.join();
+        // Nobody is left who would give anything up: the group hears at once.
+        self.members = None;
     }
+}
+
+/// Whose taps a switch takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Acquirers {
+    /// These; no other switch may take theirs.
+    Own(BTreeSet<City>),
+    /// Its share of these: all switches on this log that share are one group.
+    Shared(BTreeSet<City>),
 }
 
 /// What the switch works with.
@@ -180,8 +238,8 @@ pub struct Surroundings {
     pub log: Arc<dyn Log>,
     /// Names of the topics.
     pub topics: Topics,
-    /// The acquirers whose taps and parks this switch owns.
-    pub acquirers: Vec<City>,
+    /// The acquirers whose taps and parks this switch owns, or of which it owns its share.
+    pub acquirers: Acquirers,
     /// Channels to the home cities; those not named have no endpoint.
     pub directory: Directory,
     /// The partition of `cu.clearing` of an acquirer, as the rulebook says.
@@ -196,37 +254,29 @@ pub struct Surroundings {
 /// [`SwitchError`] if the log cannot be read or holds a position that makes no sense.
 pub fn start(config: ServiceConfig, with: Surroundings) -> Result<SwitchHandle, SwitchError> {
     let at = |context| move |source| SwitchError::Log { context, source };
-    let mut sources = Sources::new();
-    let mut starts = Vec::new();
-    let mut assignments = Vec::new();
-    for acquirer in with.acquirers.iter().copied() {
-        let assignment = assignment(&*with.log, &with.topics, acquirer)?;
-        let results = with.topics.results(acquirer);
-        let results_end = with.log.bounds(&results).map_err(at("find the end of a city's results"))?.end;
-        for (partition, kind, offset) in [
-            (with.topics.taps(acquirer), Kind::Taps, assignment.tap_offset),
-            (with.topics.parked(acquirer), Kind::Parked, assignment.park_offset),
-            (results, Kind::Results, results_end),
-        ] {
-            sources.insert(partition.clone(), (acquirer, kind));
-            starts.push((partition, offset));
+    let begins = match &with.acquirers {
+        Acquirers::Own(acquirers) => {
+            let one = |acquirer: &City| Positions::find(&*with.log, &with.topics, *acquirer);
+            acquirers.iter().map(one).collect::<Result<_, _>>()?
         }
-        assignments.push(assignment);
-    }
-    let log_reader = with.log.reader(&starts).map_err(at("open the taps, parks and results"))?;
+        Acquirers::Shared(_) => Vec::new(),
+    };
+    let log_reader = with.log.reader(&[]).map_err(at("open the taps, parks and results"))?;
     let writer = with.log.writer().map_err(at("open a writer"))?;
 
     let (events, hear_events) = unbounded();
-    let (flows, hear_flows) = unbounded();
+    let (orders, hear_orders) = unbounded();
     let (messages, hear_messages) = bounded(2);
     let shared = Arc::new(Shared::default());
-    let shell =
-        Shell::new(config.clone(), with, writer, flows, events.clone(), Arc::clone(&shared), assignments);
+    let (log, topics, acquirers) = (Arc::clone(&with.log), with.topics.clone(), with.acquirers.clone());
+    let shell = Shell::new(config.clone(), with, writer, orders, events.clone(), Arc::clone(&shared), begins);
 
+    let mut handle =
+        SwitchHandle { events: events.clone(), shared, threads: Vec::new(), topics, members: None };
+    let mut reading = Reading::new(log_reader, events.clone());
     let failures = events.clone();
-    let mut handle = SwitchHandle { events, shared, threads: Vec::new() };
     let reading = std::thread::Builder::new().name("switch-reader".to_owned()).spawn(move || {
-        if let Err(error) = reader::run(log_reader, &sources, &hear_flows, &messages, config.poll_bytes_max) {
+        if let Err(error) = reading.run(&hear_orders, &messages, config.poll_bytes_max) {
             drop(failures.send(Event::Failed("read the taps, parks and results", error)));
         }
     });
@@ -235,36 +285,19 @@ pub fn start(config: ServiceConfig, with: Surroundings) -> Result<SwitchHandle, 
         .name("switch-core".to_owned())
         .spawn(move || shell.run(&hear_events, &hear_messages));
     handle.threads.push(stepping.map_err(SwitchError::Thread)?);
+
+    if let Acquirers::Shared(acquirers) = acquirers {
+        let topics = handle.topics.clone();
+        let owner = Ownership { topics, events, patience: config.drain_max + GIVE_UP_SPARE };
+        let (group, names) = (handle.topics.group(SWITCH_MEMBERS), names(&handle.topics, &acquirers));
+        let membership =
+            log.join(&group, &names, Box::new(owner)).map_err(at("join the group of switches"))?;
+        handle.members = Some(Members { membership, shared: Mutex::new(acquirers) });
+    }
     Ok(handle)
 }
 
-/// Where an acquirer's taps and park stand.
-fn assignment(log: &dyn Log, topics: &Topics, acquirer: City) -> Result<Assignment, SwitchError> {
-    let at = |context| move |source| SwitchError::Log { context, source };
-    let partitions = [topics.taps(acquirer), topics.parked(acquirer)];
-    let [taps, parked] = &partitions;
-    let committed =
-        log.committed(&topics.group(SWITCH_GROUP), &partitions).map_err(at("read the switch's positions"))?;
-    let (at_taps, at_park) = (committed.first().cloned().flatten(), committed.get(1).cloned().flatten());
-    let park = log.bounds(parked).map_err(at("find the end of a city's park"))?;
-    let (tap_offset, number) = match at_taps {
-        Some(commit) => match commit.note.parse() {
-            Ok(number) => (commit.offset, number),
-            Err(_) => return Err(SwitchError::Note { partition: taps.clone(), note: commit.note }),
-        },
-        None => (log.bounds(taps).map_err(at("find the start of a city's taps"))?.start, 0),
-    };
-    let park_offset = at_park.map_or(park.start, |commit| commit.offset);
-    Ok(Assignment { acquirer, tap_offset, number, park_offset, park_end: park.end })
-}
-
-/// The core with everything the service was given, before its first message.
-fn assigned(
-    config: SwitchConfig,
-    directory: &Directory,
-    assignments: Vec<Assignment>,
-) -> (Switch, Vec<Input>) {
-    let endpoints = directory.keys().map(|issuer| Input::Endpoint { issuer: *issuer, up: true });
-    let inputs = endpoints.chain(assignments.into_iter().map(Input::Assigned)).collect();
-    (Switch::new(config), inputs)
+/// The topics that hold the taps of acquirers.
+fn names(topics: &Topics, acquirers: &BTreeSet<City>) -> Vec<String> {
+    acquirers.iter().map(|acquirer| topics.taps(acquirer).topic.to_string()).collect()
 }

@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use cu_log::{Entry, LogError, Partition, Reader};
 use domain::city::City;
 
+use super::Event;
 use crate::core::Input;
 
 /// How long a poll waits while some taps are held back, and else.
@@ -23,58 +24,144 @@ pub(super) enum Kind {
     Results,
 }
 
-/// Lets taps of an acquirer come, or holds them back.
-pub(super) struct Flow {
-    pub(super) taps: Partition,
-    pub(super) open: bool,
+/// What the reading thread is told to do.
+pub(super) enum Order {
+    /// Lets taps of an acquirer come, or holds them back.
+    Flow { taps: Partition, open: bool },
+    /// Reads an acquirer's partitions too, its taps held back at first.
+    Read { acquirer: City, turn: u64, sources: [(Partition, Kind, u64); 3] },
+    /// Reads nothing of an acquirer any more.
+    Leave { acquirer: City },
 }
 
-/// Which acquirer and what each partition holds.
-pub(super) type Sources = BTreeMap<Partition, (City, Kind)>;
+/// A message for the core, with the turn of its acquirer to which it belongs.
+pub(super) struct Read {
+    pub(super) acquirer: City,
+    pub(super) turn: u64,
+    pub(super) input: Input,
+}
 
-/// Reads until nobody listens any more; all taps are held back at first.
-pub(super) fn run(
-    mut reader: Box<dyn Reader>,
-    sources: &Sources,
-    flows: &Receiver<Flow>,
-    messages: &Sender<Vec<Input>>,
-    bytes_max: usize,
-) -> Result<(), LogError> {
-    let mut paused: BTreeSet<Partition> = BTreeSet::new();
-    for (partition, _) in sources.iter().filter(|(_, (_, kind))| *kind == Kind::Taps) {
-        reader.pause(partition)?;
-        paused.insert(partition.clone());
+#[derive(Clone, Copy)]
+struct Source {
+    acquirer: City,
+    turn: u64,
+    kind: Kind,
+}
+
+/// Reads what it is told to.
+pub(super) struct Reading {
+    reader: Box<dyn Reader>,
+    sources: BTreeMap<Partition, Source>,
+    /// Taps that are held back.
+    paused: BTreeSet<Partition>,
+    events: Sender<Event>,
+}
+
+impl Reading {
+    pub(super) fn new(reader: Box<dyn Reader>, events: Sender<Event>) -> Self {
+        Self { reader, sources: BTreeMap::new(), paused: BTreeSet::new(), events }
     }
-    loop {
+
+    /// Reads until nobody gives orders any more.
+    pub(super) fn run(
+        &mut self,
+        orders: &Receiver<Order>,
+        messages: &Sender<Vec<Read>>,
+        bytes_max: usize,
+    ) -> Result<(), LogError> {
         loop {
-            match flows.try_recv() {
-                Ok(Flow { taps, open: true }) => {
-                    reader.resume(&taps)?;
-                    paused.remove(&taps);
+            loop {
+                match orders.try_recv() {
+                    Ok(order) => self.carry_out(order)?,
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return Ok(()),
                 }
-                Ok(Flow { taps, open: false }) => {
-                    reader.pause(&taps)?;
-                    paused.insert(taps);
+            }
+            let wait = if self.paused.is_empty() { WAIT_LONG } else { WAIT_SHORT };
+            let entries = match self.reader.poll(bytes_max, wait) {
+                Ok(entries) => entries,
+                Err(hole @ LogError::Hole { .. }) => {
+                    self.hole(hole)?;
+                    continue;
                 }
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return Ok(()),
+                Err(failure) => return Err(failure),
+            };
+            let inputs: Vec<Read> = entries.into_iter().filter_map(|entry| self.read(entry)).collect();
+            if !inputs.is_empty() && messages.send(inputs).is_err() {
+                return Ok(());
             }
         }
-        let wait = if paused.is_empty() { WAIT_LONG } else { WAIT_SHORT };
-        let entries = reader.poll(bytes_max, wait)?;
-        let inputs: Vec<Input> = entries.into_iter().filter_map(|entry| input(sources, entry)).collect();
-        if !inputs.is_empty() && messages.send(inputs).is_err() {
+    }
+
+    fn carry_out(&mut self, order: Order) -> Result<(), LogError> {
+        match order {
+            Order::Flow { taps, .. } if !self.sources.contains_key(&taps) => {}
+            Order::Flow { taps, open: true } => {
+                self.reader.resume(&taps)?;
+                self.paused.remove(&taps);
+            }
+            Order::Flow { taps, open: false } => {
+                self.reader.pause(&taps)?;
+                self.paused.insert(taps);
+            }
+            Order::Read { acquirer, turn, sources } => {
+                self.leave(acquirer)?;
+                let starts = sources.each_ref().map(|(partition, _, offset)| (partition.clone(), *offset));
+                if let Err(error) = self.reader.add(&starts) {
+                    self.tell_unreadable(acquirer, turn, error);
+                    return Ok(());
+                }
+                for (partition, kind, _) in sources {
+                    if kind == Kind::Taps {
+                        self.reader.pause(&partition)?;
+                        self.paused.insert(partition.clone());
+                    }
+                    self.sources.insert(partition, Source { acquirer, turn, kind });
+                }
+            }
+            Order::Leave { acquirer } => self.leave(acquirer)?,
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, acquirer: City) -> Result<(), LogError> {
+        let its = self.sources.iter().filter(|(_, source)| source.acquirer == acquirer);
+        let its: Vec<Partition> = its.map(|(partition, _)| partition.clone()).collect();
+        if its.is_empty() {
             return Ok(());
         }
+        for partition in &its {
+            self.sources.remove(partition);
+            self.paused.remove(partition);
+        }
+        self.reader.remove(&its)
     }
-}
 
-fn input(sources: &Sources, entry: Entry) -> Option<Input> {
-    let (acquirer, kind) = *sources.get(&entry.partition)?;
-    let Entry { offset, payload, .. } = entry;
-    Some(match kind {
-        Kind::Taps => Input::Tap { acquirer, offset, payload },
-        Kind::Parked => Input::Parked { acquirer, offset, payload },
-        Kind::Results => Input::Result { acquirer, payload },
-    })
+    /// Messages are missing: their acquirer is read no more, the others go on.
+    fn hole(&mut self, error: LogError) -> Result<(), LogError> {
+        let source = match &error {
+            LogError::Hole { partition, .. } => self.sources.get(partition).copied(),
+            _ => None,
+        };
+        let Some(Source { acquirer, turn, .. }) = source else { return Err(error) };
+        self.leave(acquirer)?;
+        self.tell_unreadable(acquirer, turn, error);
+        Ok(())
+    }
+
+    fn tell_unreadable(&self, acquirer: City, turn: u64, error: LogError) {
+        // Nobody listens any more once the switch has ended.
+        drop(self.events.send(Event::Unreadable(acquirer, turn, error)));
+    }
+
+    fn read(&self, entry: Entry) -> Option<Read> {
+        let Source { acquirer, turn, kind } = *self.sources.get(&entry.partition)?;
+        let Entry { offset, payload, .. } = entry;
+        let input = match kind {
+            Kind::Taps => Input::Tap { acquirer, offset, payload },
+            Kind::Parked => Input::Parked { acquirer, offset, payload },
+            Kind::Results => Input::Result { acquirer, payload },
+        };
+        Some(Read { acquirer, turn, input })
+    }
 }

@@ -17,11 +17,13 @@ use tracing::{error, info, warn};
 
 use super::{
     Event, ServiceConfig, Shared, Surroundings,
+    holdings::Holdings,
     link::{self, Ask},
     lock,
-    reader::Flow,
+    positions::Positions,
+    reader::{Order, Read},
 };
-use crate::core::{Assignment, Destination, Effect, Input, Switch};
+use crate::core::{Destination, Effect, Input, Switch};
 
 /// How long the thread sleeps when nothing happens.
 const TICK: Duration = Duration::from_millis(5);
@@ -31,24 +33,25 @@ const BURST: usize = 256;
 const GROUP_BYTES: usize = 4 << 20;
 
 pub(super) struct Shell {
-    config: ServiceConfig,
-    with: Surroundings,
-    core: Switch,
+    pub(super) config: ServiceConfig,
+    pub(super) with: Surroundings,
+    pub(super) core: Switch,
+    pub(super) holdings: Holdings<Sender<()>>,
     writer: Box<dyn Writer>,
-    flows: Option<Sender<Flow>>,
-    events: Sender<Event>,
+    orders: Option<Sender<Order>>,
+    pub(super) events: Sender<Event>,
     shared: Arc<Shared>,
     links: BTreeMap<City, mpsc::UnboundedSender<Ask>>,
     /// What the burst wants appended, with the tokens.
     appends: Vec<((Partition, Bytes), u64)>,
-    commits: BTreeMap<Partition, Commit>,
+    pub(super) commits: BTreeMap<Partition, Commit>,
     started: Instant,
     commit_at: Instant,
     stop_at: Option<Instant>,
 }
 
 /// Why the thread ends.
-enum End {
+pub(super) enum End {
     Stopped,
     Failed(&'static str, LogError),
 }
@@ -58,20 +61,21 @@ impl Shell {
         config: ServiceConfig,
         mut with: Surroundings,
         writer: Box<dyn Writer>,
-        flows: Sender<Flow>,
+        orders: Sender<Order>,
         events: Sender<Event>,
         shared: Arc<Shared>,
-        assignments: Vec<Assignment>,
+        begins: Vec<Positions>,
     ) -> Self {
         let directory = std::mem::take(&mut with.directory);
-        let (core, inputs) = super::assigned(config.switch.clone(), &directory, assignments);
+        let core = Switch::new(config.switch.clone());
         let now = Instant::now();
         let mut shell = Self {
             config,
             with,
             core,
+            holdings: Holdings::default(),
             writer,
-            flows: Some(flows),
+            orders: Some(orders),
             events,
             shared,
             links: BTreeMap::new(),
@@ -83,15 +87,16 @@ impl Shell {
         };
         for (issuer, channel) in directory {
             shell.open_link(issuer, channel);
+            shell.step(Input::Endpoint { issuer, up: true });
         }
-        for input in inputs {
-            shell.step(input);
+        for positions in begins {
+            shell.begin(positions);
         }
         shell.show();
         shell
     }
 
-    pub(super) fn run(mut self, events: &Receiver<Event>, messages: &Receiver<Vec<Input>>) {
+    pub(super) fn run(mut self, events: &Receiver<Event>, messages: &Receiver<Vec<Read>>) {
         match self.serve(events, messages) {
             End::Stopped => info!("the switch has stopped"),
             End::Failed(doing, source) => {
@@ -103,7 +108,7 @@ impl Shell {
         self.show();
     }
 
-    fn serve(&mut self, events: &Receiver<Event>, messages: &Receiver<Vec<Input>>) -> End {
+    fn serve(&mut self, events: &Receiver<Event>, messages: &Receiver<Vec<Read>>) -> End {
         while !self.shared.abandoned.load(Ordering::Relaxed) {
             if let Err(end) = self.burst(events, messages) {
                 return end;
@@ -111,6 +116,9 @@ impl Shell {
             self.step(Input::Tick);
             if let Err(source) = self.append() {
                 return End::Failed("append outcomes", source);
+            }
+            if let Err(end) = self.hand_over() {
+                return end;
             }
             if self.commit_at <= Instant::now() {
                 if let Err(source) = self.commit() {
@@ -130,7 +138,7 @@ impl Shell {
     }
 
     /// Waits for something to happen, then takes what has happened by then.
-    fn burst(&mut self, events: &Receiver<Event>, messages: &Receiver<Vec<Input>>) -> Result<(), End> {
+    fn burst(&mut self, events: &Receiver<Event>, messages: &Receiver<Vec<Read>>) -> Result<(), End> {
         crossbeam_channel::select! {
             recv(events) -> event => if let Ok(event) = event {
                 self.event(event)?;
@@ -174,9 +182,19 @@ impl Shell {
                 }
                 self.step(Input::Endpoint { issuer, up });
             }
+            Event::Fetched { acquirer, turn, messages } => {
+                if self.holdings.has(acquirer, turn) {
+                    self.step(Input::Fetched { acquirer, messages });
+                }
+            }
+            Event::Own(acquirers) => self.own(acquirers),
+            Event::Found(acquirer, turn, found) => self.looked_up(acquirer, turn, found),
+            Event::Unreadable(acquirer, turn, error) => self.unreadable(acquirer, turn, &error),
+            Event::GiveUp(acquirers, done) => self.give_up(&acquirers, done),
+            Event::Lost(acquirers) => self.lose(&acquirers),
             Event::Failed(doing, source) => return Err(End::Failed(doing, source)),
             Event::Stop => {
-                self.flows = None;
+                self.orders = None;
                 self.stop_at = Some(Instant::now() + self.config.drain_max);
             }
         }
@@ -190,19 +208,27 @@ impl Shell {
         self.links.insert(issuer, asks);
     }
 
-    fn steps(&mut self, inputs: Vec<Input>) {
-        for input in inputs {
-            self.step(input);
+    fn steps(&mut self, messages: Vec<Read>) {
+        for Read { acquirer, turn, input } in messages {
+            // What was under way when the switch began to stop, or when the acquirer was given up, is read
+            // again by whoever owns it next.
+            let taken = match input {
+                Input::Tap { .. } => self.stop_at.is_none() && self.holdings.takes_taps(acquirer),
+                _ => true,
+            };
+            if taken && self.holdings.has(acquirer, turn) {
+                self.step(input);
+            }
         }
     }
 
-    fn step(&mut self, input: Input) {
-        // Messages that were under way when the switch began to stop are read again at the next start.
-        if self.stop_at.is_some() && matches!(input, Input::Tap { .. }) {
-            return;
-        }
-        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        for effect in self.core.step(now_ms, input) {
+    /// Milliseconds since the start.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn step(&mut self, input: Input) {
+        for effect in self.core.step(self.now_ms(), input) {
             self.carry_out(effect);
         }
     }
@@ -242,21 +268,28 @@ impl Shell {
     }
 
     fn flow(&self, acquirer: City, open: bool) {
-        if let Some(flows) = &self.flows {
+        // One that is given up takes no more taps, whatever the core has room for.
+        let open = open && self.holdings.takes_taps(acquirer);
+        self.order(Order::Flow { taps: self.with.topics.taps(acquirer), open });
+    }
+
+    pub(super) fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
             // A reader that has failed says so itself.
-            drop(flows.send(Flow { taps: self.with.topics.taps(acquirer), open }));
+            drop(orders.send(order));
         }
     }
 
     /// Reads parked parts again, beside everything else.
     fn fetch(&self, acquirer: City, offset: u64, bytes_max: usize) {
+        let Some(turn) = self.holdings.turn(acquirer) else { return };
         let log = Arc::clone(&self.with.log);
         let parked = self.with.topics.parked(acquirer);
         let events = self.events.clone();
         self.with.tokio.spawn_blocking(move || {
             let event = match fetch(&*log, parked, offset, bytes_max) {
-                Ok(messages) => Event::Input(Input::Fetched { acquirer, messages }),
-                Err(source) => Event::Failed("read parked parts again", source),
+                Ok(messages) => Event::Fetched { acquirer, turn, messages },
+                Err(source) => Event::Unreadable(acquirer, turn, source),
             };
             drop(events.send(event));
         });
@@ -289,7 +322,7 @@ impl Shell {
         self.writer.append(group, Box::new(on_durable))
     }
 
-    fn commit(&mut self) -> Result<(), LogError> {
+    pub(super) fn commit(&mut self) -> Result<(), LogError> {
         if self.commits.is_empty() {
             return Ok(());
         }
@@ -317,8 +350,11 @@ impl Shell {
         }
     }
 
-    fn show(&self) {
-        *lock(&self.shared.status) = self.core.status();
+    pub(super) fn show(&self) {
+        let mut status = self.core.status();
+        status.acquirers.extend(self.standing_still());
+        status.coming = self.holdings.coming();
+        *lock(&self.shared.status) = status;
     }
 }
 

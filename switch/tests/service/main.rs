@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod home;
+mod sharing;
 mod world;
 
 use std::{
@@ -15,7 +16,7 @@ use domain::{city::City, tap::TAP_LEN};
 use proto::{Message, Verdicts, clearing::Body};
 use switch::{
     directory::Directory,
-    service::{self, ServiceConfig, Surroundings},
+    service::{self, Acquirers, ServiceConfig, Surroundings},
 };
 
 use self::{
@@ -199,7 +200,7 @@ fn a_position_without_a_batch_number_is_refused() {
     let with = Surroundings {
         log: Arc::clone(&world.log),
         topics: world.topics.clone(),
-        acquirers: world.acquirers.clone(),
+        acquirers: Acquirers::Own(world.acquirers.iter().copied().collect()),
         directory: Directory::new(),
         partition_of: Arc::new(|_| 0),
         tokio: world.runtime.handle().clone(),

@@ -22,7 +22,7 @@ use proto::{BatchResult, Clearing, Message, Part, ResultException, TapBatch, cle
 use switch::{
     core::SwitchConfig,
     directory::{self, Directory},
-    service::{self, ServiceConfig, Surroundings, SwitchHandle},
+    service::{self, Acquirers, ServiceConfig, Surroundings, SwitchHandle},
 };
 use tonic::transport::Channel;
 use zerocopy::{FromZeros, IntoBytes};
@@ -134,7 +134,17 @@ impl World {
         directory::endpoint(format!("http://{}", self.homes[&home]).parse().unwrap()).connect_lazy()
     }
 
+    /// A switch for all acquirers.
     pub fn start(&self, park_after_ms: Option<u64>) -> SwitchHandle {
+        self.start_for(park_after_ms, Acquirers::Own(self.acquirers.iter().copied().collect()))
+    }
+
+    /// One of several switches that share the acquirers.
+    pub fn start_shared(&self, park_after_ms: Option<u64>) -> SwitchHandle {
+        self.start_for(park_after_ms, Acquirers::Shared(self.acquirers.iter().copied().collect()))
+    }
+
+    fn start_for(&self, park_after_ms: Option<u64>, acquirers: Acquirers) -> SwitchHandle {
         let switch = SwitchConfig {
             park_after_ms,
             retry_ms: 20,
@@ -146,7 +156,7 @@ impl World {
         let with = Surroundings {
             log: Arc::clone(&self.log),
             topics: self.topics.clone(),
-            acquirers: self.acquirers.clone(),
+            acquirers,
             directory,
             partition_of: Arc::new(|_| 0),
             tokio: self.runtime.handle().clone(),

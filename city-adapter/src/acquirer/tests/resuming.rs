@@ -52,6 +52,14 @@ impl Log for Breaking {
     fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Commit>>, LogError> {
         self.log.committed(group, partitions)
     }
+    fn join(
+        &self,
+        group: &str,
+        topics: &[String],
+        owner: Box<dyn Owner>,
+    ) -> Result<Box<dyn Membership>, LogError> {
+        self.log.join(group, topics, owner)
+    }
 }
 
 fn distinct(batches: &[TapBatch]) -> BTreeMap<u64, Bytes> {

@@ -96,7 +96,7 @@ impl<'a> Stage<'a> {
             directory,
             darkness: Darkness::default(),
             closed,
-            pictures: house.node.partitions.iter().map(|_| None).collect(),
+            pictures: house.node.partitions().values().map(|_| None).collect(),
             pictures_at_ms: 0,
             begun: now,
             second: 0,

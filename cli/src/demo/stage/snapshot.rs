@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{PoisonError, atomic::Ordering, mpsc::SyncSender},
+    sync::{atomic::Ordering, mpsc::SyncSender},
     time::Duration,
 };
 
@@ -54,24 +54,24 @@ impl Stage<'_> {
 
     /// Takes the pictures that were asked for last time, and asks for new ones.
     fn look_at_the_books(&mut self) {
-        let partitions = &self.house.node.partitions;
-        for (partition, picture) in partitions.iter().zip(&mut self.pictures) {
-            if let Some(taken) = partition.progress.take_picture() {
+        let partitions = self.house.node.partitions();
+        for (progress, picture) in partitions.values().zip(&mut self.pictures) {
+            if let Some(taken) = progress.take_picture() {
                 *picture = Some(taken);
                 self.pictures_at_ms = milliseconds(self.begun.elapsed());
             }
-            partition.progress.ask_for_picture();
+            progress.ask_for_picture();
         }
     }
 
     fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for partition in &self.house.node.partitions {
-            let booked = *partition.progress.booked.lock().unwrap_or_else(PoisonError::into_inner);
+        for progress in self.house.node.partitions().values() {
+            let booked = progress.booked();
             counts.arrived += booked.arrived;
             counts.cleared += booked.cleared;
             counts.rejected += booked.rejected + booked.duplicate + booked.conflict;
-            counts.parked += partition.progress.parked_records.load(Ordering::Relaxed);
+            counts.parked += progress.parked_records.load(Ordering::Relaxed);
         }
         counts
     }

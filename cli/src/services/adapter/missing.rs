@@ -31,7 +31,7 @@ pub struct MissingArgs {
 }
 
 pub fn run(args: &MissingArgs) -> Result<ExitCode> {
-    let config = LogConfig { kafka: args.kafka.clone(), prefix: args.prefix.clone() };
+    let config = LogConfig::at(&args.kafka, &args.prefix);
     let (log, topics) = config.open("cityunion-missing")?;
     let scheme = match SchemeView::follow(&log, &topics) {
         Err(LogError::NoTopic(topic)) => bail!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clearing_node::{
     book::opening_name,
-    node::{CycleStatus, Request},
+    node::{CycleStatus, Request, Role},
 };
 use domain::date::Date;
 
@@ -113,6 +113,12 @@ impl Clock {
         today: Date,
     ) -> Result<(u32, Request), String> {
         let wanted = &asked.cycle;
+        if status.role == Role::Standby {
+            return Err(format!(
+                "{wanted} cannot be cut off here: another node coordinates the cycles; \
+                 `cityunion node list` says which"
+            ));
+        }
         let Some(open) = status.open_cycle().filter(|_| status.caught_up) else {
             return Err(format!("{wanted} cannot be cut off: no cycle is open"));
         };
@@ -172,7 +178,8 @@ mod tests {
             ..Opening::default()
         };
         let openings = (1..=cycles).map(opening).collect();
-        CycleStatus { openings, caught_up: true, open: cycles > 0, ..CycleStatus::default() }
+        let role = Role::Coordinates;
+        CycleStatus { role, openings, caught_up: true, open: cycles > 0, ..CycleStatus::default() }
     }
 
     fn seconds(seconds: u64) -> Duration {

@@ -1,21 +1,35 @@
 //! What the clearing node shows of its cycles.
 
-use std::path::Path;
+use std::{path::Path, time::SystemTime};
 
 use clearing_node::{book::opening_name, node::CycleStatus};
 use domain::date::Date;
 use serde::{Deserialize, Serialize};
 
+use super::detail::Row;
+
 /// How many of the closed cycles are shown.
 const CLOSED_SHOWN: usize = 10;
+/// How many cycles are listed.
+const LISTED: usize = 100;
 /// How many alarms are shown.
 const ALARMS_SHOWN: usize = 20;
 
 /// The cycles as the clearing node sees them.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct View {
-    /// Whether it has read everything that stood on the log when it started.
+    /// Whether it coordinates the cycles, and has read everything that stood on the log before.
     pub caught_up: bool,
+    /// What the node is to the cycles: `reading`, `standby`, `taking_over` or `coordinates`.
+    pub role: String,
+    /// The last cycles, the latest first.
+    pub cycles: Vec<Row>,
+    /// Number of all cycles.
+    pub cycles_in_all: usize,
+    /// Acquirers that the book has stopped, and why.
+    pub stopped_cities: Vec<(String, String)>,
+    /// Why the close stands still, or why a folder is not there yet.
+    pub halted: Option<String>,
     /// The open cycle.
     pub open: Option<Cycle>,
     /// Cycles that are cut off and not published yet, oldest first.
@@ -71,13 +85,21 @@ impl View {
     /// The picture of a status. `out_dir` is where folders appear.
     #[must_use]
     pub fn of(status: &CycleStatus, out_dir: &Path) -> Self {
-        let open = status.open_cycle();
+        let (open, now) = (status.open_cycle(), SystemTime::now());
+        let stopped = status.stopped_cities.iter();
         let name = |opening| opening_name(opening).to_string();
         let ended =
             status.openings.iter().filter(|opening| open.is_none_or(|open| open.cycle != opening.cycle));
         let last_ended = ended.clone().next_back().map(|opening| opening.cycle);
         let mut view = Self {
             caught_up: status.caught_up,
+            role: status.role.name().to_owned(),
+            cycles: status.cycles.iter().rev().take(LISTED).map(|cycle| Row::of(cycle, now)).collect(),
+            cycles_in_all: status.cycles.len(),
+            stopped_cities: stopped.map(|(city, why)| (city.to_string(), why.clone())).collect(),
+            halted: [&status.halted, &status.unrendered, &status.waits_for_stores]
+                .into_iter()
+                .find_map(Clone::clone),
             open: open.map(|opening| Cycle {
                 cycle: name(opening),
                 business_date: Date::from_julian_day(opening.business_date),

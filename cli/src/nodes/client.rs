@@ -1,14 +1,18 @@
 //! Talks to the admin port of a clearing node.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
 use ureq::Agent;
 
-use super::Node;
 use crate::{
-    errors::{Refused, Usage},
-    services::cycles::view::{CutOff, View},
+    errors::Refused,
+    services::cycles::{
+        detail::Detail,
+        node::NodeView,
+        view::{CutOff, View},
+    },
 };
 
 /// Longest wait for an answer: a cut-off is answered when it stands on the log.
@@ -26,29 +30,34 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(node: &Node) -> Result<Self> {
-        let admin = match &node.admin {
-            Some(admin) => admin.clone(),
-            None => of_configuration(&node.config)?,
-        };
+    pub(super) fn new(admin: String) -> Self {
         let config = Agent::config_builder()
             .timeout_global(Some(ANSWER_WAIT_MAX))
             .timeout_connect(Some(CONNECT_WAIT_MAX))
             .http_status_as_error(false)
             .proxy(None)
             .build();
-        Ok(Self { agent: config.into(), admin })
+        Self { agent: config.into(), admin }
+    }
+
+    /// `HOST:PORT`.
+    pub(super) fn admin(&self) -> &str {
+        &self.admin
     }
 
     /// The cycles as they are now.
     pub(super) fn cycles(&self) -> Result<View> {
-        let answer = self.agent.get(format!("http://{}/cycles", self.admin)).call();
-        let (status, text) = self.read(answer)?;
-        if status != 200 {
-            bail!("{} answers {status}: {text}; is it the admin port of a clearing node?", self.admin);
-        }
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} does not answer as a clearing node does", self.admin))
+        self.get("/cycles")?.with_context(|| self.stranger())
+    }
+
+    /// All that is known of a cycle; `None` if it is not known there.
+    pub(super) fn cycle(&self, name: &str) -> Result<Option<Detail>> {
+        self.get(&format!("/cycles/{name}"))
+    }
+
+    /// What the node says of itself.
+    pub(super) fn node(&self) -> Result<NodeView> {
+        self.get("/node")?.with_context(|| self.stranger())
     }
 
     /// Asks for a cut-off; returns when it stands on the log.
@@ -68,11 +77,34 @@ impl Client {
         }
     }
 
+    /// Has a partition that stands still try again.
+    pub(super) fn resume(&self, partition: u32) -> Result<()> {
+        let request = self.agent.post(format!("http://{}/partitions/{partition}/resume", self.admin));
+        match self.read(request.send_empty())? {
+            (202, _) => Ok(()),
+            (409, why) => Err(Refused(why).into()),
+            (status, text) => bail!("{} answers {status}: {text}", self.admin),
+        }
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
+        let answer = self.agent.get(format!("http://{}{path}", self.admin)).call();
+        match self.read(answer)? {
+            (200, text) => Ok(Some(serde_json::from_str(&text).with_context(|| self.stranger())?)),
+            (404, _) => Ok(None),
+            (status, text) => bail!("{} answers {status}: {text}", self.admin),
+        }
+    }
+
+    fn stranger(&self) -> String {
+        format!("{} does not answer as a clearing node does; is it the admin port of one?", self.admin)
+    }
+
     fn read(&self, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<(u16, String)> {
         let mut answer = answer.with_context(|| {
             format!(
                 "failed to reach the admin port at {}; is the clearing node running there? \
-                 `make up` starts one, --admin names another",
+                 `make up` starts one, --node names another",
                 self.admin
             )
         })?;
@@ -80,19 +112,5 @@ impl Client {
         let text = answer.body_mut().with_config().limit(ANSWER_LEN_MAX).read_to_string();
         let text = text.with_context(|| format!("failed to read the answer of {}", self.admin))?;
         Ok((status, text.trim_end().to_owned()))
-    }
-}
-
-/// The admin port that the configuration of a clearing node names.
-fn of_configuration(path: &Path) -> Result<String> {
-    let hint = "name the admin port with --admin HOST:PORT, or the configuration with --config FILE";
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Usage(format!("read {}: {error}; {hint}", path.display())))?;
-    let table: toml::Table =
-        text.parse().map_err(|error| Usage(format!("use {}: {error}", path.display())))?;
-    let listen = table.get("admin").and_then(|admin| admin.get("listen")).and_then(toml::Value::as_str);
-    match listen {
-        Some(listen) => Ok(listen.to_owned()),
-        None => Err(Usage(format!("{} has no admin.listen; {hint}", path.display())).into()),
     }
 }

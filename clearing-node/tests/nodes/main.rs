@@ -1,0 +1,9 @@
+//! Several clearing nodes on one embedded log, in one process.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod crashes;
+mod faults;
+mod holes;
+mod sharing;
+mod town;
+mod zombies;
