@@ -6,7 +6,7 @@ use std::{fs, path::Path, sync::atomic::Ordering, time::Instant};
 use anyhow::{Result, ensure};
 use clearing_node::partition::Partition;
 
-use super::scene::{CITIES, PARTITIONS, Scene, WAIT, business_date};
+use super::scene::{CITIES, Scene, WAIT, business_date};
 
 /// Records of a batch.
 const RECORDS: u64 = 4096;
@@ -73,10 +73,7 @@ pub fn run_after(prepared: &Prepared, warm_up: u64, dir: &Path) -> Result<Measur
     fs::create_dir_all(dir)?;
     let yesterday = business_date()?.julian_day() - 1;
     scene.remember(folder, yesterday..yesterday + 1, remembered / CITIES)?;
-    let around = scene.around();
-    let partitions = (0..PARTITIONS)
-        .map(|number| Partition::start(number, folder(number), &around))
-        .collect::<Result<Vec<_>, _>>()?;
+    let partitions = scene.partitions(folder)?;
     let (warm, clock) = wait_for(&partitions, |arrived, _| arrived >= warm_up)?;
     let (_, end) = wait_for(&partitions, |arrived, unpublished| arrived >= *taps && unpublished == 0)?;
     let elapsed_ns = end.duration_since(clock).as_nanos().max(1);

@@ -3,11 +3,10 @@
 use std::{fs, path::Path, sync::PoisonError, time::Instant};
 
 use anyhow::{Result, ensure};
-use clearing_node::partition::Partition;
 
 use super::{
     book::wait_for,
-    scene::{CITIES, PARTITIONS, PRESENTMENT_DAYS, Scene, WAIT, business_date},
+    scene::{CITIES, PRESENTMENT_DAYS, Scene, WAIT, business_date},
 };
 
 /// Records of the first batch of each city: all of them are remembered, so each is a duplicate.
@@ -36,10 +35,7 @@ pub fn run(dir: &Path, identities: u64, runs: usize) -> Result<Vec<u64>> {
         }
         writer.flush(WAIT)?;
         let started = Instant::now();
-        let around = scene.around();
-        let partitions = (0..PARTITIONS)
-            .map(|number| Partition::start(number, store(number), &around))
-            .collect::<Result<Vec<_>, _>>()?;
+        let partitions = scene.partitions(store)?;
         wait_for(&partitions, |arrived, unpublished| arrived == CITIES * RECORDS && unpublished == 0)?;
         measured.push(u64::try_from(started.elapsed().as_millis())?);
         let duplicates: u64 = partitions

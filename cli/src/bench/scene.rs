@@ -1,7 +1,12 @@
 //! What several lines of the benchmark need: cities with their rules, batches of taps as home cities judged them,
 //! and stores that remember.
 
-use std::{ops::Range, path::Path, sync::Arc, time::Duration};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use clearing_node::{
@@ -9,7 +14,7 @@ use clearing_node::{
         identities::{Entry, Key, row},
         rows,
     },
-    partition::Surroundings,
+    partition::{Partition, Surroundings},
     rocks::RocksStore,
     store::Txn,
     stores::Stores,
@@ -73,17 +78,6 @@ impl Scene {
         Ok(Self { log, topics, scheme, rulebook, cities })
     }
 
-    /// What a partition of it works with.
-    pub fn around(&self) -> Surroundings {
-        Surroundings {
-            log: Arc::clone(&self.log),
-            topics: self.topics.clone(),
-            scheme: Arc::clone(&self.scheme),
-            stores: Stores::default(),
-            restore: None,
-        }
-    }
-
     /// Writes the marker that opens the first cycle into every partition.
     pub fn open_by_marker(&self) -> Result<()> {
         let mut writer = self.log.writer()?;
@@ -119,11 +113,24 @@ impl Scene {
         Ok(())
     }
 
+    /// Starts every partition over its store.
+    pub fn partitions(&self, folder: impl Fn(u32) -> PathBuf) -> Result<Vec<Partition>> {
+        let around = Surroundings {
+            log: Arc::clone(&self.log),
+            topics: self.topics.clone(),
+            scheme: Arc::clone(&self.scheme),
+            stores: Stores::default(),
+            restore: None,
+        };
+        let start = |number| Ok(Partition::start(number, folder(number), &around)?);
+        (0..PARTITIONS).map(start).collect()
+    }
+
     /// Makes the store of each partition that begins with remembered taps: of every city `each` a day, serials
     /// from 0 on, on the days given. `folder` says where a partition's store stands.
     pub fn remember(
         &self,
-        folder: impl Fn(u32) -> std::path::PathBuf + Sync,
+        folder: impl Fn(u32) -> PathBuf + Sync,
         days: Range<i32>,
         each: u64,
     ) -> Result<()> {
