@@ -1,9 +1,7 @@
 //! Taking files over, without a copy where that can be.
 
 use std::{
-    collections::BTreeSet,
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -11,8 +9,8 @@ use crate::{Objects, ObjectsError, name};
 
 impl Objects {
     /// Puts files under names, in place of what was there, and takes them away from where they are: they are moved if
-    /// the store is a folder on their file system, else copied. Durable when it returns; after a failure some of them
-    /// may have been taken.
+    /// the store is a folder on their file system, else copied. For what can be made again: files that are moved are
+    /// **not** synced, so after a power failure they may be damaged. After an error some of them may have been taken.
     ///
     /// # Errors
     /// [`ObjectsError`] if a file cannot be read or the store does not take it.
@@ -26,13 +24,7 @@ impl Objects {
         };
         for (name, file) in files {
             name::checked(name)?;
-            File::open(file).and_then(|file| file.sync_all()).map_err(failed("sync", file))?;
-        }
-        let mut changed = BTreeSet::new();
-        for (name, file) in files {
             let to = folder.join(name);
-            let parents = to.ancestors().skip(1).take_while(|parent| parent.starts_with(folder));
-            changed.extend(parents.map(Path::to_owned));
             let parent = to.parent().unwrap_or(folder);
             fs::create_dir_all(parent).map_err(failed("create", parent))?;
             match fs::rename(file, &to) {
@@ -41,9 +33,6 @@ impl Objects {
                 }
                 moved => moved.map_err(failed("move", file))?,
             }
-        }
-        for folder in changed {
-            File::open(&folder).and_then(|open| open.sync_all()).map_err(failed("sync", &folder))?;
         }
         Ok(())
     }

@@ -157,9 +157,8 @@ impl World {
                 return Err(format!("the park of {city} is not consumed"));
             }
         }
-        match (1..=env.wanted).find(|cycle| !env.checks.plans.contains_key(cycle)) {
-            Some(cycle) => return Err(format!("cycle {cycle} never closes")),
-            None => {}
+        if let Some(cycle) = (1..=env.wanted).find(|cycle| !env.checks.plans.contains_key(cycle)) {
+            return Err(format!("cycle {cycle} never closes"));
         }
         match env.checks.plans.keys().find(|cycle| !env.checks.published.contains(cycle)) {
             Some(cycle) => Err(format!("cycle {cycle} is never published")),

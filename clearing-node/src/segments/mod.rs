@@ -66,7 +66,8 @@ pub fn folder(cycle: &CycleName, partition: u32) -> String {
     format!("{SEGMENTS}/{cycle}/p{partition}")
 }
 
-/// Puts a segment that was rendered into `dir`, its manifest last. Returns the digest of that.
+/// Puts a segment that was rendered into `dir`, its manifest last. Returns the digest of that. Its files are not synced:
+/// what a power failure takes is found damaged and rendered again.
 ///
 /// # Errors
 /// [`ObjectsError`] if the store does not take it.
@@ -100,7 +101,12 @@ fn manifest(
     let lost = |what: String| AssembleError::Lost { partition, what };
     let name = format!("{}/{SEGMENT_MANIFEST_FILE}", folder(cycle, partition));
     let bytes = match objects.get_bytes(&name, MANIFEST_BYTES_MAX) {
-        Err(error) if error.is_not_found() => return Err(lost("its manifest is missing".to_owned())),
+        Err(error) if error.is_not_found() => {
+            return Err(lost(format!(
+                "{name} is missing in {}; all nodes must share one object store",
+                objects.place()
+            )));
+        }
         bytes => bytes?,
     };
     if digest::bytes(&bytes).as_slice() != segment.manifest_digest.as_ref() {

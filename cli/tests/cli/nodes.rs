@@ -32,7 +32,7 @@ impl Pair {
         let (here, prefix) = (folder.path().display(), unique_prefix());
         for (name, admin) in ["a", "b"].iter().zip(&admins) {
             let text = format!(
-                "state_dir = \"{here}/state-{name}\"\nout_dir = \"{here}/out\"\n\
+                "state_dir = \"{here}/state-{name}\"\nout_dir = \"{here}/out\"\nobjects = \"{here}/objects\"\n\
                  rulebook = \"{here}/scheme/rulebook.toml\"\ncut_off = \"by_hand\"\n\
                  first_business_date = \"2018-09-01\"\n[log]\nkafka = \"{}\"\nprefix = \"{prefix}\"\n\
                  session_timeout_s = 6\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n",
