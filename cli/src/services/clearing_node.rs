@@ -221,7 +221,9 @@ pub(super) fn run(config: Config) -> Result<()> {
         let status = node.status();
         let missing = missing(&node, &status, &watch);
         let told = missing.iter().map(|missing| format!("{}: {}", missing.what, missing.why)).collect();
-        if let (Some(archiver), Some(last)) = (&archiver, status.published.last()) {
+        if let (Some(archiver), Some(last)) = (&archiver, status.published.last())
+            && status.role == Role::Coordinates
+        {
             archiver.published(last.cycle);
         }
         let taken = snapshots.status();

@@ -73,7 +73,7 @@ impl Key {
     /// The terminal's number, as it stands on taps.
     #[must_use]
     pub const fn terminal_number(self) -> [u8; 6] {
-        let [_, _, a, b, c, d, e, f] = (self.terminal >> 1).to_be_bytes();
+        let [_, _, a, b, c, d, e, f] = self.terminal.to_be_bytes();
         [a, b, c, d, e, f]
     }
 
