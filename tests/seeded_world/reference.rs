@@ -453,6 +453,7 @@ struct Said {
 impl Said {
     fn read(effects: &[Effect]) -> Result<Self, String> {
         let mut said = Self { results: Vec::new(), totals: Vec::new(), stopped: Vec::new() };
+        let mut told = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Publish { target: Target::Results(_), payload, .. } => {
@@ -460,14 +461,18 @@ impl Said {
                 }
                 Effect::Publish { target: Target::Cycles, payload, .. } => {
                     let event = CycleEvent::decode(payload.clone()).map_err(|e| e.to_string())?;
-                    let Some(cycle_event::Body::Totals(totals)) = event.body else {
-                        return Err("the book says something else than totals".to_owned());
-                    };
-                    said.totals.push(totals);
+                    match event.body {
+                        Some(cycle_event::Body::Totals(totals)) => said.totals.push(totals),
+                        Some(cycle_event::Body::CityState(state)) => told.push(parse(&state.acquirer)),
+                        _ => return Err("the book says something else than totals and stopped cities".to_owned()),
+                    }
                 }
                 Effect::Stopped { city, .. } => said.stopped.push(*city),
                 Effect::Alarm(text) => return Err(format!("the book raises an alarm: {text}")),
             }
+        }
+        if told != said.stopped {
+            return Err(format!("it stops {:?}, and says on cu.cycles that it stops {told:?}", said.stopped));
         }
         Ok(said)
     }

@@ -28,13 +28,15 @@ struct Owned {
 pub(super) struct Host {
     owned: Arc<Mutex<Owned>>,
     owns_cycles: Arc<AtomicBool>,
+    /// Whether the group has given it anything yet.
+    was_given: Arc<AtomicBool>,
     state_dir: PathBuf,
     around: Surroundings,
 }
 
 impl Host {
     pub(super) fn new(state_dir: PathBuf, around: Surroundings, owns_cycles: Arc<AtomicBool>) -> Self {
-        Self { owned: Arc::default(), owns_cycles, state_dir, around }
+        Self { owned: Arc::default(), owns_cycles, was_given: Arc::default(), state_dir, around }
     }
 
     /// What is going on in each partition that is owned.
@@ -68,6 +70,11 @@ impl Host {
             return Ok(());
         }
         Err(format!("partition {number} does not stand still: it is {}", state.name()))
+    }
+
+    /// Whether the group has given it anything yet.
+    pub(super) fn was_given(&self) -> bool {
+        self.was_given.load(Ordering::Relaxed)
     }
 
     /// Waits until nothing is left of what was given up.
@@ -107,11 +114,14 @@ impl Host {
                 continue;
             };
             // Taken out first: whoever looks at the others meanwhile must not wait.
-            let taken = self.lock().partitions.remove(&number);
+            let taken = {
+                let mut owned = self.lock();
+                owned.unbegun.remove(&number);
+                owned.partitions.remove(&number)
+            };
             let Some(mut taken) = taken else { continue };
             taken.give_up();
             let mut owned = self.lock();
-            owned.unbegun.remove(&number);
             owned.leftovers.retain(|left| !left.is_over());
             if !taken.is_over() {
                 owned.leftovers.push(taken);
@@ -127,6 +137,7 @@ impl Host {
 impl Owner for Host {
     fn assigned(&mut self, partitions: &[cu_log::Partition]) {
         tracing::info!("owns {partitions:?} from now on");
+        self.was_given.store(true, Ordering::Relaxed);
         for partition in partitions {
             match self.number(partition) {
                 Some(number) => {

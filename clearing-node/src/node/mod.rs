@@ -42,6 +42,9 @@ use crate::{
     stores::Stores,
 };
 
+/// How long a share of the partitions is waited for before a node is taken for one too many.
+const SHARE_WAIT: Duration = Duration::from_secs(30);
+
 /// Where a node works and what it may wait for.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -112,6 +115,7 @@ pub enum Request {
 pub struct Node {
     config: NodeConfig,
     host: Host,
+    joined: Instant,
     stores: Stores,
     requests: Requests,
     shown: Arc<Shown>,
@@ -156,8 +160,17 @@ impl Node {
             .name("coordinator".to_owned())
             .spawn(move || shell::keep(&around, &asked))
             .map_err(NodeError::Thread)?;
-        let mut node =
-            Self { config, host, stores, requests, shown, stop, membership: None, thread: Some(thread) };
+        let mut node = Self {
+            config,
+            host,
+            joined: Instant::now(),
+            stores,
+            requests,
+            shown,
+            stop,
+            membership: None,
+            thread: Some(thread),
+        };
         let shared = [topics.clearing(0), topics.cycles()].map(|partition| partition.topic.to_string());
         node.membership =
             Some(log.join(&topics.group(CLEARING_MEMBERS), &shared, Box::new(node.host.clone()))?);
@@ -212,6 +225,13 @@ impl Node {
     #[must_use]
     pub fn membership_failed(&self) -> Option<String> {
         self.membership.as_ref()?.failed().map(|why| format!("this node is no longer in the group: {why}"))
+    }
+
+    /// Whether the group has not given this node anything since it joined a moment ago. After that one without a
+    /// share is one too many, and stands by.
+    #[must_use]
+    pub fn waits_for_share(&self) -> bool {
+        !self.host.was_given() && self.joined.elapsed() < SHARE_WAIT
     }
 
     /// Waits until this node works on all partitions and coordinates the cycles.

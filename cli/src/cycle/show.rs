@@ -118,7 +118,18 @@ pub(super) fn one(format: Format, detail: &Detail) -> Result<()> {
     for missing in &detail.missing {
         partitions.row(vec![json!(missing), json!("missing"), Value::Null, Value::Null]);
     }
-    print(format, &facts, &[partitions])
+    if format != Format::Table {
+        return print(format, &facts, &[partitions]);
+    }
+    // People get the facts as a table of their own.
+    let mut known = Sheet::new(&row.cycle, &["what", "is"]);
+    for (what, is) in &facts {
+        let shown = is.as_str().map_or_else(|| is.to_string(), str::to_owned);
+        if !is.is_null() && !shown.is_empty() {
+            known.row(vec![json!(what), json!(shown)]);
+        }
+    }
+    print(format, &Map::new(), &[known, partitions])
 }
 
 /// A closed cycle, and what to do with it.

@@ -209,6 +209,9 @@ pub(super) fn run(config: Config) -> Result<()> {
 /// What keeps the node from its work. A node that owns nothing is ready: it stands by.
 fn missing(node: &Node, status: &CycleStatus, watch: &LogWatch) -> Vec<Missing> {
     let mut missing: Vec<Missing> = watch.trouble().map(|why| Missing::new("log", why)).into_iter().collect();
+    if node.waits_for_share() {
+        missing.push(Missing::new("group", "the group has not given this node a share yet"));
+    }
     match status.role {
         Role::Reading => {
             missing.push(Missing::new("cycles", "the events of earlier cycles are still being read"))

@@ -83,8 +83,8 @@ impl Row {
             Stage::Closed => ("CLOSED", Vec::new()),
             Stage::Published => ("PUBLISHED", Vec::new()),
         };
-        let seen = |stages: &[&str]| stages.iter().filter_map(|stage| cycle.seen.get(stage)).min();
-        let at = |stages: &[&str]| seen(stages).map(|at| in_china(*at));
+        let seen = |stages: &[&str]| stages.iter().filter_map(|stage| cycle.seen.get(stage).copied()).min();
+        let at = |stages: &[&str]| seen(stages).map(in_china);
         let since = cycle.since().and_then(|since| now.duration_since(since).ok());
         Self {
             cycle: opening_name(&cycle.opening).to_string(),
