@@ -148,10 +148,11 @@ fn a_store_that_the_log_has_overtaken_is_replaced_by_a_newer_snapshot() {
     // Without the snapshots it stands still.
     {
         let node = town.node_over("old", &log);
-        wait("a stopped partition", || match node.partitions().get(&1)?.state() {
-            State::Stopped(why) => Some(assert!(why.contains("2 was asked for"), "{why}")),
+        let why = wait("a stopped partition", || match node.partitions().get(&1)?.state() {
+            State::Stopped(why) => Some(why),
             _ => None,
         });
+        assert!(why.contains("2 was asked for"), "{why}");
     }
     let node = town.node_restored("old", &log, restorer(&objects));
     wait("the third batch", || town.results("cu-3000").get(&3).cloned());
