@@ -13,6 +13,7 @@ use prometheus_client::{
 use runtime::metrics::{counter, gauge, number, show};
 
 use crate::{
+    archiver::ArchiveStatus,
     book::Booked,
     coordinator::Stage,
     node::{Node, Role},
@@ -49,6 +50,8 @@ pub struct Metrics {
     owned: Gauge,
     coordinates: Gauge,
     halted: Gauge,
+    archived_cycle: Gauge,
+    archive_failing: Gauge,
     missing_totals: Gauge,
     open_cycle: Gauge,
     closed_cycles: Counter,
@@ -93,6 +96,8 @@ impl Metrics {
             owned: gauge(node, "partitions", "Partitions of cu.clearing that this node owns"),
             coordinates: gauge(node, "coordinates", "1 while this node coordinates the cycles"),
             halted: gauge(node, "close_halted", "1 while the close stands still until somebody looks"),
+            archived_cycle: gauge(node, "archived_cycle", "Ordinal of the last cycle that this node archived"),
+            archive_failing: gauge(node, "archive_failing", "1 while a published cycle cannot be archived"),
             missing_totals: gauge(node, "missing_totals", "Partitions whose totals a close waits for"),
             open_cycle: gauge(node, "open_cycle", "Number of the open cycle; 0 while none is open"),
             closed_cycles: counter(node, "closed_cycles", "Cycles whose folder is published"),
@@ -132,6 +137,12 @@ impl Metrics {
         self.stopped_cities.set(number(sum(|p| p.stopped_cities().len() as u64)));
         self.show_partitions(&partitions, end);
         self.show_cycles(node);
+    }
+
+    /// Shows how far archiving is.
+    pub fn show_archive(&self, archive: &ArchiveStatus) {
+        self.archived_cycle.set(archive.archived.into());
+        self.archive_failing.set(i64::from(archive.trouble.is_some()));
     }
 
     fn show_partitions(&self, partitions: &BTreeMap<u32, Arc<Progress>>, end: impl Fn(u32) -> Option<u64>) {

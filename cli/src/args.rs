@@ -22,7 +22,7 @@ Exit codes:
   1  failed; nothing is lost, the message says what to do next
   2  the command line or a configuration of a service is wrong
   3  refused: the request contradicts what has been settled
-  4  verify, report, replay or archive verify found a difference
+  4  verify, report, replay, archive verify, book verify or book list found a difference
 130  interrupted; run it again to go on
 
 Log lines go to standard error; CITYUNION_LOG=debug shows more.";

@@ -168,9 +168,10 @@ impl Restore for Restorer {
         next_offset: Option<u64>,
         retained: Range<u64>,
     ) -> Result<bool, String> {
-        // One that is as far behind as what is there, or that the log does not continue, is of no use.
+        // One that is as far behind as what is there, or that the log does not continue, is of no use; nor is one that
+        // goes further than the log, which was restored from an archive.
         let at_least = retained.start.max(next_offset.map_or(1, |next| next.saturating_add(1)));
-        let which = Which { at_least, at_most: None };
+        let which = Which { at_least, at_most: Some(retained.end) };
         let restored =
             restore(&self.objects, partition, folder, which).map_err(|error| whole_text(&error))?;
         let Some(restored) = restored else {

@@ -1,6 +1,7 @@
 //! `book`: what operators do with the book: look after it, and tell it what it cannot know.
 //!
-//! No command changes what a store says (`restore` puts a whole one back). Everything is a message on `cu.clearing`, so that a replay does the same.
+//! What changes the book is a message on the log, so that a replay does the same; `verify` and `list` only read,
+//! `snapshot` copies a store, and `restore` puts a whole one back.
 
 mod import;
 mod items;

@@ -120,7 +120,7 @@ impl Configured for Config {
         }
         if self.cut_off == CutOff::ByHand && self.admin.is_none() {
             bail!(
-                "cut_off = \"by_hand\" needs an admin port to ask on: set admin.listen, such as \"127.0.0.1:7401\""
+                "cut_off = \"by_hand\" needs an admin port to ask on: set admin.listen, such as \"127.0.0.1:7400\""
             );
         }
         self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
@@ -231,6 +231,9 @@ pub(super) fn run(config: Config) -> Result<()> {
         cycles.look(&node, status, &mut snapshots);
         metrics.show(&node, end);
         snapshot_metrics.show(&taken, SystemTime::now());
+        if let Some(archiver) = &archiver {
+            metrics.show_archive(&archiver.status());
+        }
         Ok(missing)
     })
 }

@@ -97,6 +97,9 @@ fn a_running_node_takes_a_snapshot_when_it_is_asked_and_shows_it() {
     forward(node.kafka, Broker::shared().bootstrap());
     let running = node.start();
     wait_for("readiness", || ask(node.admin, "/readyz").ok().filter(|(status, _)| *status == 200));
+    // Ready is also a node that the group has given nothing yet.
+    let works = || cityunion("node list --config {} -o json", &[&node.config()]).stdout;
+    wait_for("the partition", || works().contains("\"state\": \"working\"").then_some(()));
     cityunion("book snapshot --partition 0 --config {}", &[&node.config()]).ok();
 
     let [state, objects] = ["node", "node/objects"].map(|name| node.folder.path().join(name));

@@ -17,6 +17,7 @@ use crate::{
     support::{Ran, WAIT_MAX, cityunion, clear, columns, verify_all},
 };
 
+const TELLINGS_MAX: usize = 20;
 const TERMINAL: &str = "200000000001";
 
 /// A ride in Shanghai with a card of cu-3000.
@@ -40,8 +41,16 @@ fn paid(out: &Path, cycle: &str) -> Vec<String> {
 
 /// Batch 2 is lost before the tap log, batch 3 stands on it. The city stops and nobody else is held up; made from its
 /// file again, batch 2 is followed by a copy of 3, and what the adapter then sends changes nothing.
+///
+/// The adapter here knows the two batches only once it takes their files. If their results are there before that, it
+/// stops, as it must; then the story is told anew.
 #[test]
 fn a_city_that_lost_a_batch_goes_on_and_is_paid_once() {
+    let told = (0..TELLINGS_MAX).any(|_| a_batch_is_lost());
+    assert!(told, "results came before the files {TELLINGS_MAX} times");
+}
+
+fn a_batch_is_lost() -> bool {
     let folder = TempDir::new().unwrap();
     let (scheme, out) = (three_cities(folder.path()), folder.path().join("out"));
     clear(&scheme.path, &out);
@@ -71,12 +80,17 @@ fn a_city_that_lost_a_batch_goes_on_and_is_paid_once() {
         let name = path.file_name().unwrap().to_str().unwrap();
         scheme.write(&format!("taps/cu-2000/{name}"), fs::read(path).unwrap());
     }
-    clear_on(&scheme, &out, "2018-09-03").ok();
+    let last = clear_on(&scheme, &out, "2018-09-03");
+    if last.stderr.contains("speaks of a batch that the journal does not have") {
+        return false;
+    }
+    last.ok();
     assert_eq!(results(&out, "2018-09-02-a.csv"), ["50 cleared"]);
     assert_eq!(results(&out, "2018-09-02-b.csv"), ["60 cleared"]);
     let both = ["2018-09-02-001", "2018-09-03-001"].map(|cycle| paid(&out, cycle)).concat();
     assert_eq!(both, ["2 110"]);
     verify_all(&out);
+    true
 }
 
 /// Puts the one batch of a file on the tap log of cu-2000 under a number.

@@ -20,7 +20,7 @@ pub struct Row {
     pub cycle: String,
     /// `OPEN`, `CLOSING`, `CLOSED` (the plan is made) or `PUBLISHED` (the folder is there).
     pub state: String,
-    /// What a closing cycle waits for: `barrier`, `totals` or `plan`.
+    /// What a cycle on its way waits for: `barrier`, `totals`, `plan` or `segments`.
     pub waits: Option<String>,
     /// The cities (barrier) or partitions (totals) that it waits for.
     pub waits_for: Vec<String>,
@@ -86,11 +86,12 @@ impl Row {
         };
         let seen = |stages: &[&str]| stages.iter().filter_map(|stage| cycle.seen.get(stage).copied()).min();
         let at = |stages: &[&str]| seen(stages).map(in_china);
+        let waits = state == "CLOSING" || matches!(cycle.stage, Stage::Segments(_));
         let since = cycle.since().and_then(|since| now.duration_since(since).ok());
         Self {
             cycle: opening_name(&cycle.opening).to_string(),
             state: state.to_owned(),
-            waits: (state == "CLOSING").then(|| cycle.stage.name().to_owned()),
+            waits: waits.then(|| cycle.stage.name().to_owned()),
             waits_for,
             for_s: since.as_ref().map(Duration::as_secs),
             opened_at: at(&["open"]),
@@ -113,7 +114,7 @@ impl Detail {
             end_offset: range.end,
         };
         let missing = match &cycle.stage {
-            Stage::Totals(missing) | Stage::Segments(missing) => missing.clone(),
+            Stage::Totals(missing) => missing.clone(),
             _ => Vec::new(),
         };
         let published = status.published(opening.cycle);
