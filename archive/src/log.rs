@@ -5,9 +5,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use cu_log::{
-    Commit, Entry, Log, LogError, Membership, Owner, Partition, Reader, TopicSpec, Writer,
-};
+use cu_log::{Commit, Entry, Log, LogError, Membership, Owner, Partition, Reader, TopicSpec, Writer};
 
 use crate::{
     ArchiveError,

@@ -96,7 +96,11 @@ impl Metrics {
             owned: gauge(node, "partitions", "Partitions of cu.clearing that this node owns"),
             coordinates: gauge(node, "coordinates", "1 while this node coordinates the cycles"),
             halted: gauge(node, "close_halted", "1 while the close stands still until somebody looks"),
-            archived_cycle: gauge(node, "archived_cycle", "Ordinal of the last cycle that this node archived"),
+            archived_cycle: gauge(
+                node,
+                "archived_cycle",
+                "Ordinal of the last cycle that this node archived",
+            ),
             archive_failing: gauge(node, "archive_failing", "1 while a published cycle cannot be archived"),
             missing_totals: gauge(node, "missing_totals", "Partitions whose totals a close waits for"),
             open_cycle: gauge(node, "open_cycle", "Number of the open cycle; 0 while none is open"),
@@ -167,7 +171,9 @@ impl Metrics {
     fn show_cycles(&self, node: &Node) {
         let status = node.status();
         self.coordinates.set(i64::from(status.role == Role::Coordinates));
-        self.halted.set(i64::from(status.halted.is_some() || status.unrendered.is_some() || status.segment_failed.is_some()));
+        self.halted.set(i64::from(
+            status.halted.is_some() || status.unrendered.is_some() || status.segment_failed.is_some(),
+        ));
         self.open_cycle.set(status.open_cycle().map_or(0, |opening| opening.cycle.into()));
         show(&self.closed_cycles, status.published.len() as u64);
         self.barrier_cities.set(number(status.barrier_waits_for.len()));

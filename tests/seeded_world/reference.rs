@@ -16,8 +16,8 @@ use domain::{
     tap::Tap,
 };
 use proto::{
-    Adjustment, BatchResult, Clearing, CycleEvent, JudgedPart, Marker, Message, PartitionTotals,
-    city_event, clearing, cycle_event,
+    Adjustment, BatchResult, Clearing, CycleEvent, JudgedPart, Marker, Message, PartitionTotals, city_event,
+    clearing, cycle_event,
 };
 
 use zerocopy::IntoBytes;
@@ -493,7 +493,11 @@ impl Said {
                         {
                             told.push(parse(&event.city));
                         }
-                        _ => return Err("the book says something else than totals and stopped cities".to_owned()),
+                        _ => {
+                            return Err(
+                                "the book says something else than totals and stopped cities".to_owned()
+                            );
+                        }
                     }
                 }
                 Effect::Publish { target: Target::Clearing(_), .. } => {

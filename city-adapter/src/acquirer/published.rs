@@ -34,14 +34,17 @@ pub(super) struct Told {
     names: BTreeMap<u32, CycleName>,
 }
 
-/// Reads every cycle of `folder` that `ordinal_of` knows.
+/// Reads the cycles of `folder` that `ordinal_of` knows, from the first one to the first that is missing.
 pub(super) fn read(
     folder: &Path,
     city: City,
     ordinal_of: &dyn Fn(&CycleName) -> Option<u32>,
 ) -> Result<Told, AcquirerError> {
     let mut told = Told::default();
-    for (ordinal, (name, place)) in cycles(folder, ordinal_of)? {
+    // Records are counted from a file's first: behind a cycle that is missing nothing can be placed.
+    let found = cycles(folder, ordinal_of)?;
+    let whole = (1_u32..).zip(found).take_while(|(due, (ordinal, _))| due == ordinal);
+    for (_, (ordinal, (name, place))) in whole {
         told.names.insert(ordinal, name);
         let path = place.join("acquirer").join(format!("{city}.csv"));
         // A city that was no member then has no file.

@@ -128,6 +128,12 @@ impl<'a> Shell<'a> {
     fn start(around: &'a Surroundings) -> Result<Self, NodeError> {
         let cycles = around.topics.cycles();
         let bounds = around.log.bounds(&cycles)?;
+        if bounds.start > 0 {
+            let start = bounds.start;
+            return Err(NodeError::Halted(format!(
+                "cu.cycles begins at offset {start}: its first events are gone; restore the log"
+            )));
+        }
         let assembler = Assembler::start(assembler::Surroundings {
             log: Arc::clone(&around.log),
             topics: around.topics.clone(),

@@ -209,11 +209,13 @@ impl<'a> Replay<'a> {
             plan: self.plan(cycle)?,
             previous_manifest: previous.and_then(|it| it.manifest_digest.as_ref().try_into().ok()),
         };
-        let totals: Vec<_> = self.totals.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, totals)| totals).collect();
+        let totals: Vec<_> =
+            self.totals.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, totals)| totals).collect();
         let cycle = || crate::book::opening_name(opening).to_string();
         let (log, topics) = (&self.log, &self.topics);
         let reports = watch::Source { opening, rulebook, totals: &totals, log, topics };
-        watch::watch(&reports, work, out).map_err(|source| ReplayError::Reports { cycle: cycle(), source })?;
+        watch::watch(&reports, work, out)
+            .map_err(|source| ReplayError::Reports { cycle: cycle(), source })?;
         let source = Source {
             closed: &closed,
             totals,

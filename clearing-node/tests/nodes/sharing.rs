@@ -41,7 +41,7 @@ fn two_nodes_share_partitions_and_a_partition_that_moved_gives_the_same_folder()
     drop(a);
     wait("the folder", || b.status().published(1).cloned());
     assert_eq!(b.status().role, Role::Coordinates);
-    assert_eq!(owned(&b), BTreeSet::from([0, 1]));
+    wait("both partitions", || (owned(&b) == BTreeSet::from([0, 1])).then_some(()));
     assert_eq!(town.files("2018-09-01-001"), undisturbed());
     said_once(&town.events());
     assert_eq!(b.failed(), None);

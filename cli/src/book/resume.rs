@@ -174,7 +174,8 @@ impl Copies {
             match &batch.resume {
                 Some(resume) if resume.id == id => copies.resumed_at = Some(offset),
                 Some(_) => {}
-                None if batch.number >= next => {
+                // Without records it is only a question about the batch.
+                None if batch.number >= next && !batch.parts.is_empty() => {
                     copies.at.insert(batch.number, offset);
                     copies.last = copies.last.max(batch.number);
                     if copies.resumed_at.is_some() && batch.number == copies.due {

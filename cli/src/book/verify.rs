@@ -45,7 +45,8 @@ pub fn run(args: &Verify) -> Result<ExitCode> {
     let mut counted = Vec::new();
     stores.sort_by_key(|(partition, _)| *partition);
     for (partition, folder) in stores {
-        let store = RocksStore::open_to_read(&folder).with_context(|| format!("read {}", folder.display()))?;
+        let store =
+            RocksStore::open_to_read(&folder).with_context(|| format!("read {}", folder.display()))?;
         let source = Source {
             partition,
             store: &store,

@@ -115,7 +115,9 @@ fn a_running_node_takes_a_snapshot_when_it_is_asked_and_shows_it() {
 
     // What runs is not touched from outside.
     let folders: &[&Path] = &[&state, &objects];
-    cityunion("book snapshot --partition 0 --state {} --objects {}", folders).exits(1).says(&["lock", "ask it"]);
+    cityunion("book snapshot --partition 0 --state {} --objects {}", folders)
+        .exits(1)
+        .says(&["lock", "ask it"]);
     cityunion("book restore --partition 0 --replace --state {} --objects {}", folders)
         .exits(3)
         .says(&["is in use", "stop its clearing node first"]);

@@ -222,6 +222,14 @@ fn take(state: &mut Acquirer, batch: TapBatch) -> Result<Item, String> {
         }
         return Ok(item);
     }
+    // Only a question, without file and records: it goes on as a header and moves nothing.
+    if let Some(highest) = state.highest
+        && batch.parts.is_empty()
+        && batch.file.is_empty()
+    {
+        item.highest = highest;
+        return Ok(item);
+    }
     if let Some(highest) = state.highest
         && number > highest + 1
         && holds(Rule::SkippedNumberStops)

@@ -88,6 +88,10 @@ impl Shell {
             return;
         }
         self.let_go(acquirer);
+        if self.holdings.is_leaving(acquirer) {
+            // Its next owner reads it again.
+            return self.holdings.gone(acquirer);
+        }
         let why = whole_text(error);
         if matches!(error, LogError::Hole { .. }) {
             return self.fail(acquirer, why);

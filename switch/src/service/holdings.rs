@@ -104,6 +104,11 @@ impl<T> Holdings<T> {
         due.map(|(acquirer, _)| *acquirer).collect()
     }
 
+    /// Whether it is being given up.
+    pub(super) fn is_leaving(&self, acquirer: City) -> bool {
+        matches!(self.held.get(&acquirer), Some((_, Hold::Leaving { .. })))
+    }
+
     /// It is gone.
     pub(super) fn gone(&mut self, acquirer: City) {
         self.held.remove(&acquirer);
