@@ -88,8 +88,6 @@ fn fill(restoring: &Restoring, handed: &Receiver<Rows>) -> Result<(), StoreError
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-
     use domain::{city::City, date::Date, tap::Tap};
     use zerocopy::FromZeros;
 

@@ -107,15 +107,11 @@ pub(super) fn report(
         if !card.old && counted.replace(key) != Some(key) {
             reports.counts_of(card.issuer)?.cards += 1;
         }
-        let before = last.replace(card);
-        match before {
-            Some(before) if (before.issuer, before.card) == key => {
-                if card.used.counter <= before.used.counter && !card.is_same(&before) {
-                    reports.counter(card.issuer, card.card, before.used, card.used)?;
-                }
-            }
-            Some(before) => to.write_all(&before.bytes()).map_err(io)?,
-            None => {}
+        let Some(before) = last.replace(card) else { continue };
+        if (before.issuer, before.card) != key {
+            to.write_all(&before.bytes()).map_err(io)?;
+        } else if card.used.counter <= before.used.counter && !card.is_same(&before) {
+            reports.counter(card.issuer, card.card, before.used, card.used)?;
         }
     }
     if let Some(last) = last {

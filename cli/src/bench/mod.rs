@@ -46,8 +46,11 @@ pub fn run(args: &Bench) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Measures a part and notes its figures.
+type Measure = fn(&Bench, &Path, &mut Map<String, Value>) -> Result<()>;
+
 /// The parts in the order in which they run, each with what measures it.
-const PARTS: &[(BenchPart, fn(&Bench, &Path, &mut Map<String, Value>) -> Result<()>)] = &[
+const PARTS: &[(BenchPart, Measure)] = &[
     (BenchPart::Read, read),
     (BenchPart::Book, book),
     (BenchPart::Restart, restart),

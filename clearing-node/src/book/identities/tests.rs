@@ -1,5 +1,4 @@
 //! The blocks against a plain map, their rows, and their memory.
-#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 use std::collections::BTreeMap;
 
