@@ -47,7 +47,7 @@ build: setup ## the optimised program: target/release/cityunion
 	cargo build $(FLAGS) --release $(PROGRAM)
 
 bench: build ## measures speed and memory, prints a table, writes target/bench.json
-	target/release/cityunion bench
+	target/release/cityunion bench --peers tests/peers
 
 clean-deps: ## removes what setup put into .deps
 	rm -rf .deps

@@ -160,6 +160,9 @@ pub struct Bench {
     /// Measure only these parts
     #[arg(long, value_enum, value_delimiter = ',')]
     pub only: Vec<BenchPart>,
+    /// Folder with the peers that the book is compared with; without it they are left out
+    #[arg(long)]
+    pub peers: Option<PathBuf>,
     /// Where the figures go
     #[arg(long, default_value = "target/bench.json")]
     pub json: PathBuf,
@@ -182,6 +185,8 @@ pub enum BenchPart {
     Restart,
     /// The close of a large cycle
     Close,
+    /// The book and the same job on Kafka Streams, on a broker of their own
+    Peers,
     /// The whole way of `clear`
     Clear,
 }

@@ -97,6 +97,7 @@ fn header(city: City, (number, digest, records): &(u64, [u8; 32], u32)) -> Bytes
         file: String::new(),
         records: *records,
         parts: Vec::new(),
+        resume: None,
     };
     batch.encode_to_vec().into()
 }

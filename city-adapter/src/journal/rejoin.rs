@@ -46,8 +46,10 @@ impl Journal {
         self.durable = self.durable.min(known);
         self.answered = self.answered.min(known);
         self.results_offset = 0;
+        self.missed = 0;
         let row = |number| NumberRow { number };
         effects.push(put(&Key::Durable, &row(self.durable)));
+        effects.push(put(&Key::Missed, &row(0)));
         effects.push(Effect::Put { key: Key::ResultsOffset.bytes(), value: row(0).encode_to_vec() });
         Ok(effects)
     }

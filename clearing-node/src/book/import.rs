@@ -113,7 +113,7 @@ impl Book {
                 row.too_old += 1;
                 continue;
             }
-            match self.identities.claim(&entry, line) {
+            match self.identities.claim(entry, line) {
                 Claim::Granted => {
                     taken.push(&entry, entry.day());
                     row.taken += 1;

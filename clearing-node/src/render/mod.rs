@@ -161,7 +161,7 @@ pub fn assemble(
         participants: &participants,
     };
     let work = |source| RenderError::WorkFolder { path: work_dir.to_owned(), source };
-    let own = tempfile::Builder::new().prefix(&scratch_prefix(&name)).tempdir_in(work_dir).map_err(work)?;
+    let own = tempfile::Builder::new().prefix(&scratch_prefix(name)).tempdir_in(work_dir).map_err(work)?;
     let scratch = own.path().join(".cycle");
     let written = files::assemble(&scratch, &input, segments)?;
     files::publish(&scratch, out, &name)?;

@@ -180,6 +180,13 @@ pub(super) fn stand_back(niceness: i32) {
     }
 }
 
+/// A segment that can be rendered now.
+struct Ready {
+    due: SegmentDue,
+    order: Arc<Order>,
+    store: RocksStore,
+}
+
 struct Worker {
     around: Surroundings,
     shared: Arc<Shared>,
@@ -196,7 +203,7 @@ impl Worker {
         }
         while !self.shared.stopped() {
             match self.next() {
-                Ok(Some((due, order, store))) => self.take(due, &order, store),
+                Ok(Some(Ready { due, order, store })) => self.take(due, &order, store),
                 Ok(None) => self.shared.wait(self.shared.lock(), LOOK),
                 Err((due, error)) => self.fail(due, &error),
             }
@@ -205,7 +212,7 @@ impl Worker {
 
     /// The first segment that is due whose partition is here and has folded all of it; those before the one that failed
     /// last come after the others.
-    fn next(&self) -> Result<Option<(SegmentDue, Arc<Order>, RocksStore)>, (SegmentDue, Failure)> {
+    fn next(&self) -> Result<Option<Ready>, (SegmentDue, Failure)> {
         let state = self.shared.lock();
         let mut orders: Vec<(SegmentDue, Arc<Order>)> = state
             .orders
@@ -221,7 +228,7 @@ impl Worker {
             let Some(store) = self.around.stores.get(due.partition) else { continue };
             let folded = self.share(&order, &store, &|| true).is_folded();
             if folded.map_err(|error| (due, error.into()))? {
-                return Ok(Some((due, order, store)));
+                return Ok(Some(Ready { due, order, store }));
             }
         }
         Ok(None)

@@ -1,10 +1,16 @@
 //! The book alone: outcomes that stand on the log become identities, totals, exceptions and results, durable, while
 //! ten million identities are remembered.
 
-use std::{fs, path::Path, sync::atomic::Ordering, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use anyhow::{Result, ensure};
 use clearing_node::partition::Partition;
+use cu_log::{Log, topics::Topics};
 
 use super::scene::{CITIES, Scene, WAIT, business_date};
 
@@ -39,6 +45,14 @@ pub struct Prepared {
 /// If the log fails.
 pub fn prepare(dir: &Path, taps: u64) -> Result<Prepared> {
     fill(Scene::make(&dir.join("log"))?, taps + WARM_UP, REMEMBERED)
+}
+
+/// Writes outcomes for at least `taps` records onto a log that has none of these topics yet, for an empty book.
+///
+/// # Errors
+/// If the log fails.
+pub fn prepare_on(log: Arc<dyn Log>, topics: Topics, taps: u64) -> Result<Prepared> {
+    fill(Scene::make_on(log, topics)?, taps, 0)
 }
 
 fn fill(scene: Scene, taps: u64, remembered: u64) -> Result<Prepared> {

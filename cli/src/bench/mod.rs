@@ -2,6 +2,7 @@
 
 mod book;
 mod close;
+mod peers;
 mod reading;
 mod restart;
 mod scene;
@@ -9,7 +10,7 @@ mod whole;
 
 use std::{fs, path::Path, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -51,6 +52,7 @@ const PARTS: &[(BenchPart, fn(&Bench, &Path, &mut Map<String, Value>) -> Result<
     (BenchPart::Book, book),
     (BenchPart::Restart, restart),
     (BenchPart::Close, close),
+    (BenchPart::Peers, peers),
     (BenchPart::Clear, clear),
 ];
 
@@ -109,6 +111,19 @@ fn close(args: &Bench, scratch: &Path, figures: &mut Map<String, Value>) -> Resu
     of("outside", &measured.outside_us);
     figures.insert("close_ms".to_owned(), thousandths(measured.close_us)?);
     figures.insert("close_latency_ratio".to_owned(), hundredths(measured.ratio_percent())?);
+    Ok(())
+}
+
+/// The book and its peer on one broker.
+fn peers(args: &Bench, scratch: &Path, figures: &mut Map<String, Value>) -> Result<()> {
+    let Some(folder) = &args.peers else {
+        if args.only.contains(&BenchPart::Peers) {
+            bail!("name the folder of the peers with --peers, such as tests/peers");
+        }
+        return Ok(());
+    };
+    say(args.output, &format!("the book and Kafka Streams, {} taps, {} runs", args.book_taps, args.runs));
+    figures.extend(peers::run(folder, &scratch.join("peers"), args.book_taps, args.runs.max(1))?);
     Ok(())
 }
 

@@ -83,6 +83,9 @@ pub(super) fn list(format: Format, view: &View) -> Result<()> {
         facts.insert("close_stands_still".to_owned(), json!(why));
     }
     print(format, &facts, &[cycles, stopped])?;
+    if let Some(why) = &view.halted {
+        say(format, &format!("\nthe close stands still: {why}"));
+    }
     say(
         format,
         "\ntimes are those at which the node that answered saw it; what came before its start has none",

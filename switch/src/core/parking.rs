@@ -232,7 +232,8 @@ impl Switch {
                     "offset {offset} of its park holds another part than before: the topic lost its end or was made \
                      anew; restore it"
                 );
-                return self.stop(acquirer, reason);
+                let taps_offset = state.passed.0;
+                return self.stop(acquirer, taps_offset, reason);
             }
             if entry.taps.is_none() {
                 first = false;

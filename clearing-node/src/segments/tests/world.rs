@@ -78,7 +78,7 @@ impl World {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&dir.path().join("log")).unwrap());
         let topics = Topics::default();
         let mut specs = topics.of_centre(partitions);
-        CITIES.iter().for_each(|city| specs.extend(topics.of_city(&city.parse::<City>().unwrap())));
+        CITIES.iter().for_each(|city| specs.extend(topics.of_city(city.parse::<City>().unwrap())));
         log.create_topics(&specs).unwrap();
         let objects = Objects::open(dir.path().join("objects").to_str().unwrap()).unwrap();
         let core = Coordinator::new(partitions);
