@@ -16,8 +16,8 @@ use domain::{
     tap::Tap,
 };
 use proto::{
-    Adjustment, BatchResult, Clearing, CycleEvent, JudgedPart, Marker, Message, PartitionTotals, clearing,
-    cycle_event,
+    Adjustment, BatchResult, Clearing, CycleEvent, JudgedPart, Marker, Message, PartitionTotals,
+    city_event, clearing, cycle_event,
 };
 
 use zerocopy::IntoBytes;
@@ -89,6 +89,8 @@ pub struct Reference {
     line: Option<i32>,
     next: BTreeMap<City, u64>,
     stopped: BTreeSet<City>,
+    /// Stopped at their switch.
+    held_at_switch: BTreeSet<City>,
     pub batches: BTreeMap<(City, u64), Batch>,
     held: BTreeMap<Identity, Vec<Holder>>,
     sums: Sums,
@@ -150,6 +152,7 @@ impl Reference {
         let said = Said::read(said)?;
         let mut did = Did::default();
         let mut touched = BTreeSet::new();
+        let mut held = Vec::new();
         match message.body.as_ref().ok_or("a message without a body")? {
             clearing::Body::Outcome(outcome) => {
                 let (city, number) = (parse(&outcome.acquirer), outcome.number);
@@ -190,14 +193,23 @@ impl Reference {
                     self.adjustments.insert(adjustment.id.clone(), adjustment.clone());
                 }
             }
+            clearing::Body::SwitchStop(stop) => {
+                // It is told; what the switch read before is booked as ever.
+                let city = parse(&stop.acquirer);
+                held.extend(self.held_at_switch.insert(city).then_some(city));
+            }
+            clearing::Body::Resume(_) | clearing::Body::Import(_) | clearing::Body::Moved(_) => {
+                return Err("no operator works in this world".to_owned());
+            }
             clearing::Body::Marker(marker) => {
                 let totals = self.mark(marker, documents, &mut touched, &mut did)?;
                 said.totals_are(totals.as_ref())?;
             }
         }
         self.stopped.extend(&did.stopped);
-        if said.stopped != did.stopped {
-            return Err(format!("the book stops {:?}, the reference {:?}", said.stopped, did.stopped));
+        held.extend(&did.stopped);
+        if said.stopped != held {
+            return Err(format!("the book stops {:?}, the reference {held:?}", said.stopped));
         }
         self.compare(&said, &touched)?;
         Ok(did)
@@ -476,9 +488,16 @@ impl Said {
                     let event = CycleEvent::decode(payload.clone()).map_err(|e| e.to_string())?;
                     match event.body {
                         Some(cycle_event::Body::Totals(totals)) => said.totals.push(totals),
-                        Some(cycle_event::Body::CityState(state)) => told.push(parse(&state.acquirer)),
+                        Some(cycle_event::Body::City(event))
+                            if matches!(event.what, Some(city_event::What::Stopped(_))) =>
+                        {
+                            told.push(parse(&event.city));
+                        }
                         _ => return Err("the book says something else than totals and stopped cities".to_owned()),
                     }
+                }
+                Effect::Publish { target: Target::Clearing(_), .. } => {
+                    return Err("no city moves in this world".to_owned());
                 }
                 Effect::Stopped { city, .. } => said.stopped.push(*city),
                 Effect::Alarm(text) => return Err(format!("the book raises an alarm: {text}")),

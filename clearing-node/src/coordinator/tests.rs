@@ -230,6 +230,8 @@ fn a_lost_segment_is_asked_for_again_and_then_the_folder_is_put_together_anew() 
     let published = Published { cycle: 1, version: 1, ..Published::default() };
     drive(&mut core, Input::Rendered(published));
     assert!(drive(&mut core, lost()).is_empty(), "nobody needs it any more");
+}
+
 fn city_event(partition: u32, offset: u64, what: What) -> Input {
     let (city, what) = ("cu-3000".to_owned(), Some(what));
     let event = CityEvent { city, partition, offset, next: 1, what };

@@ -112,7 +112,7 @@ fn an_empty_disk_is_restored_and_replayed_to_the_same_rows_and_files() {
     let node = town.node("b");
     town.ask(Request::CutOff { opens: None }, || vec![&node], is_cut_off);
     wait("the folder", || node.status().published(1).cloned());
-    assert!(town.files("b", "2018-09-01-001") == undisturbed(), "the settled files differ");
+    assert!(town.files("2018-09-01-001") == undisturbed(), "the settled files differ");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use cu_log::{
     kafka::{KafkaConfig, KafkaLog},
     topics::Topics,
 };
+use cu_objects::Objects;
 use domain::{city::City, rulebook::Rulebook};
 use proto::{Bytes, CityEvent, Clearing, CycleEvent, Message, city_event::What, clearing, cycle_event};
 use runtime::scheme::SchemeView;
@@ -73,6 +74,8 @@ impl Place {
             let config = NodeConfig {
                 state_dir: state.folder().join("book"),
                 work_dir: state.folder().join("work"),
+                objects: Objects::open(&state.folder().join("objects").to_string_lossy())?,
+                render_niceness: 0,
                 out_dir: folder.clone(),
                 partitions,
                 barrier_max: None,

@@ -198,11 +198,11 @@ impl World {
                 number,
                 "a.csv",
                 &parts,
-resume: None,
             )),
             file: "a.csv".to_owned(),
             records: u32::from(position),
             parts,
+            resume: None,
         };
         Bytes::from(batch.encode_to_vec())
     }

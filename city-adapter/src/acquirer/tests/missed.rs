@@ -35,6 +35,14 @@ impl Log for Forgetful {
     fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Commit>>, LogError> {
         self.log.committed(group, partitions)
     }
+    fn join(
+        &self,
+        group: &str,
+        topics: &[String],
+        owner: Box<dyn cu_log::Owner>,
+    ) -> Result<Box<dyn cu_log::Membership>, LogError> {
+        self.log.join(group, topics, owner)
+    }
 }
 
 impl World {
