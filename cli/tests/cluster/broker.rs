@@ -62,7 +62,9 @@ fn a_broker_that_cannot_be_reached_only_delays() {
         }
         weather.peek().is_none()
     };
-    cluster.play(DATES[0], RATE, |_| drop(blow()));
+    cluster.play(DATES[0], RATE, |_| {
+        blow();
+    });
     cluster.wait("fair weather", |_| blow().then_some(()));
     cluster.drain(DATES[0]);
     cluster.close(DATES[0], |_| {});
