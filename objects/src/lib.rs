@@ -139,7 +139,8 @@ impl Objects {
     fn failed(&self, doing: &'static str, name: &str, source: object_store::Error) -> ObjectsError {
         let (place, name) = (self.place(), name.to_owned());
         match source {
-            object_store::Error::NotFound { .. } => ObjectsError::NotFound { place, name },
+            // Where nothing is read, it is the bucket that is not there.
+            object_store::Error::NotFound { .. } if doing == "read" => ObjectsError::NotFound { place, name },
             source => ObjectsError::Store { doing, place, name, source: Box::new(source) },
         }
     }

@@ -24,6 +24,7 @@ use crate::{
     render::{self, Closed, RenderError, Source},
     rocks::RocksStore,
     store::StoreError,
+    watch::{self, WatchError},
 };
 
 pub use archive::Progress;
@@ -55,6 +56,15 @@ pub enum ReplayError {
         /// Why not.
         #[source]
         source: RenderError,
+    },
+    /// Reports cannot be made.
+    #[error("make the reports of {cycle}")]
+    Reports {
+        /// The cycle.
+        cycle: String,
+        /// Why not.
+        #[source]
+        source: WatchError,
     },
     /// Something that the replay needs is not on the log.
     #[error("replay: {0}")]
@@ -176,11 +186,11 @@ impl<'a> Replay<'a> {
         plan::make(self.facts, &self.rulebooks, &self.totals, cycle).map_err(ReplayError::Missing)
     }
 
-    /// Renders a cycle from the plan that was made again, and puts its folder into `out`. `previous` is the
-    /// publication of the cycle before it.
+    /// Renders a cycle from the plan that was made again, and puts its folder and its reports into `out`. `previous`
+    /// is the publication of the cycle before it.
     ///
     /// # Errors
-    /// [`ReplayError::Render`]; nothing is visible then.
+    /// [`ReplayError::Render`], [`ReplayError::Reports`]; no folder is visible then.
     pub fn render(
         &self,
         cycle: u32,
@@ -199,14 +209,18 @@ impl<'a> Replay<'a> {
             plan: self.plan(cycle)?,
             previous_manifest: previous.and_then(|it| it.manifest_digest.as_ref().try_into().ok()),
         };
+        let totals: Vec<_> = self.totals.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, totals)| totals).collect();
+        let cycle = || crate::book::opening_name(opening).to_string();
+        let (log, topics) = (&self.log, &self.topics);
+        let reports = watch::Source { opening, rulebook, totals: &totals, log, topics };
+        watch::watch(&reports, work, out).map_err(|source| ReplayError::Reports { cycle: cycle(), source })?;
         let source = Source {
             closed: &closed,
-            totals: self.totals.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, totals)| totals).collect(),
+            totals,
             stores: &self.stores,
             log: self.log.as_ref(),
             topics: &self.topics,
         };
-        let cycle = || crate::book::opening_name(opening).to_string();
         render::render(&source, work, out).map_err(|source| ReplayError::Render { cycle: cycle(), source })
     }
 }

@@ -87,6 +87,7 @@ struct Shared {
 /// Takes the snapshots of a node. Dropping it ends it, between two files if it is at one.
 #[derive(Debug)]
 pub struct Snapshotter {
+    stores: Stores,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -98,7 +99,8 @@ impl Snapshotter {
     /// [`SnapshotError::Thread`].
     pub fn start(config: SnapshotConfig, stores: Stores) -> Result<Self, SnapshotError> {
         let shared = Arc::<Shared>::default();
-        let mut work = Work { config, stores, shared: Arc::clone(&shared), at: BTreeMap::new() };
+        let mut work =
+            Work { config, stores: stores.clone(), shared: Arc::clone(&shared), at: BTreeMap::new() };
         let thread = thread::Builder::new().name("snapshots".to_owned()).spawn(move || {
             work.clean();
             while !work.shared.stop.load(Ordering::Relaxed) {
@@ -106,7 +108,7 @@ impl Snapshotter {
                 thread::park_timeout(LOOK);
             }
         });
-        Ok(Self { shared, thread: Some(thread.map_err(SnapshotError::Thread)?) })
+        Ok(Self { stores, shared, thread: Some(thread.map_err(SnapshotError::Thread)?) })
     }
 
     /// How the snapshots of each partition at work are.
@@ -119,8 +121,9 @@ impl Snapshotter {
     /// partition is at work here.
     #[must_use]
     pub fn ask(&self, partition: u32) -> bool {
-        let here = lock(&self.shared.status).contains_key(&partition);
+        let here = self.stores.get(partition).is_some();
         if here {
+            lock(&self.shared.status).entry(partition).or_default();
             lock(&self.shared.wanted).insert(partition);
             self.wake();
         }

@@ -1,5 +1,4 @@
 //! Snapshots of real stores in a folder.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod damage;
 mod pruning;

@@ -64,11 +64,12 @@ fn folded(node: &Node, next_offset: u64) {
     });
 }
 
-/// The rows of a partition's store, but for what was still to be published.
+/// The rows of a partition's store, but for what was still to be published, and how far it is: each node that takes the
+/// cycles over repeats the last marker, which changes nothing else.
 fn rows(folder: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut rows = BTreeMap::new();
     let mut visit = |key: &[u8], value: &[u8]| {
-        if !key.starts_with(b"o/") {
+        if !key.starts_with(b"o/") && key != b"m/offset" && key != b"m/tip" {
             rows.insert(key.to_vec(), value.to_vec());
         }
         Ok(())
@@ -107,7 +108,15 @@ fn an_empty_disk_is_restored_and_replayed_to_the_same_rows_and_files() {
         assert_eq!(node.failed(), None);
     }
     let after: Vec<_> = [0, 1].map(|p| rows(&state(&town, "b").join(format!("partition-{p}")))).into();
-    assert!(before == after, "restored and replayed rows differ from undisturbed ones");
+    for (before, after) in before.iter().zip(&after) {
+        let keys = before.keys().chain(after.keys());
+        let differ: Vec<_> = keys.filter(|key| before.get(*key) != after.get(*key)).collect();
+        let shown: Vec<_> = differ
+            .iter()
+            .map(|key| (key.escape_ascii().to_string(), before.get(*key), after.get(*key)))
+            .collect();
+        assert!(differ.is_empty(), "restored and replayed rows differ from undisturbed ones: {shown:?}");
+    }
 
     let node = town.node("b");
     town.ask(Request::CutOff { opens: None }, || vec![&node], is_cut_off);
@@ -139,10 +148,11 @@ fn a_store_that_the_log_has_overtaken_is_replaced_by_a_newer_snapshot() {
     // Without the snapshots it stands still.
     {
         let node = town.node_over("old", &log);
-        wait("a stopped partition", || match node.partitions().get(&1)?.state() {
-            State::Stopped(why) => Some(assert!(why.contains("2 was asked for"), "{why}")),
+        let why = wait("a stopped partition", || match node.partitions().get(&1)?.state() {
+            State::Stopped(why) => Some(why),
             _ => None,
         });
+        assert!(why.contains("2 was asked for"), "{why}");
     }
     let node = town.node_restored("old", &log, restorer(&objects));
     wait("the third batch", || town.results("cu-3000").get(&3).cloned());

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -11,6 +12,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use clearing_node::snapshot::{self, Catalog, Which};
 use cu_objects::Objects;
+use rustix::fs::{FlockOperation, fcntl_lock};
 use serde_json::{Map, Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -98,6 +100,8 @@ pub(super) fn snapshot(args: &Snapshot) -> Result<ExitCode> {
 
 pub(super) fn restore(args: &Restore) -> Result<ExitCode> {
     let folder = args.state.join(format!("partition-{}", args.partition));
+    // Held until the end, so that no node begins with it meanwhile.
+    let mut held = None;
     if folder.exists() {
         if !args.replace {
             let text = format!(
@@ -107,12 +111,12 @@ pub(super) fn restore(args: &Restore) -> Result<ExitCode> {
             );
             return Err(Refused(text).into());
         }
-        // Whoever works with it holds its lock.
-        clearing_node::rocks::RocksStore::open(&folder).map(drop).or_else(|error| in_use(&folder, error))?;
+        held = Some(lock(&folder)?);
     }
     std::fs::create_dir_all(&args.state).with_context(|| format!("make {}", args.state.display()))?;
     let which = Which { at_least: 0, at_most: args.at_most };
     let restored = snapshot::restore(&open(&args.objects)?, args.partition, &folder, which)?;
+    drop(held);
     let Some(restored) = restored else {
         let text = format!(
             "{} holds no usable snapshot of partition {}; `cityunion book list --check` tells why",
@@ -181,14 +185,18 @@ fn in_use_hint(folder: &Path) -> String {
     )
 }
 
-fn in_use(folder: &Path, error: clearing_node::store::StoreError) -> Result<()> {
-    let why = runtime::whole_text(&error);
-    // A store that is damaged may be replaced, one that is at work may not.
-    if why.contains("lock") {
-        let text = format!("{} is in use: stop its clearing node first ({why})", folder.display());
-        return Err(Refused(text).into());
+/// The lock that whoever works with a store holds. It is taken without opening the store, which may be damaged.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join("LOCK");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("failed to open {}", path.display()))?;
+    match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            let text = format!("{} is in use: stop its clearing node first ({error})", folder.display());
+            Err(Refused(text).into())
+        }
     }
-    Ok(())
 }
 
 fn rfc3339(unix_s: u64) -> Option<String> {

@@ -39,11 +39,11 @@ impl Snapshots {
         let Some(snapshotter) = &self.snapshotter else {
             return asked.answer(Err("this node takes no snapshots: snapshot_every_s is 0".to_owned()));
         };
-        let before = snapshotter.status().remove(&partition);
-        match (folded, before) {
-            (Some(0), _) => asked.answer(Err(format!("partition {partition} has folded nothing yet"))),
-            (Some(folded), Some(before)) if snapshotter.ask(partition) => {
-                self.waiting.push(Waiting { partition, folded, failures: before.failures, asked });
+        match folded {
+            Some(0) => asked.answer(Err(format!("partition {partition} has folded nothing yet"))),
+            Some(folded) if snapshotter.ask(partition) => {
+                let failures = snapshotter.status().get(&partition).map_or(0, |before| before.failures);
+                self.waiting.push(Waiting { partition, folded, failures, asked });
             }
             _ => asked.answer(Err(format!("partition {partition} is not at work on this node"))),
         }
