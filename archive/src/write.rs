@@ -178,7 +178,7 @@ impl Writing<'_> {
         let mut encoder = Encoder::new(out, &header).map_err(failed)?;
         read::range(self.log, &here, *first, *end, &mut |entry| {
             *done += 1;
-            if *done % 256 == 0 {
+            if (*done).is_multiple_of(256) {
                 (self.progress)(&format!("{cycle} archived"), *done, total);
             }
             encoder.push(entry.offset, &entry.payload).map_err(|error| match error {

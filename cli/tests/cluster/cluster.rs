@@ -7,7 +7,6 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -29,9 +28,6 @@ const RESTART: Duration = Duration::from_secs(1);
 const LOG_LINES_SHOWN: usize = 12;
 /// How long a member of a group may be silent, seconds: the shortest that brokers take.
 pub const SESSION_S: u64 = 6;
-
-/// One cluster at a time: each needs the machine.
-static ONE: Mutex<()> = Mutex::new(());
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -70,14 +66,12 @@ pub struct Cluster {
     pub services: Vec<Service>,
     /// Services that ended by themselves.
     pub ended: Vec<String>,
-    _one: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
     /// Writes the configurations; starts nothing. `kafka` is `HOST:PORT`.
     pub fn new(world: World, kafka: &str, nodes: usize, switches: usize) -> Self {
-        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut cluster = Self { world, services: Vec::new(), ended: Vec::new(), _one: one };
+        let mut cluster = Self { world, services: Vec::new(), ended: Vec::new() };
         let cities = cluster.world.cities.clone();
         let ports = free_ports(nodes + switches + 2 * cities.len());
         let (admins, issuers) = ports.split_at(nodes + switches + cities.len());
@@ -298,7 +292,10 @@ impl Cluster {
     pub fn close(&mut self, date: &str, mut meanwhile: impl FnMut(&mut Self)) {
         let cycle = cycle_of(date);
         let mut words = format!("cycle cut-off --cycle {cycle} --wait-s 60");
-        for at in self.of(Kind::Node) {
+        // One that stands still is asked first: it must not keep the others from being asked.
+        let mut nodes = self.of(Kind::Node);
+        nodes.sort_by_key(|at| self.runs(*at));
+        for at in nodes {
             words.push_str(&format!(" --node 127.0.0.1:{}", self.services[at].admin));
         }
         let begin = || Running::start(command(arguments(&words, &[])));

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tempfile::TempDir;
@@ -17,16 +18,21 @@ const PARTITIONS: usize = 4;
 /// Taps in each of the small files.
 pub const PIECE_TAPS: u32 = 250;
 
+/// One at a time: each needs the machine.
+static ONE: Mutex<()> = Mutex::new(());
+
 /// A scheme and its undisturbed run.
 pub struct World {
     pub folder: TempDir,
     pub cities: Vec<String>,
     calm: PathBuf,
+    _one: MutexGuard<'static, ()>,
 }
 
 impl World {
     /// `taps` over two days and six cities, whose acquirers are spread over four partitions.
     pub fn new(seed: u64, taps: u32) -> Self {
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = TempDir::new().unwrap();
         let scheme = folder.path().join("scheme");
         let words = format!("simulate --out {{}} --seed {seed} --cities {CITIES} --days 2 --taps {taps}");
@@ -34,7 +40,7 @@ impl World {
         fs::write(scheme.join("outages.csv"), "issuer,business_date\n").unwrap();
         let cities = cities(&scheme.join("taps"));
         spread(&scheme.join("rulebook.toml"), &cities);
-        let world = Self { calm: folder.path().join("calm"), folder, cities };
+        let world = Self { calm: folder.path().join("calm"), folder, cities, _one: one };
         world.clear_alone();
         world
     }
