@@ -4,6 +4,7 @@
 //!
 //! `CU_SEED=n` replays the instants of a run as far as processes allow; `CU_KEEP=1` keeps the folder of a failed one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stderr, reason = "a run tells its seed and what it did to the system")]
 
 mod broker;
 mod cluster;
