@@ -15,8 +15,10 @@ use crate::{
     },
 };
 
-/// Longest wait for an answer: a cut-off is answered when it stands on the log.
+/// Longest wait for what was asked for: a cut-off is answered when it stands on the log.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(120);
+/// Longest wait for a look: a node answers at once, unless it stands still, and then others are asked.
+const LOOK_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Longest wait for a connection.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// The largest answer that is read, bytes.
@@ -97,8 +99,9 @@ impl Client {
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
-        let answer = self.agent.get(format!("http://{}{path}", self.admin)).call();
-        match self.read(answer)? {
+        let look = self.agent.get(format!("http://{}{path}", self.admin)).config();
+        let look = look.timeout_global(Some(LOOK_WAIT_MAX)).build();
+        match self.read(look.call())? {
             (200, text) => Ok(Some(serde_json::from_str(&text).with_context(|| self.stranger())?)),
             (404, _) => Ok(None),
             (status, text) => bail!("{} answers {status}: {text}", self.admin),
