@@ -101,7 +101,7 @@ fn a_full_disk_stops_its_partitions_alone_and_loses_nothing() {
     let Some((mut cluster, disk)) = cluster(22) else { return };
     let (begun, mut full, mut said) = (Instant::now(), false, None);
     cluster.play(DATES[0], RATE, |cluster| {
-        if !full && begun.elapsed() > Duration::from_secs(3) {
+        if !full && begun.elapsed() > Duration::from_secs(1) {
             disk.fill();
             full = true;
         }
