@@ -47,14 +47,14 @@ impl Park {
             parts.into_iter().filter_map(|judged| Some(judged.part?.issuer)).collect()
         };
         let passed = self.passed.entry(city).or_default();
-        if number <= *passed {
-            // Redelivered: what was parked then and is judged now is settled by it.
-            return self.answered((city, number), issuers(judged));
-        }
-        *passed = number;
+        *passed = number.max(*passed);
+        // Redelivered: what was parked then and is judged now is settled by it. What it calls parked may be news, if
+        // the book passed the first one over; a home city that is asked once too often does no harm.
+        self.answered((city, number), issuers(judged));
         let parked = issuers(parked);
         if !parked.is_empty() {
-            self.waiting.insert((city, number), (partition, offset, parked));
+            let waiting = self.waiting.entry((city, number));
+            waiting.or_insert_with(|| (partition, offset, BTreeSet::new())).2.extend(parked);
         }
     }
 
@@ -131,9 +131,22 @@ mod tests {
 
         park.take(0, 12, &late(1, "cu-5000")).unwrap();
         assert_eq!(parked(&park, &first), ["cu-3000"]);
-        // Redelivered with its verdict: settled by it. Redelivered as parked again: nothing new.
-        park.take(0, 13, &outcome(1, &[("cu-3000", true), ("cu-5000", false)])).unwrap();
+        // Redelivered with its verdict: settled by it.
+        park.take(0, 13, &outcome(1, &[("cu-3000", true), ("cu-5000", true)])).unwrap();
         assert_eq!(park.waiting().count(), 0);
         assert_eq!(park.passed.values().copied().collect::<Vec<_>>(), [2]);
+    }
+
+    /// The book may have passed the first outcome over, all of it judged, and booked the second.
+    #[test]
+    fn what_a_second_outcome_calls_parked_waits_too() {
+        let mut park = Park::default();
+        park.take(0, 10, &outcome(1, &[("cu-3000", true), ("cu-4000", true)])).unwrap();
+        let second = outcome(1, &[("cu-3000", true), ("cu-4000", false)]);
+        park.take(0, 11, &second).unwrap();
+        assert_eq!(park.waiting().map(|(_, _, offset)| offset).collect::<Vec<_>>(), [11]);
+        assert_eq!(parked(&park, &second), ["cu-4000"]);
+        park.take(0, 12, &late(1, "cu-4000")).unwrap();
+        assert_eq!(park.waiting().count(), 0);
     }
 }

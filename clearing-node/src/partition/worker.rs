@@ -122,14 +122,18 @@ impl Worker<'_> {
             let known: Vec<_> = view.rulebooks().into_iter().filter(|r| r.version == version).collect();
             (!known.is_empty()).then_some(known)
         });
-        match found {
-            Ok(known) => known.into_iter().for_each(|rulebook| book.learn(rulebook)),
-            Err(error) => {
-                if since.get_or_insert_with(Instant::now).elapsed() > RULEBOOK_WAIT {
-                    *since = None;
-                    tracing::error!(%error, "a cycle opens by rulebook version {version}, whose bytes are not here; publish them");
-                }
+        if let Ok(known) = found {
+            known.into_iter().for_each(|rulebook| book.learn(rulebook));
+            // Asked again, they were not the bytes that the cycle opens by: others may come.
+            if since.is_some() {
+                std::thread::sleep(POLL);
             }
+        }
+        if since.get_or_insert_with(Instant::now).elapsed() > RULEBOOK_WAIT {
+            *since = None;
+            tracing::error!(
+                "a cycle opens by rulebook version {version}, whose bytes are not here; publish them"
+            );
         }
     }
 

@@ -209,6 +209,7 @@ pub fn render(source: &Source<'_>, work_dir: &Path, out: &Path) -> Result<Publis
         let what = "its store is not here".to_owned();
         let missing = || RenderError::Contradiction { partition, what };
         let store = source.stores.get(&partition).ok_or_else(missing)?;
+        // Nobody takes the stores away meanwhile: it is wanted to its end.
         let share = Share { totals, store, log: source.log, topics: source.topics, wanted: &|| true };
         let folder = scratch.path().join(format!(".p{partition}"));
         let detail = detail(&share, work_dir)?;

@@ -226,6 +226,7 @@ impl Worker {
         orders.rotate_left(first);
         for (due, order) in orders {
             let Some(store) = self.around.stores.get(due.partition) else { continue };
+            // A look at one row: there is nothing to break off.
             let folded = self.share(&order, &store, &|| true).is_folded();
             if folded.map_err(|error| (due, error.into()))? {
                 return Ok(Some(Ready { due, order, store }));
