@@ -1,6 +1,6 @@
 //! A city: the scheme it belongs to and its four-digit code.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 /// The interconnection scheme a card or a city belongs to.
 ///
@@ -18,10 +18,23 @@ pub enum Scheme {
 /// A participant city, spelled `cu-2000` or `tu-2900` (files contract §0).
 ///
 /// `Ord` is the bytewise order of that spelling.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct City {
     scheme: Scheme,
     code: [u8; 4],
+}
+
+impl Ord for City {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // As one number: this is compared for every part of every batch.
+        self.number().cmp(&other.number())
+    }
+}
+
+impl PartialOrd for City {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// Why a text is no city.
@@ -40,6 +53,12 @@ impl City {
     pub fn new(scheme: Scheme, code: [u8; 4]) -> Result<Self, CityError> {
         let hex = |b: &u8| b.is_ascii_digit() || (b'A'..=b'F').contains(b);
         if code.iter().all(hex) { Ok(Self { scheme, code }) } else { Err(CityError) }
+    }
+
+    /// Scheme and code as one number, in the same order as the spelling.
+    const fn number(self) -> u64 {
+        let [a, b, c, d] = self.code;
+        u64::from_be_bytes([0, 0, 0, self.scheme as u8, a, b, c, d])
     }
 
     /// Reads the spelling `cu-2000`.

@@ -133,7 +133,8 @@ impl Book {
         let line = if holds(Rule::PruneAtDropLine) { line } else { line.plus_days(2) };
         let waiting = self.oldest_waiting_line().filter(|_| holds(Rule::KeepWhileArrivedParked));
         let line = waiting.map_or(line, |oldest| oldest.min(line));
-        self.identities.forget_before(line);
-        txn.delete_range(rows::IDENTITIES.to_vec(), rows::identities_of(line));
+        if self.identities.forget_before(line) {
+            txn.delete_range(rows::IDENTITIES.to_vec(), rows::identities_of(line));
+        }
     }
 }

@@ -262,11 +262,16 @@ impl Identities {
     }
 
     /// Begins to forget what was tapped before `line`: some at once, the rest with [`Identities::forget_more`].
-    pub fn forget_before(&mut self, line: Date) {
+    /// Returns false if that was begun before: a later cycle of the same date forgets nothing more.
+    pub fn forget_before(&mut self, line: Date) -> bool {
+        if self.forgetting.line == line.julian_day() {
+            return false;
+        }
         self.forgetting.line = line.julian_day();
         // The shard at which an earlier forgetting stands is gone through a second time from its start.
         self.forgetting.left = SHARDS + 1;
         self.forget_more();
+        true
     }
 
     /// Goes on forgetting for a bounded time. What is not forgotten yet does no harm: a claim takes no
