@@ -310,8 +310,7 @@ impl Coordinator {
         if !self.cut_offs.contains_key(&cycle) {
             return Stage::Open;
         }
-        let missing: Vec<u32> =
-            (0..self.partitions).filter(|number| !self.totals.contains_key(&(cycle, *number))).collect();
+        let missing: Vec<u32> = self.without_totals(cycle).collect();
         let last = self.cut_offs.keys().next_back() == Some(&cycle);
         let waits = if last { self.barrier_waits_for() } else { Vec::new() };
         match (missing.is_empty(), waits.is_empty() || self.totals(cycle).next().is_some()) {
@@ -487,6 +486,10 @@ impl Coordinator {
             effects.push(Effect::Refused("a cycle is open; cut it off first".to_owned()));
             return;
         }
+        if let Some(why) = self.still_closing() {
+            effects.push(Effect::Refused(why));
+            return;
+        }
         match self.next_opening(business_date, version, effects) {
             Err(why) => effects.push(Effect::Refused(why)),
             Ok(opening) => {
@@ -495,6 +498,25 @@ impl Coordinator {
                 }
             }
         }
+    }
+
+    /// Why no cycle may be opened alone: a partition that has not folded the closing marker of the last one would
+    /// stop at an opening.
+    fn still_closing(&self) -> Option<String> {
+        let cycle = *self.cut_offs.keys().next_back()?;
+        let missing: Vec<String> = self.without_totals(cycle).map(|number| number.to_string()).collect();
+        (!missing.is_empty()).then(|| {
+            format!(
+                "cycle {cycle} is still being closed: the totals of partition {} are missing; open the next one when \
+                 they are there (`cityunion cycle show` says what the close waits for)",
+                missing.join(", ")
+            )
+        })
+    }
+
+    /// The partitions whose totals of a cycle are missing.
+    fn without_totals(&self, cycle: u32) -> impl Iterator<Item = u32> {
+        (0..self.partitions).filter(move |number| !self.totals.contains_key(&(cycle, *number)))
     }
 
     fn request_cut_off(
