@@ -294,14 +294,23 @@ impl Env {
         Ok(())
     }
 
-    /// The log loses some of the last messages of a partition, though none that said more than results. Everything is
+    /// The log loses some of the last messages of a partition: batches and verdicts that said no more than results. Everything is
     /// folded anew from what is left.
     pub fn lose_end(&mut self, number: u32, count: usize) -> Check {
         let (topic, place) = (Topic::Clearing(number), usize::try_from(number).unwrap());
-        let only_results = |said: &&Vec<Effect>| {
-            said.iter().all(|said| matches!(said, Effect::Publish { target: Target::Results(_), .. }))
-        };
-        let spoken = self.partitions[place].effects.iter().rev().take(count).take_while(only_results).count();
+        let mut spoken = 0;
+        for (offset, said) in
+            (0_u64..).zip(&self.partitions[place].effects).collect::<Vec<_>>().into_iter().rev().take(count)
+        {
+            let payload = self.log.archived(topic, offset).unwrap();
+            let body = Clearing::decode(payload).map_err(|e| e.to_string())?.body;
+            let batch = matches!(body, Some(clearing::Body::Outcome(_) | clearing::Body::Late(_)));
+            let results = |said: &Effect| matches!(said, Effect::Publish { target: Target::Results(_), .. });
+            if !batch || !said.iter().all(results) {
+                break;
+            }
+            spoken += 1;
+        }
         let lost = self.log.lose_tail(topic, spoken).len();
         let end = self.log.end(topic);
         self.trace(|| format!("clearing.{number} loses {lost} messages and ends at {end}"));

@@ -293,6 +293,7 @@ fn a_rulebook_may_put_a_city_where_the_log_says_it_has_arrived() {
     }
     drive(&mut core, Input::Open { business_date: date("2018-09-01"), version: 1 });
     drive(&mut core, Input::CutOff { opens: None, ends: Vec::new() });
+    drive(&mut core, Input::Event(totals(1, 0, 1)));
     let open = |core: &mut Coordinator, version| {
         let mut effects = Vec::new();
         core.step(Input::Open { business_date: date("2018-09-02"), version }, &mut effects);
