@@ -112,6 +112,8 @@ rules! {
     PlanBeforeCutOff,
     /// The park is read to its end before the taps.
     ParkBeforeTaps,
+    /// A batch is booked only where the open cycle's table keeps its city.
+    PlaceByTable,
 }
 
 #[cfg(feature = "ablation")]

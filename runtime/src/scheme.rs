@@ -1,7 +1,8 @@
 //! The scheme as the log tells it: the versions of the rules, and the cycle that is open.
 
+mod known;
+
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,24 +11,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cu_log::{Entry, Log, LogError, topics::Topics};
-use domain::{cycle::CycleName, rulebook::Rulebook};
-use proto::{CycleEvent, Message, Opening, RulebookDocument, cycle_event::Body};
+use cu_log::{Log, LogError, Partition, Reader, topics::Topics};
+use domain::{city::City, cycle::CycleName, rulebook::Rulebook};
+use proto::Opening;
 
 use crate::whole_text;
+use known::Known;
 
 /// How long one look at the log waits.
 const POLL: Duration = Duration::from_millis(200);
 
-#[derive(Debug, Default)]
-struct Known {
-    rulebooks: BTreeMap<(u32, [u8; 32]), Arc<Rulebook>>,
-    openings: BTreeMap<u32, Opening>,
-    /// The last cycle whose opening came alone, and the last whose markers are said to stand.
-    alone: u32,
-    opened: u32,
-    cut_off: u32,
-    failed: Option<String>,
+/// Reads both topics from their beginning, without a gap.
+struct Follower {
+    reader: Box<dyn Reader>,
+    rulebook: Partition,
+    cycles: Partition,
+    /// The next offset of each: of the rules, and of the cycles.
+    next: [u64; 2],
 }
 
 /// Follows `cu.rulebook` and `cu.cycles` on a thread of its own until it is dropped.
@@ -51,28 +51,21 @@ impl SchemeView {
     /// Reads what stands on the log and goes on following it.
     ///
     /// # Errors
-    /// [`LogError`] if the topics cannot be read.
+    /// [`LogError`] if the topics cannot be read, or lack their beginning.
     pub fn follow(log: &Arc<dyn Log>, topics: &Topics) -> Result<Self, LogError> {
-        let (rulebook, cycles) = (topics.rulebook(), topics.cycles());
-        let starts =
-            [(rulebook.clone(), log.bounds(&rulebook)?.start), (cycles.clone(), log.bounds(&cycles)?.start)];
-        let ends = [log.bounds(&rulebook)?.end, log.bounds(&cycles)?.end];
-        let mut reader = log.reader(&starts)?;
+        let mut follower = Follower::start(log, topics)?;
+        let ends = [log.bounds(&follower.rulebook)?.end, log.bounds(&follower.cycles)?.end];
         let shared = Arc::new((Mutex::new(Known::default()), Condvar::new()));
         let stop = Arc::new(AtomicBool::new(false));
-        let mut seen = [starts[0].1, starts[1].1];
-        while seen[0] < ends[0] || seen[1] < ends[1] {
-            for entry in reader.poll(1 << 20, POLL)? {
-                seen[usize::from(entry.partition == cycles)] = entry.offset + 1;
-                lock(&shared).take(&entry, &rulebook);
-            }
+        while follower.next[0] < ends[0] || follower.next[1] < ends[1] {
+            follower.read(&shared.0)?;
         }
         let (state, stopping) = (Arc::clone(&shared), Arc::clone(&stop));
         let thread = std::thread::Builder::new().name("scheme-view".to_owned()).spawn(move || {
             while !stopping.load(Ordering::Relaxed) {
-                match reader.poll(1 << 20, POLL) {
-                    Ok(entries) if entries.is_empty() => continue,
-                    Ok(entries) => entries.iter().for_each(|entry| lock(&state).take(entry, &rulebook)),
+                match follower.read(&state.0) {
+                    Ok(0) => continue,
+                    Ok(_) => {}
                     Err(error) => {
                         lock(&state).failed = Some(whole_text(&error));
                         state.1.notify_all();
@@ -93,6 +86,14 @@ impl SchemeView {
     #[must_use]
     pub fn open_cycle(&self) -> Option<OpenCycle> {
         lock(&self.shared).open_cycle()
+    }
+
+    /// The open cycle, once batches of this city may stand in it: the markers of a cycle that keeps the city in
+    /// another partition than the one before must stand there first, and a city that has moved waits for the cycle that
+    /// says so.
+    #[must_use]
+    pub fn open_cycle_of(&self, city: City) -> Option<OpenCycle> {
+        lock(&self.shared).open_cycle_of(city)
     }
 
     /// The rules of the last opening, open or not.
@@ -166,61 +167,50 @@ impl Drop for SchemeView {
     }
 }
 
-impl Known {
-    fn take(&mut self, entry: &Entry, rulebook: &cu_log::Partition) {
-        if entry.partition == *rulebook {
-            match RulebookDocument::decode(entry.payload.clone()).map(|doc| Rulebook::parse(&doc.toml)) {
-                Ok(Ok(rules)) => {
-                    self.rulebooks.insert((rules.version, rules.digest()), Arc::new(rules));
-                }
-                Ok(Err(error)) => tracing::error!(%error, "a rulebook on the log cannot be used"),
-                Err(error) => tracing::error!(%error, "a message on cu.rulebook cannot be read"),
+impl Follower {
+    fn start(log: &Arc<dyn Log>, topics: &Topics) -> Result<Self, LogError> {
+        let (rulebook, cycles) = (topics.rulebook(), topics.cycles());
+        for partition in [&rulebook, &cycles] {
+            let have = log.bounds(partition)?;
+            if have.start > 0 {
+                let source = LogError::Hole { partition: partition.clone(), wanted: 0, have };
+                return Err(gone(format!("{partition} lacks its beginning; restore the log"), source));
             }
-            return;
         }
-        match CycleEvent::decode(entry.payload.clone()).map(|event| event.body) {
-            Ok(Some(Body::Opening(opening))) => {
-                let cycle = opening.cycle;
-                if self.opened(opening) {
-                    self.alone = cycle;
-                }
-            }
-            Ok(Some(Body::Opened(opened))) => self.opened = self.opened.max(opened.cycle),
-            Ok(Some(Body::CutOff(cut)))
-                if cut.cycle == self.cut_off + 1 && self.openings.contains_key(&cut.cycle) =>
-            {
-                self.cut_off = cut.cycle;
-                if let Some(opening) = cut.opens {
-                    self.opened(opening);
-                }
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "a message on cu.cycles cannot be read"),
-        }
+        let reader = log.reader(&[(rulebook.clone(), 0), (cycles.clone(), 0)])?;
+        Ok(Self { reader, rulebook, cycles, next: [0, 0] })
     }
 
-    /// The first opening of the cycle that is due wins.
-    fn opened(&mut self, opening: Opening) -> bool {
-        let first = opening.cycle == self.cut_off + 1 && !self.openings.contains_key(&opening.cycle);
-        if first {
-            self.openings.insert(opening.cycle, opening);
+    /// Takes what stands there next; how many messages.
+    fn read(&mut self, known: &Mutex<Known>) -> Result<usize, LogError> {
+        let entries = self.reader.poll(1 << 20, POLL)?;
+        for entry in &entries {
+            let next = &mut self.next[usize::from(entry.partition == self.cycles)];
+            if entry.offset != *next {
+                let (partition, wanted, found) = (entry.partition.clone(), *next, entry.offset);
+                let context = format!(
+                    "{partition} goes from offset {wanted} to {found}: messages are missing; restore the log"
+                );
+                return Err(gone(context, LogError::Hole { partition, wanted, have: found..found + 1 }));
+            }
+            *next += 1;
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.take(entry, &self.rulebook).map_err(|what| {
+                let context = format!(
+                    "{} at offset {} {what}: its first events are gone, or the topic was made anew; restore the log",
+                    entry.partition, entry.offset
+                );
+                let (partition, have) = (entry.partition.clone(), 0..entry.offset + 1);
+                gone(context, LogError::Hole { partition, wanted: 0, have })
+            })?;
         }
-        first
+        Ok(entries.len())
     }
+}
 
-    fn rulebook(&self, opening: &Opening) -> Option<Arc<Rulebook>> {
-        let digest: [u8; 32] = opening.rulebook_digest.as_ref().try_into().ok()?;
-        self.rulebooks.get(&(opening.rulebook_version, digest)).cloned()
-    }
-
-    fn open_cycle(&self) -> Option<OpenCycle> {
-        let opening = self.openings.get(&(self.cut_off + 1))?;
-        // Taps before the marker would stand where no cycle is open.
-        if self.alone == opening.cycle && self.opened < opening.cycle {
-            return None;
-        }
-        Some(OpenCycle { opening: opening.clone(), rulebook: self.rulebook(opening)? })
-    }
+/// Messages that must be there are not.
+fn gone(context: String, source: LogError) -> LogError {
+    LogError::Backend { context, source: Box::new(source) }
 }
 
 fn lock(shared: &(Mutex<Known>, Condvar)) -> MutexGuard<'_, Known> {

@@ -15,6 +15,8 @@ enum Shown {
     Whole,
     /// The world with the book alone.
     Book,
+    /// Any commands, those of operators too.
+    Commands,
 }
 
 /// The most seeds that are tried for a rule.
@@ -38,6 +40,7 @@ fn shown(rule: Rule) -> Shown {
         | Rule::DropLineNeverFalls
         | Rule::LineOfArrival
         | Rule::WaitedRowsShown => Shown::Book,
+        Rule::PlaceByTable => Shown::Commands,
         _ => Shown::Whole,
     }
 }
@@ -56,6 +59,7 @@ impl Row {
         let world = match shown(rule) {
             Shown::Whole => super::whole,
             Shown::Book => super::book_alone,
+            Shown::Commands => super::commands::some,
         };
         let fails = |seed| Some((seed, world(seed, false).err()?));
         let failure = without(rule, || (0..SEEDS_MAX).find_map(fails));

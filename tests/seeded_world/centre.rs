@@ -1,7 +1,10 @@
 //! The book and the cut-offs without processes: messages go straight to the log, a coordinator is at once done
 //! with what it says. What the book makes of each message is compared with the reference as it is appended.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use clearing_node::{
@@ -10,7 +13,8 @@ use clearing_node::{
 };
 use domain::{city::City, date::Date, result::RecordResult};
 use proto::{
-    Clearing, CycleEvent, JudgedPart, LateVerdicts, Outcome, PartVerdicts, Verdicts, clearing, cycle_event,
+    Clearing, CycleEvent, JudgedPart, LateVerdicts, Marker, Outcome, PartVerdicts, Verdicts,
+    city_event::What, clearing, cycle_event,
 };
 
 use super::{
@@ -18,7 +22,7 @@ use super::{
     net::Topic,
     records::{Record, batch, bytes_of},
     reference::Check,
-    scheme::{PARTITIONS, partition_of},
+    scheme::{PARTITIONS, index_of, parse},
 };
 
 /// A log with its oracle, and the coordinator.
@@ -29,39 +33,87 @@ pub struct Centre {
     known: usize,
     /// The last thing that the coordinator refused or wants a person to see.
     pub told: Option<String>,
+    /// Markers are written when somebody says so: until then the switches know of a cycle that the book does not.
+    pub slow: bool,
+    marks: VecDeque<(u32, Marker)>,
+    /// What moves from one partition to another and has not landed.
+    pub moving: VecDeque<(u32, Bytes)>,
+    /// Where each city arrived last.
+    arrived: BTreeMap<City, u32>,
 }
 
 impl Centre {
     pub fn new(env: Env) -> Result<Self, String> {
-        let core = Coordinator::new(PARTITIONS);
-        let mut centre = Self { env, core, next: BTreeMap::new(), known: 0, told: None };
+        let mut centre = Self {
+            env,
+            core: Coordinator::new(PARTITIONS),
+            next: BTreeMap::new(),
+            known: 0,
+            told: None,
+            slow: false,
+            marks: VecDeque::new(),
+            moving: VecDeque::new(),
+            arrived: BTreeMap::new(),
+        };
         centre.coordinate(Input::CaughtUp)?;
         Ok(centre)
     }
 
     /// Appends a message to a partition.
     pub fn clearing(&mut self, partition: u32, body: clearing::Body) -> Check {
-        self.env.append(Topic::Clearing(partition), bytes_of(&Clearing { body: Some(body) }))
+        self.land(partition, bytes_of(&Clearing { body: Some(body) }))
     }
 
-    /// Books the next batch of a city; `answered` says which home cities' verdicts come with it. Its number.
-    pub fn present(
+    /// A message lands in a partition, and what the book says to it is heard.
+    pub fn land(&mut self, partition: u32, payload: Bytes) -> Check {
+        let mut todo = Vec::new();
+        self.hear(partition, payload, &mut todo)?;
+        self.work(todo)
+    }
+
+    /// The partition to which the switches send a city's batches.
+    pub fn place(&self, of: City) -> u32 {
+        let opening = self.core.last_opening();
+        let ruling = opening.and_then(|opening| {
+            self.env.documents.iter().find(|d| d.rulebook.digest().as_slice() == opening.rulebook_digest)
+        });
+        ruling.unwrap_or(&self.env.documents[0]).terms.places[index_of(of)]
+    }
+
+    /// The partition where operators find a city: where it arrived last.
+    pub fn home(&self, of: City) -> u32 {
+        self.arrived.get(&of).copied().unwrap_or_else(|| self.place(of))
+    }
+
+    /// The next batch of a city, on its way; `answered` says which home cities' verdicts come with it.
+    pub fn make(
         &mut self,
         of: City,
         records: &[Record],
         mut answered: impl FnMut(&mut Env, City) -> bool,
-    ) -> Result<u64, String> {
+    ) -> Outcome {
         let number = *self.next.entry(of).and_modify(|number| *number += 1).or_insert(1);
         let batch = batch(of, number, "a.csv", records);
         let parts = batch.parts.into_iter().map(|part| {
-            let issuer = super::scheme::parse(&part.issuer);
+            let issuer = parse(&part.issuer);
             let codes: Bytes = self.env.home_city_says(&part.taps).into();
             let verdicts = answered(&mut self.env, issuer).then(|| Verdicts { codes, ..Verdicts::default() });
             JudgedPart { part: Some(part), verdicts }
         });
         let (acquirer, digest, records) = (of.to_string(), batch.digest, batch.records);
-        let outcome = Outcome { acquirer, number, digest, file: batch.file, records, parts: parts.collect() };
-        self.clearing(partition_of(of), clearing::Body::Outcome(outcome))?;
+        Outcome { acquirer, number, digest, file: batch.file, records, parts: parts.collect() }
+    }
+
+    /// Books the next batch of a city. Its number.
+    pub fn present(
+        &mut self,
+        of: City,
+        records: &[Record],
+        answered: impl FnMut(&mut Env, City) -> bool,
+    ) -> Result<u64, String> {
+        let outcome = self.make(of, records, answered);
+        let number = outcome.number;
+        self.clearing(self.place(of), clearing::Body::Outcome(outcome))?;
         Ok(number)
     }
 
@@ -79,14 +131,14 @@ impl Centre {
     /// The message at an offset lands once more.
     pub fn again(&mut self, partition: u32, offset: u64) -> Check {
         match self.env.log.read(Topic::Clearing(partition), offset) {
-            Some(payload) => self.env.append(Topic::Clearing(partition), payload),
+            Some(payload) => self.land(partition, payload),
             None => Ok(()),
         }
     }
 
     /// What a record of a batch is now.
     pub fn result(&self, of: City, number: u64, position: usize) -> RecordResult {
-        let partition = &self.env.partitions[usize::try_from(partition_of(of)).unwrap()];
+        let partition = &self.env.partitions[usize::try_from(self.place(of)).unwrap()];
         partition.reference.batches[&(of, number)].rows[position].result
     }
 
@@ -108,6 +160,10 @@ impl Centre {
         self.known = self.env.documents.len();
         let mut todo = Vec::new();
         self.core.step(input, &mut todo);
+        self.work(todo)
+    }
+
+    fn work(&mut self, mut todo: Vec<Effect>) -> Check {
         while !todo.is_empty() {
             match todo.remove(0) {
                 Effect::Say(event) => {
@@ -115,9 +171,9 @@ impl Centre {
                     self.core.step(Input::Event(event), &mut todo);
                 }
                 Effect::Mark(marker) => {
-                    for partition in 0..PARTITIONS {
-                        self.clearing(partition, clearing::Body::Marker(marker.clone()))?;
-                        self.totals(partition, &mut todo)?;
+                    self.marks.extend((0..PARTITIONS).map(|partition| (partition, marker.clone())));
+                    while !self.slow && !self.marks.is_empty() {
+                        self.mark(&mut todo)?;
                     }
                 }
                 Effect::Refused(why) | Effect::Alarm(why) => self.told = Some(why),
@@ -127,16 +183,47 @@ impl Centre {
         self.core.halted().map_or(Ok(()), |why| Err(why.to_owned()))
     }
 
-    /// Brings the totals that a marker made to the coordinator.
-    fn totals(&mut self, partition: u32, todo: &mut Vec<Effect>) -> Check {
+    /// The next marker is written, if one is due.
+    pub fn write_marker(&mut self) -> Check {
+        let mut todo = Vec::new();
+        self.mark(&mut todo)?;
+        self.work(todo)
+    }
+
+    /// All markers are written.
+    pub fn write_markers(&mut self) -> Check {
+        while !self.marks.is_empty() {
+            self.write_marker()?;
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, todo: &mut Vec<Effect>) -> Check {
+        let Some((partition, marker)) = self.marks.pop_front() else { return Ok(()) };
+        let payload = bytes_of(&Clearing { body: Some(clearing::Body::Marker(marker)) });
+        self.hear(partition, payload, todo)
+    }
+
+    /// Appends a message, and brings what the book says to it where it goes.
+    fn hear(&mut self, partition: u32, payload: Bytes, todo: &mut Vec<Effect>) -> Check {
+        self.env.append(Topic::Clearing(partition), payload)?;
         let said = self.env.partitions[usize::try_from(partition).unwrap()].effects.last().cloned();
         for effect in said.unwrap_or_default() {
-            if let Said::Publish { target: Target::Cycles, payload, .. } = effect {
-                self.env.append(Topic::Cycles, payload.clone())?;
-                let event: CycleEvent = proto::Message::decode(payload).map_err(|e| e.to_string())?;
-                if matches!(event.body, Some(cycle_event::Body::Totals(_))) {
+            match effect {
+                Said::Publish { target: Target::Cycles, payload, .. } => {
+                    self.env.append(Topic::Cycles, payload.clone())?;
+                    let event: CycleEvent = proto::Message::decode(payload).map_err(|e| e.to_string())?;
+                    if let Some(cycle_event::Body::City(said)) = &event.body
+                        && let Some(What::Arrived(_)) = &said.what
+                    {
+                        self.arrived.insert(parse(&said.city), said.partition);
+                    }
                     self.core.step(Input::Event(event), todo);
                 }
+                Said::Publish { target: Target::Clearing(to), payload, .. } => {
+                    self.moving.push_back((to, payload));
+                }
+                _ => {}
             }
         }
         Ok(())

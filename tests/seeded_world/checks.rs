@@ -29,6 +29,8 @@ pub struct Partition {
     /// The position that readers committed for their group; no store depends on it.
     pub group_offset: u64,
     pub reference: Reference,
+    /// The records that each message paid.
+    paid: Vec<Vec<Paid>>,
 }
 
 impl Partition {
@@ -39,7 +41,8 @@ impl Partition {
             rows: Rows::new(),
             effects: Vec::new(),
             group_offset: 0,
-            reference: Reference::default(),
+            reference: Reference::of(number),
+            paid: Vec::new(),
         }
     }
 
@@ -55,10 +58,16 @@ impl Partition {
         let did = self.reference.step(message, &effects, documents);
         let did = did.map_err(|why| format!("partition {} offset {offset}: {why}", self.number))?;
         self.effects.push(effects);
+        self.paid.push(did.paid.clone());
         if matches!(message.body, Some(clearing::Body::Marker(_))) {
             self.counts_add_up()?;
         }
         Ok(did)
+    }
+
+    /// What is no more once the log has lost everything from an offset on.
+    pub fn paid_since(&self, offset: u64) -> impl Iterator<Item = &Paid> {
+        self.paid.iter().skip(usize::try_from(offset).unwrap()).flatten()
     }
 
     /// How many paid identities it remembers.
@@ -140,6 +149,8 @@ pub struct Checks {
     /// Parts that stand in the park: acquirer, number, home city.
     parked: BTreeSet<(City, u64, City)>,
     paid: BTreeMap<Identity, Vec<Paid>>,
+    /// In which partition the batches of a city were booked, by cycle.
+    places: BTreeMap<(City, u32), u32>,
 }
 
 impl Checks {
@@ -170,6 +181,15 @@ impl Checks {
             self.marker(marker)?;
         }
         did.paid.into_iter().try_for_each(|paid| self.pay(paid))
+    }
+
+    /// The batches of a city in a cycle stand in one partition: its files have one share of the city.
+    pub fn place(&mut self, city: City, cycle: u32, partition: u32) -> Check {
+        let first = *self.places.entry((city, cycle)).or_insert(partition);
+        if first == partition {
+            return Ok(());
+        }
+        Err(format!("cycle {cycle} has batches of {city} in the partitions {first} and {partition}"))
     }
 
     /// What was in the taps at a cut-off is in a cycle before it.
@@ -300,6 +320,13 @@ impl Checks {
         }
         before.push(paid);
         Ok(())
+    }
+
+    /// The log has lost the message that paid a record.
+    pub fn unpay(&mut self, lost: &Paid) {
+        if let Some(paid) = self.paid.get_mut(&lost.identity) {
+            paid.retain(|paid| paid.content != lost.content);
+        }
     }
 
     /// An event of `cu.cycles`.

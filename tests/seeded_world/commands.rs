@@ -1,19 +1,24 @@
 //! Any commands in any order, drawn and shrunk by proptest: taps presented, presented again, cut-offs, crashes,
-//! restores, moves, expiry. Each message is compared with the naive reference, each node with a fold from zero.
+//! restores, expiry, and what operators do: resumes, imports, moves of cities. Each message is compared with the naive
+//! reference, each node with a fold from zero.
 //! `CU_MODEL_SEED=n` draws other commands; a failure names its seed and the fewest commands that still fail.
 
-use clearing_node::{
-    book::{Book, Stepped},
-    store::Txn,
-};
+mod node;
+mod operators;
+
+use std::collections::BTreeMap;
+
 use domain::{
+    city::City,
     date::Date,
     guard::{Rule, without},
 };
+use node::Node;
 use proptest::{
     collection::vec,
     test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
 };
+use proto::{Outcome, clearing::Body};
 
 use super::{
     centre::Centre,
@@ -25,83 +30,40 @@ use super::{
     profiles::Profile,
     records::Record,
     reference::Check,
-    scheme::{FIRST_DATE, PARTITIONS, Terms, city},
+    scheme::{FIRST_DATE, PARTITIONS, Terms, acquirers, city},
 };
-
-/// A node of one partition.
-struct Node<D> {
-    partition: u32,
-    disk: D,
-    book: Book,
-    snapshots: Vec<D>,
-}
-
-impl<D: Disk> Node<D> {
-    fn new(partition: u32) -> Result<Self, String> {
-        let disk = D::empty()?;
-        Ok(Self { partition, book: Book::new(partition), disk, snapshots: Vec::new() })
-    }
-
-    /// Starts on what its disk holds.
-    fn start(&mut self, env: &Env) -> Check {
-        let rulebooks: Vec<_> = env.documents.iter().map(|d| std::sync::Arc::clone(&d.rulebook)).collect();
-        let loaded = self.disk.read(&mut |txn: &dyn Txn| {
-            Book::load(self.partition, txn, &rulebooks).map_err(|halt| halt.to_string())
-        });
-        self.book = loaded?;
-        Ok(())
-    }
-
-    /// Folds up to so many messages as one transaction; whether there was one.
-    fn fold(&mut self, env: &Env, messages: u64, dies: bool) -> Result<bool, String> {
-        let (first, partition) = (self.book.next_offset(), &mut self.book);
-        let oracle = &env.partitions[usize::try_from(self.partition).unwrap()];
-        for document in &env.documents {
-            partition.learn(std::sync::Arc::clone(&document.rulebook));
-        }
-        let mut write = |txn: &mut dyn Txn| {
-            for offset in first..first + messages {
-                let Some(payload) = env.log.read(Topic::Clearing(self.partition), offset) else { break };
-                let mut said = Vec::new();
-                let stepped = partition.step(txn, offset, payload, &mut said).map_err(|h| h.to_string())?;
-                if stepped != Stepped::Done || said != oracle.effects[usize::try_from(offset).unwrap()] {
-                    return Err(format!("offset {offset} of partition {}: {said:?}", self.partition));
-                }
-            }
-            partition.seal(txn);
-            Ok(())
-        };
-        self.disk.write(!dies, &mut write)?;
-        if dies {
-            self.start(env)?;
-        }
-        Ok(self.book.next_offset() > first)
-    }
-}
 
 /// Everything that commands work on.
 struct Machine<D> {
     centre: Centre,
     nodes: Vec<Node<D>>,
     presented: Vec<Record>,
+    /// Every batch as the switch has it, by city.
+    sent: BTreeMap<City, Vec<Outcome>>,
 }
 
 impl<D: Disk> Machine<D> {
     fn new() -> Result<Self, String> {
         let env = Env::with_terms(0, Profile::still(), Dice::new(0), false, Terms::first(2, true));
         let mut centre = Centre::new(env)?;
+        // Cities are stopped here with cause, and the reference knows when.
+        centre.env.checks.rolled_back.extend(acquirers());
         centre.open(Date::from_julian_day(FIRST_DATE), 1)?;
         let nodes = (0..PARTITIONS).map(Node::new).collect::<Result<_, _>>()?;
-        Ok(Self { centre, nodes, presented: Vec::new() })
+        Ok(Self { centre, nodes, presented: Vec::new(), sent: BTreeMap::new() })
     }
 
     fn run(mut self, commands: &[Command]) -> Check {
         for command in commands {
             self.carry_out(command).map_err(|why| format!("{command:?}: {why}"))?;
         }
+        self.centre.write_markers()?;
         let env = &self.centre.env;
         env.checks.markers_are_copies()?;
         for node in &mut self.nodes {
+            if node.ahead {
+                node.restore(env, node.snapshots.len().saturating_sub(1))?;
+            }
             while node.fold(env, 7, false)? {}
             node.start(env)?;
             let rows = node.disk.rows()?;
@@ -119,15 +81,33 @@ impl<D: Disk> Machine<D> {
     fn carry_out(&mut self, command: &Command) -> Check {
         let node = |partition: &u32| usize::try_from(*partition).unwrap();
         match command {
-            Command::Present { acquirer, taps, answered } => self.present(*acquirer, taps, *answered),
+            Command::Present { acquirer, taps, answered } => {
+                let records = self.records(*acquirer, taps);
+                self.send(*acquirer, &records, *answered, false)
+            }
             Command::PresentAgain { which, clash, answered } => self.present_again(*which, *clash, *answered),
             Command::Answer { partition, place } => self.centre.answer(*partition, *place),
             Command::Redeliver { partition, back } => {
                 let end = self.centre.env.log.end(Topic::Clearing(*partition));
                 self.centre.again(*partition, end.saturating_sub(*back))
             }
-            Command::CutOff { days, window } => self.cut_off(*days, *window),
-            Command::Expire => self.cut_off(12, None),
+            Command::OtherContent { partition, back } => self.other_content(*partition, *back),
+            Command::Lose { acquirer, taps } => {
+                let records = self.records(*acquirer, taps);
+                self.send(*acquirer, &records, u8::MAX, true)
+            }
+            Command::Resume { acquirer, looked, copies } => self.resume(city(*acquirer), *looked, *copies),
+            Command::Import { acquirer, taps, order, overlap } => {
+                self.import(*acquirer, taps, order.parts(), *overlap)
+            }
+            Command::Move { acquirer, lands } => self.move_city(city(*acquirer), *lands),
+            Command::Land { twice } => self.land(*twice),
+            Command::CutOff { days, window, slow, stale } => {
+                self.centre.slow = *slow;
+                self.cut_off(*days, *window, *stale)
+            }
+            Command::Mark => self.centre.write_marker(),
+            Command::Expire => self.cut_off(12, None, false),
             Command::Fold { partition, messages, dies } => {
                 self.nodes[node(partition)].fold(&self.centre.env, *messages, *dies).map(drop)
             }
@@ -138,14 +118,19 @@ impl<D: Disk> Machine<D> {
             }
             Command::Snapshot { partition } => {
                 let node = &mut self.nodes[node(partition)];
-                node.snapshots.push(node.disk.copy()?);
+                if !node.ahead {
+                    node.snapshots.push(node.disk.copy()?);
+                }
                 Ok(())
             }
             Command::Restore { partition, which } => {
                 let node = &mut self.nodes[node(partition)];
                 let place = which % (node.snapshots.len() + 1);
-                node.disk = node.snapshots.get(place).map_or_else(D::empty, D::copy)?;
-                node.start(&self.centre.env)
+                node.restore(&self.centre.env, place)
+            }
+            Command::LoseEnd { partition, count } => {
+                self.centre.env.lose_end(*partition, *count)?;
+                self.nodes[node(partition)].log_has_shrunk(&self.centre.env)
             }
             Command::Rebalance { partition, folded } => {
                 let node = &mut self.nodes[node(partition)];
@@ -155,7 +140,7 @@ impl<D: Disk> Machine<D> {
         }
     }
 
-    fn present(&mut self, acquirer: usize, taps: &[Drawn], answered: u8) -> Check {
+    fn records(&self, acquirer: usize, taps: &[Drawn]) -> Vec<Record> {
         let date = self.centre.env.reference(0).date().unwrap();
         let record = |drawn: &Drawn| Record {
             acquirer,
@@ -167,10 +152,17 @@ impl<D: Disk> Machine<D> {
             code: if drawn.genuine { 0 } else { 2 },
             poison: false,
         };
-        let records: Vec<Record> = taps.iter().map(record).collect();
+        taps.iter().map(record).collect()
+    }
+
+    /// The switch has a batch, and it reaches the book or not.
+    fn send(&mut self, acquirer: usize, records: &[Record], answered: u8, lost: bool) -> Check {
         self.presented.extend(records.iter().cloned());
+        let of = city(acquirer);
         let has = |issuer| answered & (1 << super::scheme::index_of(issuer)) != 0;
-        self.centre.present(city(acquirer), &records, |_, issuer| has(issuer)).map(drop)
+        let outcome = self.centre.make(of, records, |_, issuer| has(issuer));
+        self.sent.entry(of).or_default().push(outcome.clone());
+        if lost { Ok(()) } else { self.centre.clearing(self.centre.place(of), Body::Outcome(outcome)) }
     }
 
     fn present_again(&mut self, which: usize, clash: bool, answered: bool) -> Check {
@@ -179,13 +171,18 @@ impl<D: Disk> Machine<D> {
         }
         let mut record = self.presented[which % self.presented.len()].clone();
         record.content += u32::from(clash);
-        self.centre.present(city(record.acquirer), &[record], |_, _| answered).map(drop)
+        self.send(record.acquirer, &[record], if answered { u8::MAX } else { 0 }, false)
     }
 
-    fn cut_off(&mut self, days: i32, window: Option<u32>) -> Check {
-        if let Some(days) = window {
-            let latest = self.centre.env.documents.last().unwrap().terms.clone();
-            self.centre.env.publish(Terms { version: latest.version + 1, days, ..latest });
+    fn cut_off(&mut self, days: i32, window: Option<u32>, stale: bool) -> Check {
+        self.centre.write_markers()?;
+        let latest = self.centre.env.documents.last().unwrap().terms.clone();
+        let homes = std::array::from_fn(|index| self.centre.home(city(index)));
+        let places = if stale { latest.places } else { homes };
+        let days_kept = window.unwrap_or(latest.days);
+        if window.is_some() || places != latest.places {
+            let version = latest.version + 1;
+            self.centre.env.publish(Terms { version, days: days_kept, places, ..latest });
         }
         let last = self.centre.core.last_opening().unwrap().business_date;
         let version = self.centre.env.latest_version();
@@ -210,6 +207,11 @@ fn failure<D: Disk>(seed: u64, cases: u32, longest: usize) -> Option<(String, Ve
     }
 }
 
+/// Some commands of a seed, in memory.
+pub fn some(seed: u64, _: bool) -> Check {
+    failure::<InMemory>(seed, 20, 60).map_or(Ok(()), |(why, commands)| Err(format!("{why}: {commands:?}")))
+}
+
 fn check<D: Disk>(cases: u32, longest: usize) {
     let seed: u64 = std::env::var("CU_MODEL_SEED").map_or(1, |seed| seed.parse().unwrap());
     if let Some((why, commands)) = failure::<D>(seed, cases, longest) {
@@ -219,17 +221,26 @@ fn check<D: Disk>(cases: u32, longest: usize) {
 
 #[test]
 fn a_rule_that_is_missing_is_found_and_few_commands_show_it() {
+    let mut wrong = Vec::new();
     for (rule, most) in [
         (Rule::ConflictUnpaid, 2),
-        (Rule::RedeliveryCountsNothing, 3),
-        (Rule::RejectedTakesNoIdentity, 2),
+        (Rule::RedeliveryCountsNothing, 4),
+        (Rule::RejectedTakesNoIdentity, 4),
         (Rule::WaitedRowsShown, 4),
         (Rule::KeepWhileArrivedParked, 6),
+        (Rule::SkippedNumberStops, 2),
+        (Rule::DigestKept, 8),
+        (Rule::PlaceByTable, 4),
     ] {
-        let found = without(rule, || failure::<InMemory>(1, 2_000, 60));
-        let (why, commands) = found.unwrap_or_else(|| panic!("nothing fails without {rule:?}"));
-        assert!(commands.len() <= most, "without {rule:?}: {why}: {commands:#?}");
+        match without(rule, || failure::<InMemory>(1, 2_000, 60)) {
+            None => wrong.push(format!("nothing fails without {rule:?}")),
+            Some((why, commands)) if commands.len() > most => {
+                wrong.push(format!("without {rule:?}: {why}: {commands:#?}"));
+            }
+            Some(_) => {}
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

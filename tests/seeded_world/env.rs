@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use clearing_node::book::{Effect, Target};
 use domain::{city::City, rulebook::Rulebook};
 use proto::{Clearing, Message, ParkedPart, TapBatch, clearing};
 
@@ -244,8 +245,12 @@ impl Env {
             Topic::Clearing(number) => {
                 let message = Clearing::decode(payload.clone()).map_err(|e| e.to_string())?;
                 self.trace(|| format!("clearing.{number} {offset} {}", super::trace::clearing(&message)));
+                self.hand_over(number, &message);
                 let partition = &mut self.partitions[usize::try_from(number).unwrap()];
                 let did = partition.append(offset, payload, &message, &self.documents)?;
+                if let Some((city, _, _, cycle)) = &did.booked {
+                    self.checks.place(*city, *cycle, number)?;
+                }
                 let closed = did.marker.as_ref().map_or(0, |marker| marker.closes);
                 self.checks.clearing(did)?;
                 if let Some(rendered) = self.reference(number).closed.get(&closed).map(|_| closed) {
@@ -287,6 +292,52 @@ impl Env {
             }
         }
         Ok(())
+    }
+
+    /// The log loses some of the last messages of a partition: batches and verdicts that said no more than results. Everything is
+    /// folded anew from what is left.
+    pub fn lose_end(&mut self, number: u32, count: usize) -> Check {
+        let (topic, place) = (Topic::Clearing(number), usize::try_from(number).unwrap());
+        let mut spoken = 0;
+        for (offset, said) in
+            (0_u64..).zip(&self.partitions[place].effects).collect::<Vec<_>>().into_iter().rev().take(count)
+        {
+            let payload = self.log.archived(topic, offset).unwrap();
+            let body = Clearing::decode(payload).map_err(|e| e.to_string())?.body;
+            let batch = matches!(body, Some(clearing::Body::Outcome(_) | clearing::Body::Late(_)));
+            let results = |said: &Effect| matches!(said, Effect::Publish { target: Target::Results(_), .. });
+            if !batch || !said.iter().all(results) {
+                break;
+            }
+            spoken += 1;
+        }
+        let lost = self.log.lose_tail(topic, spoken).len();
+        let end = self.log.end(topic);
+        self.trace(|| format!("clearing.{number} loses {lost} messages and ends at {end}"));
+        let before = std::mem::replace(&mut self.partitions[place], Partition::new(number));
+        before.paid_since(end).for_each(|paid| self.checks.unpay(paid));
+        let reference = &mut self.partitions[place].reference;
+        reference.pairs_in_order = before.reference.pairs_in_order;
+        reference.operators.imported = before.reference.operators.imported;
+        for offset in 0..end {
+            let payload = self.log.archived(topic, offset).unwrap();
+            let message = Clearing::decode(payload.clone()).map_err(|e| e.to_string())?;
+            self.hand_over(number, &message);
+            self.partitions[place].append(offset, payload, &message, &self.documents)?;
+        }
+        if self.partitions[place].effects != before.effects[..usize::try_from(end).unwrap()] {
+            return Err(format!("partition {number} says something else when it is folded again"));
+        }
+        Ok(())
+    }
+
+    /// What the reference of one partition knows of a city that arrives in another.
+    fn hand_over(&mut self, to: u32, message: &Clearing) {
+        let Some(clearing::Body::Import(import)) = &message.body else { return };
+        let Some(arrival) = &import.arrival else { return };
+        let [from, to] = [arrival.from, to].map(|number| usize::try_from(number).unwrap());
+        let luggage = self.partitions[from].reference.operators.departed.get(&import.id).cloned();
+        self.partitions[to].reference.operators.arriving = luggage;
     }
 
     /// A switch commits a position in the taps.

@@ -156,19 +156,27 @@ fn close(logs: &[Vec<Body>], document: &Arc<Document>, openings: &[Opening]) -> 
     (plans.collect(), results)
 }
 
+/// The rules with the cities spread over so many partitions, and the cycles that they open.
+fn rules(terms: &Terms, partitions: usize) -> (Arc<Document>, Vec<Opening>) {
+    let places = std::array::from_fn(|index| u32::try_from(index % partitions).unwrap());
+    let document = Arc::new(Terms { places, ..terms.clone() }.document());
+    let opening = |cycle: u32| Opening {
+        cycle,
+        business_date: FIRST_DATE + i32::try_from(cycle).unwrap() - 1,
+        sequence: 1,
+        rulebook_version: 1,
+        rulebook_digest: document.rulebook.digest().to_vec().into(),
+    };
+    let openings = (1..=CYCLES).map(opening).collect();
+    (document, openings)
+}
+
 #[test]
 fn neither_the_order_of_cities_nor_the_number_of_partitions_changes_a_plan() {
     for seed in 0..SEEDS {
         let mut dice = Dice::new(seed);
-        let document = Arc::new(Terms::first(3, dice.permille(500)).document());
-        let opening = |cycle: u32| Opening {
-            cycle,
-            business_date: FIRST_DATE + i32::try_from(cycle).unwrap() - 1,
-            sequence: 1,
-            rulebook_version: 1,
-            rulebook_digest: document.rulebook.digest().to_vec().into(),
-        };
-        let openings: Vec<Opening> = (1..=CYCLES).map(opening).collect();
+        let terms = Terms::first(3, dice.permille(500));
+        let (document, openings) = rules(&terms, 1);
         let all = streams(&mut dice);
         let cities: Vec<City> = acquirers().collect();
         let one =
@@ -177,6 +185,7 @@ fn neither_the_order_of_cities_nor_the_number_of_partitions_changes_a_plan() {
         assert_eq!(first.0.len(), openings.len(), "seed {seed}: every cycle has its plan");
         assert_eq!(first, one(&mut dice), "seed {seed}: another order of the cities");
         for partitions in [2, 4] {
+            let (document, openings) = rules(&terms, partitions);
             let mut log = |partition| {
                 let here = |of: &City| index_of(*of) % partitions == partition;
                 let here: Vec<City> = acquirers().filter(here).collect();

@@ -2,27 +2,29 @@
 //!
 //! It shares no code with the book: terms instead of rulebooks, maps by identity, sums over rows.
 
+mod operator;
+mod said;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use bytes::Bytes;
-use clearing_node::book::{Effect, Target};
+use clearing_node::book::Effect;
 use domain::{
     city::City,
     identity::Identity,
     result::{RecordResult, Rejection},
     tap::Tap,
 };
-use proto::{
-    Adjustment, BatchResult, Clearing, CycleEvent, JudgedPart, Marker, Message, PartitionTotals, city_event,
-    clearing, cycle_event,
-};
+use proto::{Adjustment, BatchResult, Clearing, JudgedPart, Marker, clearing};
 
 use zerocopy::IntoBytes;
 
 use super::scheme::{Document, Standing, index_of, parse, terminal_byte};
+use operator::Operators;
+use said::{Said, Told};
 
 /// A disagreement, or something that must never be.
 pub type Check = Result<(), String>;
@@ -43,6 +45,8 @@ pub struct Row {
 pub struct Batch {
     pub digest: Bytes,
     pub rows: Vec<Row>,
+    /// Booked in this partition, and not in one from which the city came.
+    here: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +80,9 @@ pub struct Did {
     pub booked: Option<(City, u64, Bytes, u32)>,
     pub marker: Option<Marker>,
     pub stopped: Vec<City>,
+    /// How often a person is asked to look.
+    alarms: usize,
+    told: Vec<(City, Told)>,
 }
 
 type Sums = BTreeMap<(City, City, u32), [u64; 4]>;
@@ -83,6 +90,7 @@ type Sums = BTreeMap<(City, City, u32), [u64; 4]>;
 /// The reference of one partition.
 #[derive(Debug, Default)]
 pub struct Reference {
+    number: u32,
     open: Option<Open>,
     last_cycle: u32,
     /// Drop line.
@@ -100,6 +108,7 @@ pub struct Reference {
     pub closed: BTreeMap<u32, super::rendering::Shown>,
     /// Nothing is ever set aside in this world: a pair's verdicts come in the order of its batches.
     pub pairs_in_order: bool,
+    pub operators: Operators,
 }
 
 /// The bytes that say what a record is.
@@ -108,6 +117,10 @@ fn content(issuer: City, tap: &Tap) -> Vec<u8> {
 }
 
 impl Reference {
+    pub fn of(number: u32) -> Self {
+        Self { number, ..Self::default() }
+    }
+
     /// Ordinal of the open cycle.
     pub fn open_cycle(&self) -> Option<u32> {
         self.open.as_ref().map(|open| open.ordinal)
@@ -156,8 +169,9 @@ impl Reference {
         match message.body.as_ref().ok_or("a message without a body")? {
             clearing::Body::Outcome(outcome) => {
                 let (city, number) = (parse(&outcome.acquirer), outcome.number);
-                let next = self.next.get(&city).copied().unwrap_or(1);
-                if self.stopped.contains(&city) {
+                let next = self.next_of(city);
+                if self.stands(city) {
+                    self.pass_over(city, number, &mut did);
                 } else if number < next {
                     if self.same_digest(city, number, &outcome.digest, &mut did) {
                         let parts = outcome.parts.iter().filter_map(|judged| {
@@ -165,8 +179,16 @@ impl Reference {
                         });
                         self.settle(city, number, parts.collect(), &mut did, &mut touched)?;
                     }
-                } else if number > next {
+                } else if self.is_elsewhere(city) {
                     did.stopped.push(city);
+                    self.owe(city, number);
+                } else if number > next {
+                    if self.operators.owed(city) < next {
+                        did.stopped.push(city);
+                        self.owe(city, number);
+                    } else {
+                        self.pass_over(city, number, &mut did);
+                    }
                 } else {
                     self.book(city, number, &outcome.digest, &outcome.parts, &mut did)?;
                     touched.insert((city, number));
@@ -174,7 +196,7 @@ impl Reference {
             }
             clearing::Body::Late(late) => {
                 let (city, number) = (parse(&late.acquirer), late.number);
-                if !self.stopped.contains(&city) && self.same_digest(city, number, &late.digest, &mut did) {
+                if !self.stands(city) && self.same_digest(city, number, &late.digest, &mut did) {
                     let parts = late
                         .parts
                         .iter()
@@ -184,7 +206,7 @@ impl Reference {
             }
             clearing::Body::Repeat(repeat) => {
                 let city = parse(&repeat.acquirer);
-                if !self.stopped.contains(&city) {
+                if !self.stands(city) {
                     self.same_digest(city, repeat.number, &repeat.digest, &mut did);
                 }
             }
@@ -198,9 +220,9 @@ impl Reference {
                 let city = parse(&stop.acquirer);
                 held.extend(self.held_at_switch.insert(city).then_some(city));
             }
-            clearing::Body::Resume(_) | clearing::Body::Import(_) | clearing::Body::Moved(_) => {
-                return Err("no operator works in this world".to_owned());
-            }
+            clearing::Body::Resume(resume) => self.resume(resume, &mut did),
+            clearing::Body::Import(import) => self.import(import, &mut did)?,
+            clearing::Body::Moved(moved) => self.depart(moved, &mut did),
             clearing::Body::Marker(marker) => {
                 let totals = self.mark(marker, documents, &mut touched, &mut did)?;
                 said.totals_are(totals.as_ref())?;
@@ -211,6 +233,7 @@ impl Reference {
         if said.stopped != held {
             return Err(format!("the book stops {:?}, the reference {held:?}", said.stopped));
         }
+        said.told_is(&did)?;
         self.compare(&said, &touched)?;
         Ok(did)
     }
@@ -287,7 +310,7 @@ impl Reference {
             rows.push(row);
         }
         self.next.insert(city, number + 1);
-        self.batches.insert((city, number), Batch { digest: digest.clone(), rows });
+        self.batches.insert((city, number), Batch { digest: digest.clone(), rows, here: true });
         did.booked = Some((city, number, digest.clone(), open.ordinal));
         Ok(())
     }
@@ -412,7 +435,8 @@ impl Reference {
 
     /// The records that arrived, became final or waited in a cycle that ends now.
     fn shown_in(&self, cycle: u32) -> super::rendering::Shown {
-        let rows = self.batches.iter().flat_map(|((city, number), batch)| {
+        let here = self.batches.iter().filter(|(_, batch)| batch.here);
+        let rows = here.flat_map(|((city, number), batch)| {
             (0_u16..).zip(&batch.rows).map(move |(position, row)| ((*city, *number, position), row))
         });
         rows.filter(|(_, row)| row.cycle == cycle).map(|(key, row)| (key, row.result)).collect()
@@ -465,75 +489,5 @@ pub fn fees(amount_fen: u64, metro: bool) -> (u64, u64) {
         ((amount_fen + 50) / 100, 0)
     } else {
         ((amount_fen * 3 + 500) / 1000, (amount_fen + 500) / 1000)
-    }
-}
-
-/// What the book said of one message.
-struct Said {
-    results: Vec<BatchResult>,
-    totals: Vec<PartitionTotals>,
-    stopped: Vec<City>,
-}
-
-impl Said {
-    fn read(effects: &[Effect]) -> Result<Self, String> {
-        let mut said = Self { results: Vec::new(), totals: Vec::new(), stopped: Vec::new() };
-        let mut told = Vec::new();
-        for effect in effects {
-            match effect {
-                Effect::Publish { target: Target::Results(_), payload, .. } => {
-                    said.results.push(BatchResult::decode(payload.clone()).map_err(|e| e.to_string())?);
-                }
-                Effect::Publish { target: Target::Cycles, payload, .. } => {
-                    let event = CycleEvent::decode(payload.clone()).map_err(|e| e.to_string())?;
-                    match event.body {
-                        Some(cycle_event::Body::Totals(totals)) => said.totals.push(totals),
-                        Some(cycle_event::Body::City(event))
-                            if matches!(event.what, Some(city_event::What::Stopped(_))) =>
-                        {
-                            told.push(parse(&event.city));
-                        }
-                        _ => {
-                            return Err(
-                                "the book says something else than totals and stopped cities".to_owned()
-                            );
-                        }
-                    }
-                }
-                Effect::Publish { target: Target::Clearing(_), .. } => {
-                    return Err("no city moves in this world".to_owned());
-                }
-                Effect::Stopped { city, .. } => said.stopped.push(*city),
-                Effect::Alarm(text) => return Err(format!("the book raises an alarm: {text}")),
-            }
-        }
-        if told != said.stopped {
-            return Err(format!("it stops {:?}, and says on cu.cycles that it stops {told:?}", said.stopped));
-        }
-        Ok(said)
-    }
-
-    fn find(&self, city: City, number: u64) -> Option<&BatchResult> {
-        self.results.iter().find(|r| r.number == number && parse(&r.acquirer) == city)
-    }
-
-    fn totals_are(&self, expected: Option<&(u32, Sums, Vec<Adjustment>)>) -> Check {
-        match (self.totals.as_slice(), expected) {
-            ([], None) => Ok(()),
-            ([said], Some((cycle, sums, adjustments))) => {
-                let rows = said.totals.iter().map(|t| {
-                    let sums = [t.count, t.amount_fen, t.interchange_fen, t.switch_fee_fen];
-                    ((parse(&t.acquirer), parse(&t.issuer), t.fee_line), sums)
-                });
-                let rows: Sums = rows.collect();
-                if said.cycle != *cycle || rows != *sums || said.adjustments != *adjustments {
-                    return Err(format!(
-                        "totals of cycle {cycle}: the book says {said:?}, the rows {sums:?} {adjustments:?}"
-                    ));
-                }
-                Ok(())
-            }
-            (said, expected) => Err(format!("totals {said:?} where {expected:?} was due")),
-        }
     }
 }

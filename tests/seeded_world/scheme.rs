@@ -37,7 +37,7 @@ pub fn parse(name: &str) -> City {
     (0..ISSUERS).map(city).find(|city| city.spelling() == *name.as_bytes()).unwrap()
 }
 
-/// The partition that keeps a city's taps, by the rulebook's table.
+/// The partition that keeps a city's taps, by the table of the first rulebook.
 pub fn partition_of(of: City) -> u32 {
     u32::from(of == city(1))
 }
@@ -64,6 +64,8 @@ pub struct Terms {
     pub owners: [Option<usize>; 3],
     pub standing: [Standing; ISSUERS],
     pub per_record: bool,
+    /// The partition of each city.
+    pub places: [u32; ISSUERS],
 }
 
 /// A version with its bytes.
@@ -76,7 +78,8 @@ pub struct Document {
 impl Terms {
     pub fn first(days: u32, per_record: bool) -> Self {
         let owners = [Some(0), Some(1), Some(2)];
-        Self { version: 1, days, owners, standing: [Standing::Member; ISSUERS], per_record }
+        let places = std::array::from_fn(|index| partition_of(city(index)));
+        Self { version: 1, days, owners, standing: [Standing::Member; ISSUERS], per_record, places }
     }
 
     /// The next version, one thing changed; `None` where the change makes no sense.
@@ -135,9 +138,10 @@ impl Terms {
             )
             .unwrap();
         }
-        write!(toml, "[clearing]\npartitions = {PARTITIONS}\n[clearing.assignment]\n").unwrap();
+        let partitions = self.places.iter().fold(PARTITIONS, |most, place| most.max(place + 1));
+        write!(toml, "[clearing]\npartitions = {partitions}\n[clearing.assignment]\n").unwrap();
         for acquirer in acquirers() {
-            writeln!(toml, "\"{acquirer}\" = {}", partition_of(acquirer)).unwrap();
+            writeln!(toml, "\"{acquirer}\" = {}", self.places[index_of(acquirer)]).unwrap();
         }
         let rulebook = Rulebook::parse(toml.as_bytes()).map_err(|e| e.to_string()).unwrap();
         Document { terms: self, rulebook: Arc::new(rulebook) }

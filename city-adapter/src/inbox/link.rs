@@ -129,7 +129,7 @@ impl Link {
     /// The open business date, once it is known.
     #[must_use]
     pub fn open_day(&self) -> Option<OpenDay> {
-        let OpenCycle { opening, rulebook } = self.scheme()?.open_cycle()?;
+        let OpenCycle { opening, rulebook } = self.scheme()?.open_cycle_of(self.shared.city)?;
         let date = Date::from_julian_day(opening.business_date);
         let member = rulebook.participant(self.shared.city).is_some_and(|p| p.is_member(date));
         Some(OpenDay { date, member })

@@ -38,6 +38,10 @@ impl Book {
         if outcome.number < next && holds(Rule::RedeliveryCountsNothing) {
             return self.redelivered(txn, offset, city, outcome, effects);
         }
+        if let Some(place) = self.elsewhere(city) {
+            self.stop_misplaced(txn, offset, (city, outcome.number, place), effects);
+            return Ok(());
+        }
         if outcome.number > next && holds(Rule::SkippedNumberStops) {
             if owed < next {
                 let reason =

@@ -62,7 +62,7 @@ impl Book {
         }
         row.parts = part;
         row.all = import.last;
-        self.take_identities(txn, offset, entries, &mut row);
+        self.take_identities(txn, offset, entries, import.arrival.is_some(), &mut row);
         if let Some(arrival) = &import.arrival {
             self.arrive(txn, offset, (city, arrival), import, &mut row, effects)?;
         } else if import.last {
@@ -98,11 +98,14 @@ impl Book {
         })
     }
 
+    /// What comes with a city is newer than what is remembered here of an earlier stay. This partition may be a marker
+    /// behind and would still take such an old holder for a reason to forget the new one.
     fn take_identities(
         &mut self,
         txn: &mut dyn Txn,
         offset: u64,
         entries: &[[u8; ENTRY_LEN]],
+        arrives: bool,
         row: &mut ImportRow,
     ) {
         let line = self.drop_line.unwrap_or(Date::from_julian_day(i32::MIN));
@@ -113,7 +116,8 @@ impl Book {
                 row.too_old += 1;
                 continue;
             }
-            match self.identities.claim(entry, line) {
+            let counts_from = if arrives { entry.day() } else { line };
+            match self.identities.claim(entry, counts_from) {
                 Claim::Granted => {
                     taken.push(&entry, entry.day());
                     row.taken += 1;
@@ -153,6 +157,7 @@ impl Book {
         let from = arrival.from;
         let lane = self.lanes.entry(city).or_insert_with(Lane::new);
         lane.leaving = None;
+        lane.arriving = true;
         lane.dirty = true;
         lane.stopped = Some(format!("it comes from partition {from}, {} parts are here", row.parts));
         if !import.last {
@@ -171,6 +176,9 @@ impl Book {
         lane.next = arrival.next;
         lane.taps_from = arrival.taps_from;
         lane.stopped = None;
+        lane.arriving = false;
+        // What came before it was whole, or after it had left, is noticed by the number that is missing.
+        lane.owed = 0;
         let arrived = Arrived { id: import.id.clone(), from, batches: row.batches, identities };
         self.say(txn, offset, city, What::Arrived(arrived), effects);
         Ok(())

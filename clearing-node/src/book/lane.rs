@@ -1,6 +1,9 @@
 //! A lane: what the book knows of one acquirer's numbers, and why its traffic stands still, if it does.
 
-use domain::city::City;
+use domain::{
+    city::City,
+    guard::{Rule, holds},
+};
 use proto::{CityEvent, CycleEvent, Message, Outcome, city_event::What, cycle_event};
 
 use super::{Book, Effect, Target, rows};
@@ -21,13 +24,24 @@ pub(super) struct Lane {
     pub(super) taps_from: u64,
     /// How far it has moved away.
     pub(super) leaving: Option<rows::Leaving>,
+    /// It comes from another partition and is not whole here.
+    pub(super) arriving: bool,
     pub(super) dirty: bool,
 }
 
 impl Lane {
     /// A city that has presented nothing yet.
     pub(super) fn new() -> Self {
-        Self { next: 1, stopped: None, held: None, owed: 0, taps_from: 0, leaving: None, dirty: true }
+        Self {
+            next: 1,
+            stopped: None,
+            held: None,
+            owed: 0,
+            taps_from: 0,
+            leaving: None,
+            arriving: false,
+            dirty: true,
+        }
     }
 
     pub(super) fn of_row(row: rows::LaneRow) -> Self {
@@ -39,6 +53,7 @@ impl Lane {
             owed: row.owed,
             taps_from: row.taps_from,
             leaving: row.leaving,
+            arriving: row.arriving,
             dirty: false,
         }
     }
@@ -51,6 +66,7 @@ impl Lane {
             owed: self.owed,
             taps_from: self.taps_from,
             leaving: self.leaving.clone(),
+            arriving: self.arriving,
         }
     }
 
@@ -69,6 +85,32 @@ impl Lane {
 }
 
 impl Book {
+    /// The partition where the rules of the open cycle keep a city, if it is not this one.
+    pub(super) fn elsewhere(&self, city: City) -> Option<u32> {
+        let place = self.open.as_ref()?.rules.rulebook().partition_of(city);
+        (place != self.partition && holds(Rule::PlaceByTable)).then_some(place)
+    }
+
+    /// A batch of a city that the open cycle's table keeps in another partition. Booked here, the city's rows of one
+    /// cycle would come from two partitions. It comes again in a cycle that keeps the city here.
+    pub(super) fn stop_misplaced(
+        &mut self,
+        txn: &mut dyn Txn,
+        offset: u64,
+        (city, number, place): (City, u64, u32),
+        effects: &mut Vec<Effect>,
+    ) {
+        let cycle = self.open_cycle_ordinal().unwrap_or(self.last_cycle);
+        let reason = format!(
+            "batch {number} came to partition {}, and cycle {cycle} keeps the city in partition {place}; once a cycle \
+             is open that keeps it here, run `cityunion book resume --city {city}`, and the batch comes again \
+             (docs/moving-a-city.md)",
+            self.partition
+        );
+        self.stop(txn, offset, city, reason, effects);
+        self.owe(city, number);
+    }
+
     /// Stops a city's traffic, loudly.
     pub(super) fn stop(
         &mut self,

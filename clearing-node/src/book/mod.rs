@@ -10,11 +10,13 @@ pub mod identities;
 mod import;
 mod judge;
 mod lane;
+mod load;
 mod marker;
 mod moving;
 mod picture;
 mod resume;
 pub mod rows;
+mod said;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -39,123 +41,14 @@ use domain::{
 };
 use proto::{Adjustment, BatchResult, Clearing, CycleName as WireCycleName, Message, Opening, clearing};
 
-use crate::store::{StoreError, Txn};
-use identities::{Identities, Restoring};
+use crate::store::Txn;
+use identities::Identities;
 pub use import::{IDENTITIES_MAX, identity_to_wire};
 use lane::Lane;
 pub use picture::{AcquirerPicture, Picture};
 use rows::{BatchRow, Exceptions, OutboxRow, StateRow};
+pub use said::{Effect, Halt, Stepped, Target};
 use tip::Tip;
-
-/// Where a message of the book goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Target {
-    /// `cu.results.<city>`.
-    Results(City),
-    /// `cu.cycles`.
-    Cycles,
-    /// A partition of `cu.clearing`: what moves to it from this one.
-    Clearing(u32),
-}
-
-/// What the owner of the book does after the transaction is durable.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Append to the log; tell [`Book::published`] when it is durable. Repeats do no harm.
-    Publish {
-        /// Number in the outbox.
-        number: u64,
-        /// Where it goes.
-        target: Target,
-        /// The message.
-        payload: Bytes,
-    },
-    /// A city's traffic is stopped until a person has looked.
-    Stopped {
-        /// The city.
-        city: City,
-        /// Why.
-        reason: String,
-    },
-    /// A person should look.
-    Alarm(String),
-}
-
-/// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stepped {
-    /// It is in the book.
-    Done,
-    /// It opens a cycle by rules whose bytes are not here yet; nothing has changed, offer it again after
-    /// [`Book::learn`].
-    NeedsRulebook {
-        /// The version it names.
-        version: u32,
-    },
-}
-
-/// Why a partition stops until a person has looked.
-#[derive(Debug, thiserror::Error)]
-pub enum Halt {
-    /// Messages are missing from the log.
-    #[error(
-        "the log goes from offset {expected} to {found}: messages are missing; restore the log, nothing was booked past the hole"
-    )]
-    Hole {
-        /// The next offset.
-        expected: u64,
-        /// The offset that came.
-        found: u64,
-    },
-    /// Where the last folded message stood, another stands now.
-    #[error(
-        "the message at offset {offset} is not the one that was folded there: the topic was made anew, or its log was \
-         replaced; restore the log, or the store that belongs to this log"
-    )]
-    AnotherTopic {
-        /// Where it stands.
-        offset: u64,
-    },
-    /// The message does not decode.
-    #[error(
-        "the message at offset {offset} cannot be read ({why}); it was written by something else or by a newer version"
-    )]
-    Unreadable {
-        /// Where it stands.
-        offset: u64,
-        /// What is wrong.
-        why: String,
-    },
-    /// A marker for a cycle beyond the next.
-    #[error("the marker at offset {offset} {what}")]
-    WrongMarker {
-        /// Where it stands.
-        offset: u64,
-        /// What it says and what was expected.
-        what: String,
-    },
-    /// Taps where no cycle is open.
-    #[error("batch {number} of {city} stands at offset {offset} where no cycle is open")]
-    NoOpenCycle {
-        /// Whose batch.
-        city: City,
-        /// Its number.
-        number: u64,
-        /// Where it stands.
-        offset: u64,
-    },
-    /// Totals beyond what can be counted.
-    #[error("the totals of {acquirer} with {issuer} are beyond 2^64 fen")]
-    Overflow {
-        /// Who collected.
-        acquirer: City,
-        /// Who pays.
-        issuer: City,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// The open cycle.
 #[derive(Debug)]
@@ -264,101 +157,6 @@ impl Book {
             booked: Booked::default(),
             acquirers: BTreeMap::new(),
         }
-    }
-
-    /// Puts the book together from its store. `rulebooks` must hold the version that rules the open cycle.
-    ///
-    /// # Errors
-    /// [`Halt::Store`] if the store is damaged or names a rulebook that is not there.
-    pub fn load(partition: u32, txn: &dyn Txn, rulebooks: &[Arc<Rulebook>]) -> Result<Self, Halt> {
-        rows::check_format(txn)?;
-        let (restoring, mut entries) = (Restoring::default(), Vec::new());
-        txn.scan(rows::IDENTITIES, &mut |key, row| {
-            entries.clear();
-            rows::unpack_identities(key, row, &mut entries)?;
-            restoring.restore(&entries);
-            Ok(())
-        })?;
-        Self::load_around(restoring.finish(), partition, txn, rulebooks)
-    }
-
-    /// As [`Book::load`], with identities that somebody else has read from the same store.
-    ///
-    /// # Errors
-    /// As [`Book::load`].
-    pub fn load_around(
-        identities: Identities,
-        partition: u32,
-        txn: &dyn Txn,
-        rulebooks: &[Arc<Rulebook>],
-    ) -> Result<Self, Halt> {
-        rows::check_format(txn)?;
-        let mut book = Self { identities, ..Self::new(partition) };
-        for rulebook in rulebooks {
-            book.learn(Arc::clone(rulebook));
-        }
-        book.next_offset = rows::next_offset(txn)?;
-        book.tip = txn.get(rows::TIP)?.map(|bytes| Tip::unpack(&bytes)).transpose()?;
-        let state: StateRow = rows::load(txn, rows::STATE, "state")?.unwrap_or_default();
-        book.last_cycle = state.last_cycle;
-        book.drop_line = state.drop_line.map(Date::from_julian_day);
-        book.outbox_next = state.outbox_next;
-        book.adjustments = state.adjustments.into_iter().map(|a| (a.id.clone(), a)).collect();
-        book.load_cycles(txn, state.open)?;
-        book.load_lanes(txn)?;
-        txn.scan(b"o/", &mut |key, value| {
-            let number = key.get(2..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
-            let number = number.ok_or(StoreError::Damaged { row: "outbox" })?;
-            book.outbox.insert(number, rows::decode(value, "outbox")?);
-            Ok(())
-        })?;
-        book.state_dirty = false;
-        Ok(book)
-    }
-
-    fn load_cycles(&mut self, txn: &dyn Txn, open: bool) -> Result<(), Halt> {
-        let mut last = None;
-        let names = &mut self.names;
-        txn.scan(b"c/", &mut |_, value| {
-            let row: rows::CycleRow = rows::decode(value, "cycle")?;
-            let opening = row.opening.ok_or(StoreError::Damaged { row: "cycle" })?;
-            names.insert(opening.cycle, opening_name(&opening));
-            last = Some(opening);
-            Ok(())
-        })?;
-        if let (true, Some(opening)) = (open, last) {
-            let rulebook = self.rulebook(&opening).ok_or(StoreError::Damaged { row: "rulebook" })?;
-            self.open = Some(self.open_cycle(&opening, rulebook));
-        }
-        Ok(())
-    }
-
-    fn load_lanes(&mut self, txn: &dyn Txn) -> Result<(), Halt> {
-        let Self { lanes, waiting, running, .. } = self;
-        txn.scan(b"l/", &mut |key, value| {
-            lanes.insert(rows::city_of(key)?, Lane::of_row(rows::decode(value, "lane")?));
-            Ok(())
-        })?;
-        txn.scan(b"p/", &mut |key, value| {
-            let row: rows::ParkedRow = rows::decode(value, "parked")?;
-            let issuer = |part: &proto::Part| City::parse(part.issuer.as_bytes());
-            let issuers = row.parts.iter().map(issuer).collect::<Result<_, _>>();
-            let issuers = issuers.map_err(|_| StoreError::Damaged { row: "parked" })?;
-            let (city, number) = rows::city_and_number(key)?;
-            let batch: BatchRow = rows::load(txn, &rows::batch(city, number), "batch")?.unwrap_or_default();
-            let records = Exceptions::unpack(&batch.exceptions)?.parked();
-            waiting
-                .insert((city, number), Waiting { records, line: Date::from_julian_day(row.line), issuers });
-            Ok(())
-        })?;
-        txn.scan(b"t/", &mut |key, value| {
-            let row: rows::TotalsRow = rows::decode(value, "totals")?;
-            let totals = row.totals.iter().map(crate::wire::total_from_wire).collect::<Option<_>>();
-            let totals = totals.ok_or(StoreError::Damaged { row: "totals" })?;
-            running.insert(rows::city_of(key)?, Running { totals, dirty: false });
-            Ok(())
-        })?;
-        Ok(())
     }
 
     /// Makes a version of the rules known. Versions never change: the same version with other bytes is kept

@@ -32,6 +32,11 @@ impl Book {
             effects.push(Effect::Alarm(format!("`{}` cannot be moved: it is no city", moved.city)));
             return Ok(Stepped::Done);
         };
+        // It may have come back since.
+        let done = rows::operation(&moved.id);
+        if txn.get(&done)?.is_some() {
+            return Ok(Stepped::Done);
+        }
         let leaving = self.lanes.get(&city).and_then(|lane| lane.leaving.clone());
         let leaving = leaving.filter(|leaving| leaving.id == moved.id || !leaving.all);
         let due = leaving.as_ref().map_or(1, |leaving| leaving.parts + 1);
@@ -62,6 +67,9 @@ impl Book {
         lane.stopped = Some(format!("it has moved to partition {}", moved.to));
         lane.dirty = true;
         let last = leaving.all;
+        if last {
+            txn.put(done, moved.part.to_string().into_bytes());
+        }
         lane.leaving = Some(leaving);
         let (id, to) = (moved.id.clone(), moved.to);
         let what = Departing { id, to, refused: String::new(), part: moved.part, last };

@@ -49,11 +49,20 @@ impl Book {
         let refused = match self.lanes.get(&city) {
             None => Some("it is not stopped in this partition".to_owned()),
             Some(lane) if lane.leaving.is_some() => Some("it has moved to another partition".to_owned()),
+            Some(lane) if lane.arriving => {
+                Some("it is not whole here yet; finish `cityunion book move` first".to_owned())
+            }
             Some(lane) if lane.why_stopped().is_none() => Some("it is not stopped".to_owned()),
             Some(lane) if lane.next != resume.next => {
                 Some(format!("batch {} is due and not {}", lane.next, resume.next))
             }
-            Some(_) => None,
+            Some(_) => self.elsewhere(city).map(|place| {
+                format!(
+                    "the open cycle keeps it in partition {place}; resume it once a cycle is open that keeps it in \
+                     partition {}",
+                    self.partition
+                )
+            }),
         };
         if refused.is_none() {
             txn.put(key, resume.reason.clone().into_bytes());

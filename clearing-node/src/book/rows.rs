@@ -91,6 +91,9 @@ pub struct LaneRow {
     /// How far it has moved to another partition.
     #[prost(message, optional, tag = "6")]
     pub leaving: Option<Leaving>,
+    /// Whether it comes from another partition and is not whole here.
+    #[prost(bool, tag = "7")]
+    pub arriving: bool,
 }
 
 /// How far a city has moved to another partition.

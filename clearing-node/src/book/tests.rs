@@ -39,6 +39,13 @@ name_zh = "天津"
 joined = "2018-01-01"
 "#;
 
+/// The next version of the rules: Shanghai is in partition 1.
+fn moved_rulebook() -> Arc<Rulebook> {
+    let rules = RULES.replace("version = 1", "version = 2");
+    let rules = rules.replace("partitions = 2", "partitions = 2\nassignment = { cu-2000 = 1 }");
+    Arc::new(Rulebook::parse(rules.as_bytes()).unwrap())
+}
+
 /// A store in memory whose writes count at once.
 #[derive(Clone, Debug, Default)]
 struct Memory(BTreeMap<Vec<u8>, Vec<u8>>);
@@ -93,6 +100,7 @@ impl Desk {
     fn new(number: u32) -> Self {
         let mut book = Book::new(number);
         book.learn(rulebook());
+        book.learn(moved_rulebook());
         Self { number, book, store: Memory::default(), log: Vec::new(), said: Vec::new() }
     }
 
@@ -110,12 +118,21 @@ impl Desk {
     }
 
     fn open(&mut self, cycle: u32, date: &str) {
+        self.open_by(&rulebook(), cycle, date);
+    }
+
+    /// Opens a cycle that keeps Shanghai in partition 1; the one before ends if it is open.
+    fn open_moved(&mut self, cycle: u32, date: &str) {
+        self.open_by(&moved_rulebook(), cycle, date);
+    }
+
+    fn open_by(&mut self, rules: &Rulebook, cycle: u32, date: &str) {
         let opens = Some(Opening {
             cycle,
             business_date: day(date).julian_day(),
             sequence: 1,
-            rulebook_version: 1,
-            rulebook_digest: rulebook().digest().to_vec().into(),
+            rulebook_version: rules.version,
+            rulebook_digest: rules.digest().to_vec().into(),
         });
         self.fold(Body::Marker(Marker { closes: cycle - 1, opens }));
     }
@@ -139,7 +156,7 @@ impl Desk {
 
     /// The book is put together from its store anew, as after a crash.
     fn crash(&mut self) {
-        self.book = Book::load(self.number, &self.store, &[rulebook()]).unwrap();
+        self.book = Book::load(self.number, &self.store, &[rulebook(), moved_rulebook()]).unwrap();
     }
 
     fn events(&self) -> Vec<CityEvent> {

@@ -175,6 +175,27 @@ fn an_opening_while_one_is_open_is_refused() {
     assert!(matches!(&effects[..], [Effect::Refused(text)] if text.contains("version 9")), "{effects:?}");
 }
 
+/// Between a cut-off without a next cycle and the last partition's marker an opening would stop that partition.
+#[test]
+fn an_opening_waits_for_the_totals_of_every_partition() {
+    let mut core = opened(2);
+    drive(&mut core, Input::CutOff { opens: None, ends: vec![end("cu-2000", 1)] });
+    let open = || Input::Open { business_date: date("2018-09-02"), version: 1 };
+    let refused = |effects: Vec<Effect>| match &effects[..] {
+        [Effect::Refused(text)] => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    let text = refused(drive(&mut core, open()));
+    assert!(text.contains("cycle 1") && text.contains("partition 0, 1"), "{text}");
+    drive(&mut core, Input::Passed { city: "cu-2000".parse().unwrap(), offset: 1 });
+    drive(&mut core, Input::Event(totals(1, 1, 1)));
+    let text = refused(drive(&mut core, open()));
+    assert!(text.contains("partition 0 ") && !text.contains("1 are"), "{text}");
+    drive(&mut core, Input::Event(totals(1, 0, 1)));
+    drive(&mut core, open());
+    assert!(core.is_open());
+}
+
 fn segment(partition: u32, round: u32, digest: u8, lost: bool) -> Input {
     let manifest_digest = vec![digest; 32].into();
     let segment = proto::Segment { cycle: 1, partition, manifest_digest, round, lost };
@@ -272,6 +293,7 @@ fn a_rulebook_may_put_a_city_where_the_log_says_it_has_arrived() {
     }
     drive(&mut core, Input::Open { business_date: date("2018-09-01"), version: 1 });
     drive(&mut core, Input::CutOff { opens: None, ends: Vec::new() });
+    drive(&mut core, Input::Event(totals(1, 0, 1)));
     let open = |core: &mut Coordinator, version| {
         let mut effects = Vec::new();
         core.step(Input::Open { business_date: date("2018-09-02"), version }, &mut effects);

@@ -2,8 +2,10 @@
 //!
 //! Every node runs one. The node that owns `cu.cycles` acts; every other follows, so that it can take over.
 
+mod barrier;
+mod folders;
+
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,12 +14,8 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender};
-use cu_log::{
-    Log, LogError, Reader, Writer, append_and_wait,
-    topics::{SWITCH_GROUP, Topics},
-};
-use domain::city::City;
-use proto::{CycleEvent, Marker, Message, TapEnd};
+use cu_log::{Log, Reader, Writer, append_and_wait, topics::Topics};
+use proto::{CycleEvent, Marker, Message};
 use runtime::{scheme::SchemeView, whole_text};
 
 use super::{
@@ -26,28 +24,19 @@ use super::{
 };
 use crate::{
     coordinator::{Coordinator, Effect, Input},
-    render::Closed,
     segments::{
-        assembler::{self, Assembler, Job, Made},
+        assembler::{self, Assembler},
         renderer::Renderer,
     },
 };
+use folders::{Making, RENDER_AGAIN};
 
 /// How long one look at the log waits.
 pub(super) const POLL: Duration = Duration::from_millis(20);
-/// How often the barrier asks how far the switches are.
-const BARRIER_POLL: Duration = Duration::from_millis(50);
-/// How often one that only follows asks.
-const FOLLOW_POLL: Duration = Duration::from_secs(1);
 /// How long an event or a marker may take to become durable.
 const APPEND_WAIT: Duration = Duration::from_secs(60);
 /// Pause after a failure, before everything is read anew.
 const AGAIN: Duration = Duration::from_secs(5);
-/// Pause after a folder could not be made or a segment was lost; each further one doubles it.
-const RENDER_AGAIN: Duration = Duration::from_secs(1);
-/// Longest pause between attempts to make a folder.
-const RENDER_AGAIN_MAX: Duration = Duration::from_secs(60);
-
 /// What a coordinator's thread works with.
 #[derive(Clone)]
 pub(super) struct Surroundings {
@@ -86,14 +75,6 @@ fn refuse(around: &Surroundings, asked: &Receiver<Request>, why: &str) {
     if asked.try_recv().is_ok() {
         around.shown.change(|status| status.refused = Some(why.to_owned()));
     }
-}
-
-/// A closed cycle whose folder is being made.
-struct Making {
-    cycle: u32,
-    /// When it is tried next; none while it is in work.
-    next: Option<Instant>,
-    pause: Duration,
 }
 
 /// One attempt of the thread.
@@ -261,60 +242,6 @@ impl<'a> Shell<'a> {
         }
     }
 
-    /// Where the tap log of every acquirer with taps ends.
-    fn tap_ends(&self) -> Result<Vec<TapEnd>, NodeError> {
-        let rulebooks = self.around.scheme.rulebooks();
-        let mut cities: Vec<City> =
-            rulebooks.iter().flat_map(|rulebook| rulebook.participants.iter().map(|p| p.city)).collect();
-        cities.sort_unstable();
-        cities.dedup();
-        let mut ends = Vec::new();
-        for city in cities {
-            let offset = match self.around.log.bounds(&self.around.topics.taps(city)) {
-                Ok(bounds) => bounds.end,
-                Err(LogError::NoTopic(_)) => 0,
-                Err(error) => return Err(error.into()),
-            };
-            if offset > 0 {
-                ends.push(TapEnd { acquirer: city.to_string(), offset });
-            }
-        }
-        Ok(ends)
-    }
-
-    /// While a barrier waits: looks how far the switches are, and gives up after the configured time.
-    fn watch_barrier(&mut self) -> Result<(), NodeError> {
-        let waits = self.core.barrier_waits_for();
-        if waits.is_empty() {
-            self.barrier_since = None;
-            return Ok(());
-        }
-        let now = Instant::now();
-        let coordinates = self.role == Role::Coordinates;
-        let every = if coordinates { BARRIER_POLL } else { FOLLOW_POLL };
-        if self.barrier_asked.is_some_and(|asked| now - asked < every) {
-            return Ok(());
-        }
-        self.barrier_asked = Some(now);
-        let partitions: Vec<_> = waits.iter().map(|city| self.around.topics.taps(city)).collect();
-        let group = self.around.topics.group(SWITCH_GROUP);
-        let committed = self.around.log.committed(&group, &partitions)?;
-        for (city, commit) in waits.iter().zip(committed) {
-            if let Some(commit) = commit {
-                self.step(Input::Passed { city: *city, offset: commit.offset })?;
-            }
-        }
-        if !coordinates {
-            self.barrier_since = None;
-            return Ok(());
-        }
-        let since = *self.barrier_since.get_or_insert(now);
-        if self.around.config.barrier_max.is_some_and(|max| now - since > max) {
-            self.step(Input::BarrierTimedOut)?;
-        }
-        Ok(())
-    }
-
     fn step(&mut self, input: Input) -> Result<(), NodeError> {
         self.changed = true;
         let mut effects = Vec::new();
@@ -348,84 +275,6 @@ impl<'a> Shell<'a> {
             append_and_wait(self.writer.as_mut(), &partition, message.clone().into(), APPEND_WAIT)?;
         }
         Ok(())
-    }
-
-    /// Has the folder of a closed cycle made, beside everything else; a failure is tried again.
-    fn make_folders(&mut self) -> Result<(), NodeError> {
-        while let Some((cycle, made)) = self.assembler.done() {
-            let Some(making) = self.making.as_mut().filter(|making| making.cycle == cycle) else { continue };
-            match made {
-                Made::Folder(published) => {
-                    self.making = None;
-                    self.after_loss = Duration::ZERO;
-                    self.around.shown.change(|status| status.unrendered = None);
-                    self.step(Input::Rendered(published))?;
-                }
-                Made::Lost { partition, what } => {
-                    self.making = None;
-                    self.after_loss = (self.after_loss * 2).clamp(RENDER_AGAIN, RENDER_AGAIN_MAX);
-                    self.step(Input::SegmentLost { cycle, partition, what })?;
-                }
-                Made::Failed(why) => {
-                    let why = format!("cycle {cycle} cannot be rendered: {why}");
-                    self.around.shown.alarm(why.clone());
-                    self.around.shown.change(|status| status.unrendered = Some(why));
-                    making.next = Some(Instant::now() + making.pause);
-                    making.pause = (making.pause * 2).min(RENDER_AGAIN_MAX);
-                }
-            }
-        }
-        let due = |making: &Making| making.next.is_some_and(|next| Instant::now() >= next);
-        if let Some(cycle) = self.making.as_ref().filter(|making| due(making)).map(|making| making.cycle)
-            && self.assembler.begin(self.job(cycle)?)
-            && let Some(making) = &mut self.making
-        {
-            making.next = None;
-        }
-        Ok(())
-    }
-
-    fn job(&self, cycle: u32) -> Result<Job, NodeError> {
-        let missing = |what: &str| {
-            NodeError::Halted(format!("cycle {cycle} cannot be rendered: its {what} is not known"))
-        };
-        let opening = self.core.opening(cycle).ok_or_else(|| missing("opening"))?;
-        let rulebook = self.core.rulebook_of(opening).ok_or_else(|| missing("rulebook"))?;
-        let plan = self.core.plan(cycle).ok_or_else(|| missing("plan"))?;
-        let previous = self.core.published(cycle.saturating_sub(1));
-        let closed = Closed {
-            opening: opening.clone(),
-            rulebook,
-            plan: plan.clone(),
-            previous_manifest: previous
-                .and_then(|published| published.manifest_digest.as_ref().try_into().ok()),
-        };
-        let totals = self.core.totals(cycle).cloned().collect();
-        Ok(Job { closed, totals, segments: self.core.segments(cycle).collect() })
-    }
-
-    /// Tells the renderer what is due, once history is read; removes the segments of published cycles.
-    fn follow_segments(&mut self) {
-        if self.role == Role::Reading {
-            return;
-        }
-        let renderer = &self.around.renderer;
-        let failed = renderer.failed();
-        let known = self.around.shown.lock().segment_failed.clone();
-        if failed != known {
-            failed.iter().for_each(|why| self.around.shown.alarm(why.clone()));
-            self.around.shown.change(|status| status.segment_failed = failed);
-        }
-        if !self.changed {
-            return;
-        }
-        renderer.follow(&self.core);
-        let published = self.core.openings().filter_map(|opening| self.core.published(opening.cycle));
-        let published: BTreeSet<String> = published.map(|published| published.folder.clone()).collect();
-        let count = published.len();
-        if self.role == Role::Coordinates && count > self.tidied && self.assembler.tidy(published) {
-            self.tidied = count;
-        }
     }
 
     fn show(&mut self) {

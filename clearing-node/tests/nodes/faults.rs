@@ -27,6 +27,10 @@ pub struct Faults {
     pub retained_from: AtomicU64,
     /// An offset of partition 1 of `cu.clearing` that readers pass over; 0 for none.
     pub skipped: AtomicU64,
+    /// A topic that retention has cut, and its first retained offset.
+    pub begins: Mutex<Option<(String, u64)>>,
+    /// A topic that lacks a message, and which.
+    pub lacks: Mutex<Option<(String, u64)>>,
     /// Revocations are not heard.
     pub deaf: bool,
     /// The owner of a deaf node, and the membership behind its back.
@@ -72,7 +76,9 @@ impl Log for Faulty {
         let bounds = self.inner.bounds(partition)?;
         let from =
             if Self::is_faulty(partition) { self.faults.retained_from.load(Ordering::SeqCst) } else { 0 };
-        Ok(bounds.start.max(from)..bounds.end)
+        let begins = self.faults.begins.lock().unwrap();
+        let cut = begins.as_ref().filter(|(topic, _)| **topic == *partition.topic).map_or(0, |(_, at)| *at);
+        Ok(bounds.start.max(from).max(cut)..bounds.end)
     }
 
     fn reader(&self, starts: &[(Partition, u64)]) -> Result<Box<dyn Reader>, LogError> {
@@ -126,6 +132,9 @@ impl Reader for FaultyReader {
         let skipped = self.faults.skipped.load(Ordering::SeqCst);
         entries
             .retain(|entry| skipped == 0 || !Faulty::is_faulty(&entry.partition) || entry.offset != skipped);
+        if let Some((topic, offset)) = &*self.faults.lacks.lock().unwrap() {
+            entries.retain(|entry| *entry.partition.topic != **topic || entry.offset != *offset);
+        }
         Ok(entries)
     }
 

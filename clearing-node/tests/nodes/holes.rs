@@ -7,6 +7,8 @@ use clearing_node::{
     partition::{Progress, State},
 };
 
+use runtime::{scheme::SchemeView, whole_text};
+
 use crate::{
     faults::{Faults, Faulty},
     town::{CITIES, OPEN, Town, is_opened, wait},
@@ -109,4 +111,40 @@ fn a_log_that_ends_before_the_store_stops_the_partition() {
     let node = other.node("a");
     let why = stopped(&node, 1);
     assert!(why.contains("holds offsets 0..1, 3 was asked for"), "{why}");
+}
+
+/// Whoever reads rules and cycles from an offset that is not the first would take a later cycle for the first.
+#[test]
+fn rules_and_cycles_without_their_beginning_are_not_followed() {
+    let town = Town::new();
+    let node = town.node("a");
+    town.ask(OPEN, || vec![&node], is_opened);
+    drop(node);
+    for topic in ["cu.rulebook", "cu.cycles"] {
+        let (log, faults) = Faulty::over(&town.log, Faults::default());
+        *faults.begins.lock().unwrap() = Some((topic.to_owned(), 1));
+        let why = whole_text(&SchemeView::follow(&log, &town.topics).unwrap_err());
+        assert!(why.contains(&format!("{topic}/0 lacks its beginning; restore the log")), "{why}");
+        *faults.begins.lock().unwrap() = None;
+        SchemeView::follow(&log, &town.topics).unwrap();
+    }
+    let (log, faults) = Faulty::over(&town.log, Faults::default());
+    *faults.lacks.lock().unwrap() = Some(("cu.cycles".to_owned(), 0));
+    let why = whole_text(&SchemeView::follow(&log, &town.topics).unwrap_err());
+    assert!(why.contains("cu.cycles/0 goes from offset 0 to 1"), "{why}");
+}
+
+/// A gap that appears while it follows: it says so and takes nothing more.
+#[test]
+fn a_gap_in_the_cycles_while_they_are_followed_is_told() {
+    let town = Town::new();
+    let (log, faults) = Faulty::over(&town.log, Faults::default());
+    let scheme = SchemeView::follow(&log, &town.topics).unwrap();
+    assert_eq!(scheme.failed(), None);
+    *faults.lacks.lock().unwrap() = Some(("cu.cycles".to_owned(), 0));
+    let node = town.node("a");
+    town.ask(OPEN, || vec![&node], is_opened);
+    let why = wait("what is wrong", || scheme.failed());
+    assert!(why.contains("messages are missing; restore the log"), "{why}");
+    assert!(scheme.open_cycle().is_none());
 }

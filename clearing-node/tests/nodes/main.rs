@@ -4,6 +4,7 @@
 mod crashes;
 mod faults;
 mod holes;
+mod operators;
 mod sharing;
 mod snapshots;
 mod town;

@@ -84,11 +84,26 @@ impl Town {
         CITIES.iter().for_each(|city| specs.extend(topics.of_city(*city)));
         log.create_topics(&specs).unwrap();
         let town = Self { folder, log, topics };
-        let digest = domain::rulebook::Rulebook::parse(RULES.as_bytes()).unwrap().digest();
-        let toml = RULES.as_bytes().to_vec().into();
-        let document = RulebookDocument { version: 1, digest: digest.to_vec().into(), toml };
-        town.append(&town.topics.rulebook(), document.encode_to_vec());
+        town.publish(1, RULES);
         town
+    }
+
+    fn publish(&self, version: u32, rules: &str) {
+        let digest = domain::rulebook::Rulebook::parse(rules.as_bytes()).unwrap().digest();
+        let toml = rules.as_bytes().to_vec().into();
+        let document = RulebookDocument { version, digest: digest.to_vec().into(), toml };
+        self.append(&self.topics.rulebook(), document.encode_to_vec());
+    }
+
+    /// Version 2 of the rules: Tianjin is in partition 0.
+    pub fn publish_moved(&self) {
+        let rules = RULES.replace("version = 1", "version = 2");
+        self.publish(2, &rules.replace("\"cu-3000\" = 1", "\"cu-3000\" = 0"));
+    }
+
+    /// A message lands in a partition of `cu.clearing`.
+    pub fn clearing(&self, partition: u32, body: Body) {
+        self.append(&self.topics.clearing(partition), Clearing { body: Some(body) }.encode_to_vec());
     }
 
     pub fn append(&self, partition: &Partition, payload: Vec<u8>) {
@@ -125,23 +140,15 @@ impl Town {
 
     /// The switch writes a batch of `records` accepted taps of a city, each of 1.00 yuan.
     pub fn present(&self, city: &str, number: u64, records: u32) {
-        let home = CITIES.iter().find(|other| **other != city).unwrap();
-        let mut taps = Vec::new();
-        for position in 0..records {
-            let mut tap = Tap::new_zeroed();
-            tap.line = (position + 2).into();
-            tap.position = u16::try_from(position).unwrap().into();
-            tap.terminal = if city == CITIES[0] { [0x20, 0, 0, 0, 0, 1] } else { [0x30, 0, 0, 0, 0, 1] };
-            tap.terminal_seq = (u32::try_from(number).unwrap() * 10_000 + position).into();
-            tap.type_byte = 6;
-            tap.amount_fen = 100.into();
-            tap.fare_fen = 100.into();
-            tap.tapped_day = date("2018-09-01").julian_day().into();
-            tap.key_version = 1;
-            taps.extend_from_slice(tap.as_bytes());
-        }
-        let codes = vec![0; usize::try_from(records).unwrap()].into();
-        let part = Part { issuer: (*home).to_owned(), taps: taps.into(), texts: proto::Bytes::new() };
+        self.present_in(u32::from(city == CITIES[1]), city, number, records);
+    }
+
+    /// And it goes to this partition.
+    pub fn present_in(&self, partition: u32, city: &str, number: u64, records: u32) {
+        let taps: Vec<Tap> = (0..records).map(|position| ride(city, number, position)).collect();
+        let codes = vec![0; taps.len()].into();
+        let taps = taps.as_slice().as_bytes().to_vec().into();
+        let part = Part { issuer: other(city).to_owned(), taps, texts: proto::Bytes::new() };
         let verdicts = Some(Verdicts { codes, issuer_seal: proto::Bytes::new() });
         let outcome = Outcome {
             acquirer: city.to_owned(),
@@ -151,9 +158,7 @@ impl Town {
             records,
             parts: vec![JudgedPart { part: Some(part), verdicts }],
         };
-        let partition = u32::from(city == CITIES[1]);
-        let message = Clearing { body: Some(Body::Outcome(outcome)) };
-        self.append(&self.topics.clearing(partition), message.encode_to_vec());
+        self.clearing(partition, Body::Outcome(outcome));
     }
 
     /// Everything that stands in a partition.
@@ -211,6 +216,26 @@ impl Town {
         gather(&root, &root, &mut files);
         files
     }
+}
+
+/// The other city: whose cards ride in this one.
+pub fn other(city: &str) -> &'static str {
+    CITIES.iter().find(|other| **other != city).unwrap()
+}
+
+/// A tap of a batch, by its place.
+pub fn ride(city: &str, number: u64, position: u32) -> Tap {
+    let mut tap = Tap::new_zeroed();
+    tap.line = (position + 2).into();
+    tap.position = u16::try_from(position).unwrap().into();
+    tap.terminal = if city == CITIES[0] { [0x20, 0, 0, 0, 0, 1] } else { [0x30, 0, 0, 0, 0, 1] };
+    tap.terminal_seq = (u32::try_from(number).unwrap() * 10_000 + position).into();
+    tap.type_byte = 6;
+    tap.amount_fen = 100.into();
+    tap.fare_fen = 100.into();
+    tap.tapped_day = date("2018-09-01").julian_day().into();
+    tap.key_version = 1;
+    tap
 }
 
 fn gather(root: &Path, folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {

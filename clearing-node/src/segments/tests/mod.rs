@@ -51,6 +51,14 @@ fn lines(files: &Files, name: &str) -> usize {
     String::from_utf8_lossy(&files[name]).lines().count()
 }
 
+/// Everything but the rules, which say how many partitions there are, and the digests of them.
+fn without_rules(mut days: [Files; 2]) -> [Files; 2] {
+    for files in &mut days {
+        files.retain(|name, _| name != "rulebook.toml" && name != "manifest.json");
+    }
+    days
+}
+
 #[test]
 fn one_two_and_four_partitions_publish_the_same_bytes() {
     let expected = undisturbed(1);
@@ -60,8 +68,9 @@ fn one_two_and_four_partitions_publish_the_same_bytes() {
     // 1 of the 10 is not genuine.
     assert_eq!(lines(&expected[1], "acquirer/cu-2000.csv"), 1 + 31 + 10);
     assert_eq!(lines(&expected[1], "issuer/cu-6000.csv"), 1 + 3 * 10 + 9);
+    let expected = without_rules(expected);
     for partitions in [2, 4] {
-        assert!(undisturbed(partitions) == expected, "{partitions} partitions");
+        assert!(without_rules(undisturbed(partitions)) == expected, "{partitions} partitions");
     }
 }
 

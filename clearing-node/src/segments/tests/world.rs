@@ -38,7 +38,7 @@ pub fn date() -> Date {
     "2018-09-01".parse().unwrap()
 }
 
-fn rules() -> Arc<Rulebook> {
+fn rules(partitions: u32) -> Arc<Rulebook> {
     let mut text =
         "version = 1\npresentment_days = 10\nhotlist_grace_hours = 24\n[fees]\nbasis = \"cycle_bilateral\"\n\
         interchange_rate = \"0.003\"\nswitch_rate = \"0.001\"\n"
@@ -47,6 +47,10 @@ fn rules() -> Arc<Rulebook> {
         text.push_str(&format!(
             "[[participant]]\ncity = \"{city}\"\nname_en = \"{city}\"\nname_zh = \"{city}\"\njoined = \"2018-01-01\"\n"
         ));
+    }
+    text.push_str(&format!("[clearing]\npartitions = {partitions}\n[clearing.assignment]\n"));
+    for (city, place) in CITIES.iter().zip((0..partitions).cycle()) {
+        text.push_str(&format!("{city} = {place}\n"));
     }
     Arc::new(Rulebook::parse(text.as_bytes()).unwrap())
 }
@@ -84,7 +88,7 @@ impl World {
         let core = Coordinator::new(partitions);
         let mut world =
             Self { dir, objects, core, alarms: Vec::new(), partitions, log, topics, read: 0, due: None };
-        world.step(Input::Learn(rules()));
+        world.step(Input::Learn(rules(partitions)));
         world.step(Input::CaughtUp);
         world
     }
@@ -150,7 +154,7 @@ impl World {
     /// A coordinator that has read so many events.
     pub fn core_after(&self, events: u64) -> Coordinator {
         let mut core = Coordinator::new(self.partitions);
-        core.step(Input::Learn(rules()), &mut Vec::new());
+        core.step(Input::Learn(rules(self.partitions)), &mut Vec::new());
         let payloads = self.messages(&self.topics.cycles(), 0);
         for payload in payloads.into_iter().take(usize::try_from(events).unwrap()) {
             core.step(Input::Event(CycleEvent::decode(payload).unwrap()), &mut Vec::new());
@@ -182,7 +186,7 @@ impl World {
         fs::create_dir_all(&stand.dir).unwrap();
         let store = stand.stores.get(number).unwrap_or_else(|| RocksStore::open(&folder).unwrap());
         stand.stores.put(number, store.clone());
-        let mut book = Book::load(number, &store.begin(), &[rules()]).unwrap();
+        let mut book = Book::load(number, &store.begin(), &[rules(self.partitions)]).unwrap();
         let mut effects = Vec::new();
         let mut txn = store.begin();
         for payload in self.messages(&self.topics.clearing(number), book.next_offset()) {

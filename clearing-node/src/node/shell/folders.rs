@@ -1,0 +1,109 @@
+//! Folders of closed cycles: has them made beside everything else, and tells the renderer what is due.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use super::{
+    super::{NodeError, status::Role},
+    Shell,
+};
+use crate::{
+    coordinator::Input,
+    render::Closed,
+    segments::assembler::{Job, Made},
+};
+
+/// Pause after a folder could not be made or a segment was lost; each further one doubles it.
+pub(super) const RENDER_AGAIN: Duration = Duration::from_secs(1);
+/// Longest pause between attempts to make a folder.
+const RENDER_AGAIN_MAX: Duration = Duration::from_secs(60);
+
+/// A closed cycle whose folder is being made.
+pub(super) struct Making {
+    pub(super) cycle: u32,
+    /// When it is tried next; none while it is in work.
+    pub(super) next: Option<Instant>,
+    pub(super) pause: Duration,
+}
+
+impl Shell<'_> {
+    /// Has the folder of a closed cycle made, beside everything else; a failure is tried again.
+    pub(super) fn make_folders(&mut self) -> Result<(), NodeError> {
+        while let Some((cycle, made)) = self.assembler.done() {
+            let Some(making) = self.making.as_mut().filter(|making| making.cycle == cycle) else { continue };
+            match made {
+                Made::Folder(published) => {
+                    self.making = None;
+                    self.after_loss = Duration::ZERO;
+                    self.around.shown.change(|status| status.unrendered = None);
+                    self.step(Input::Rendered(published))?;
+                }
+                Made::Lost { partition, what } => {
+                    self.making = None;
+                    self.after_loss = (self.after_loss * 2).clamp(RENDER_AGAIN, RENDER_AGAIN_MAX);
+                    self.step(Input::SegmentLost { cycle, partition, what })?;
+                }
+                Made::Failed(why) => {
+                    let why = format!("cycle {cycle} cannot be rendered: {why}");
+                    self.around.shown.alarm(why.clone());
+                    self.around.shown.change(|status| status.unrendered = Some(why));
+                    making.next = Some(Instant::now() + making.pause);
+                    making.pause = (making.pause * 2).min(RENDER_AGAIN_MAX);
+                }
+            }
+        }
+        let due = |making: &Making| making.next.is_some_and(|next| Instant::now() >= next);
+        if let Some(cycle) = self.making.as_ref().filter(|making| due(making)).map(|making| making.cycle)
+            && self.assembler.begin(self.job(cycle)?)
+            && let Some(making) = &mut self.making
+        {
+            making.next = None;
+        }
+        Ok(())
+    }
+
+    fn job(&self, cycle: u32) -> Result<Job, NodeError> {
+        let missing = |what: &str| {
+            NodeError::Halted(format!("cycle {cycle} cannot be rendered: its {what} is not known"))
+        };
+        let opening = self.core.opening(cycle).ok_or_else(|| missing("opening"))?;
+        let rulebook = self.core.rulebook_of(opening).ok_or_else(|| missing("rulebook"))?;
+        let plan = self.core.plan(cycle).ok_or_else(|| missing("plan"))?;
+        let previous = self.core.published(cycle.saturating_sub(1));
+        let closed = Closed {
+            opening: opening.clone(),
+            rulebook,
+            plan: plan.clone(),
+            previous_manifest: previous
+                .and_then(|published| published.manifest_digest.as_ref().try_into().ok()),
+        };
+        let totals = self.core.totals(cycle).cloned().collect();
+        Ok(Job { closed, totals, segments: self.core.segments(cycle).collect() })
+    }
+
+    /// Tells the renderer what is due, once history is read; removes the segments of published cycles.
+    pub(super) fn follow_segments(&mut self) {
+        if self.role == Role::Reading {
+            return;
+        }
+        let renderer = &self.around.renderer;
+        let failed = renderer.failed();
+        let known = self.around.shown.lock().segment_failed.clone();
+        if failed != known {
+            failed.iter().for_each(|why| self.around.shown.alarm(why.clone()));
+            self.around.shown.change(|status| status.segment_failed = failed);
+        }
+        if !self.changed {
+            return;
+        }
+        renderer.follow(&self.core);
+        let published = self.core.openings().filter_map(|opening| self.core.published(opening.cycle));
+        let published: BTreeSet<String> = published.map(|published| published.folder.clone()).collect();
+        let count = published.len();
+        if self.role == Role::Coordinates && count > self.tidied && self.assembler.tidy(published) {
+            self.tidied = count;
+        }
+    }
+}
