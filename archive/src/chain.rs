@@ -67,6 +67,14 @@ impl Archive {
         &self.ends
     }
 
+    /// Where the partitions end after a cycle.
+    #[must_use]
+    pub fn ends_of(&self, cycle: u32) -> Ends {
+        let through = self.cycles.iter().take_while(|archived| archived.manifest.cycle <= cycle);
+        let files = through.flat_map(|archived| &archived.manifest.files);
+        files.map(|file| (Partition::new(&file.topic, file.partition), file.end)).collect()
+    }
+
     /// The cycle of an ordinal.
     #[must_use]
     pub fn cycle(&self, ordinal: u32) -> Option<&Archived> {

@@ -17,8 +17,9 @@ pub type Ends = BTreeMap<Partition, u64>;
 pub struct Facts {
     /// Openings by ordinal.
     pub openings: BTreeMap<u32, Opening>,
-    /// Where the event stands on `cu.cycles` that brought each opening.
-    opened_at: BTreeMap<u32, u64>,
+    /// Versions and digests of the rules that openings named, and where on `cu.cycles`; also of openings that are
+    /// void by now.
+    named: Vec<(u64, (u32, Vec<u8>))>,
     /// Cut-offs by ordinal.
     pub cut_offs: BTreeMap<u32, CutOff>,
     /// Totals by ordinal and partition.
@@ -29,6 +30,8 @@ pub struct Facts {
     pub published: BTreeMap<u32, (u64, Published)>,
     /// The first document of each version and digest, with its offset on `cu.rulebook`.
     pub rulebooks: BTreeMap<(u32, Vec<u8>), (u64, RulebookDocument)>,
+    /// Where the log was brought back from an archive: offset on `cu.cycles`, and the last cycle archived then.
+    pub restored: Vec<(u64, u32)>,
 }
 
 /// The part of one partition that belongs to a cycle.
@@ -68,16 +71,29 @@ impl Facts {
             Some(Body::Published(published)) => {
                 self.published.entry(published.cycle).or_insert((offset, published));
             }
-            _ => {}
+            Some(Body::Restored(restored)) => self.void_after(offset, restored.cycle),
+            Some(Body::Opened(_) | Body::Segment(_) | Body::City(_)) | None => {}
         }
         Ok(())
+    }
+
+    /// What was said so far of cycles after `last` is void, but for the opening of the next: the log was brought back
+    /// without it (see [`crate::beyond`]).
+    fn void_after(&mut self, offset: u64, last: u32) {
+        self.openings.retain(|cycle, _| *cycle <= last.saturating_add(1));
+        self.cut_offs.retain(|cycle, _| *cycle <= last);
+        self.totals.retain(|(cycle, _), _| *cycle <= last);
+        self.plans.retain(|cycle, _| *cycle <= last);
+        self.published.retain(|cycle, _| *cycle <= last);
+        self.restored.push((offset, last));
     }
 
     fn opening(&mut self, offset: u64, opening: Opening) {
         let last = self.openings.keys().next_back().copied();
         let due = last.map_or(1, |last| last + 1) == opening.cycle;
         if due && last.is_none_or(|last| self.cut_offs.contains_key(&last)) {
-            self.opened_at.insert(opening.cycle, offset);
+            let rules = (opening.rulebook_version, opening.rulebook_digest.to_vec());
+            self.named.push((offset, rules));
             self.openings.insert(opening.cycle, opening);
         }
     }
@@ -159,12 +175,9 @@ impl Facts {
     /// The end of the rules that the openings before an offset of `cu.cycles` name.
     fn rules_end(&self, cycles_end: u64) -> Result<u64, String> {
         let mut end = 0;
-        let said =
-            |(cycle, _): &(&u32, &Opening)| self.opened_at.get(cycle).is_some_and(|at| *at < cycles_end);
-        for (_, opening) in self.openings.iter().filter(said) {
-            let key = (opening.rulebook_version, opening.rulebook_digest.to_vec());
-            let (offset, _) = self.rulebooks.get(&key).ok_or_else(|| {
-                format!("rulebook version {} with its digest is not on cu.rulebook", opening.rulebook_version)
+        for (_, rules) in self.named.iter().filter(|(at, _)| *at < cycles_end) {
+            let (offset, _) = self.rulebooks.get(rules).ok_or_else(|| {
+                format!("rulebook version {} with its digest is not on cu.rulebook", rules.0)
             })?;
             end = end.max(offset + 1);
         }

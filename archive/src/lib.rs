@@ -12,15 +12,16 @@
 //! archive/2018-09-01-001/manifest.json                 written last, see [`manifest`]
 //! ```
 
+pub mod beyond;
 mod cache;
 pub mod chain;
 mod error;
 pub mod facts;
+mod filling;
 pub mod format;
 pub mod log;
 pub mod manifest;
 pub mod park;
-mod read;
 pub mod restore;
 pub mod verify;
 pub mod write;

@@ -1,33 +1,31 @@
 //! A log brought back from an archive: the same messages at the same offsets, in topics that hold nothing else.
 //!
 //! `cu.parked.<city>` and the switches' positions are made from `cu.clearing` ([`crate::park`]);
-//! `cu.results.<city>` stays empty, the books publish everything again as they fold from offset 0. The rules and
+//! `cu.results.<city>` stays empty, the books publish everything again as they fold from offset 0. Events of
+//! `cu.cycles` that speak of more than is archived become empty messages ([`crate::beyond`]). The rules and
 //! the cycles come last, so nobody begins to work on half a log. Killed and repeated it goes on: what stands in a
 //! topic already must be the beginning of what belongs there, message for message.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    path::Path,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path};
 
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender};
 use cu_log::{
-    Commit, Log, LogError, Partition, TopicSpec, Writer,
+    Commit, Entry, Log, Partition, TopicSpec,
     topics::{SWITCH_GROUP, Topics},
+    visit_range,
 };
 use domain::{city::City, rulebook::Rulebook};
-use proto::{Message, TapBatch};
+use proto::{CycleEvent, Message, TapBatch, cycle_event::Body};
 
-use crate::{ArchiveError, Progress, chain::Archive, facts::Facts, log::ArchiveLog, park::Park, read};
-
-/// Bytes of messages in one append.
-const GROUP_BYTES: usize = 2 << 20;
-/// Appends on their way at a time.
-const GROUPS_MAX: usize = 8;
-/// How long an append may take to become durable.
-const APPEND_WAIT: Duration = Duration::from_secs(120);
+use crate::{
+    ArchiveError, Progress,
+    beyond::Void,
+    chain::Archive,
+    facts::Facts,
+    filling::{Filling, used},
+    log::ArchiveLog,
+    park::Park,
+};
 
 /// What was restored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +40,8 @@ pub struct Restored {
     pub parked: u64,
     /// Cities with a position.
     pub positions: u64,
+    /// Events that speak of more than is archived: empty messages stand in their places.
+    pub void: u64,
 }
 
 /// Restores the log of an archive into topics that are empty, or hold a beginning of it.
@@ -65,7 +65,9 @@ pub fn restore(
     let park = park_of(&archived, partitions)?;
     let cities = cities(&facts, &park)?;
     log.create_topics(&specs(topics, partitions, &cities))?;
-    let plan = Plan { log, topics, archived: &archived, park: &park, cities: &cities, partitions, progress };
+    let void = Void::now(archive, &facts);
+    let (archived, park, cities) = (&archived, &park, &cities);
+    let plan = Plan { log, topics, archived, park, cities, void: &void, partitions, progress };
     let first = plan.pass("restored")?;
     // Everything is read back and compared: now nothing may be missing.
     let second = plan.pass("compared")?;
@@ -83,7 +85,7 @@ fn park_of(archived: &ArchiveLog, partitions: u32) -> Result<Park, ArchiveError>
     for number in 0..partitions {
         let partition = Topics::default().clearing(number);
         let end = archived.archive().end(&partition).unwrap_or(0);
-        read::range(archived, &partition, 0, end, &mut |entry| {
+        visit_range(archived, &partition, 0..end, &mut |entry| {
             let taken = park.take(number, entry.offset, &entry.payload);
             taken.map_err(|why| unreadable(&partition, entry.offset, why))
         })?;
@@ -121,6 +123,7 @@ struct Plan<'a> {
     archived: &'a ArchiveLog,
     park: &'a Park,
     cities: &'a BTreeSet<City>,
+    void: &'a Void,
     partitions: u32,
     progress: Progress<'a>,
 }
@@ -138,7 +141,7 @@ impl Plan<'_> {
         }
         for number in 0..self.partitions {
             let (from, to) = (bare.clearing(number), self.topics.clearing(number));
-            self.copy(&from, &to, what, &mut restored, &mut |_, _| Ok(()))?;
+            self.copy(&from, &to, what, &mut |entry| Ok(entry.payload))?.finish(&mut restored)?;
         }
         let mut positions = Vec::new();
         for city in self.cities {
@@ -151,30 +154,46 @@ impl Plan<'_> {
         }
         self.log.commit(&self.topics.group(SWITCH_GROUP), &positions)?;
         restored.positions = positions.len() as u64;
-        for (from, to) in [(bare.rulebook(), self.topics.rulebook()), (bare.cycles(), self.topics.cycles())] {
-            self.copy(&from, &to, what, &mut restored, &mut |_, _| Ok(()))?;
-        }
+        let rulebook = (bare.rulebook(), self.topics.rulebook());
+        self.copy(&rulebook.0, &rulebook.1, what, &mut |entry| Ok(entry.payload))?.finish(&mut restored)?;
+        self.cycles(what, &mut restored)?;
         Ok(restored)
     }
 
-    /// Copies a partition, message for message.
+    /// Copies a partition, message for message, each as `told` gives it back; to be finished.
     fn copy(
         &self,
         from: &Partition,
         to: &Partition,
         what: &str,
-        restored: &mut Restored,
-        watch: &mut dyn FnMut(u64, &Bytes) -> Result<(), ArchiveError>,
-    ) -> Result<(), ArchiveError> {
+        told: &mut dyn FnMut(Entry) -> Result<Bytes, ArchiveError>,
+    ) -> Result<Filling<'_>, ArchiveError> {
         let end = self.archived.archive().end(from).unwrap_or(0);
         let mut filling = Filling::open(self.log, to)?;
-        read::range(self.archived, from, 0, end, &mut |entry| {
+        visit_range(self.archived, from, 0..end, &mut |entry| {
             if entry.offset % 256 == 0 {
                 (self.progress)(&format!("{to} {what}"), entry.offset, end);
             }
-            watch(entry.offset, &entry.payload)?;
-            filling.push(entry.payload)
+            filling.push(told(entry)?)
         })?;
+        Ok(filling)
+    }
+
+    /// Copies the cycles without what is void, and says behind them what the log is.
+    fn cycles(&self, what: &str, restored: &mut Restored) -> Result<(), ArchiveError> {
+        let from = Topics::default().cycles();
+        let mut void = 0;
+        let mut filling = self.copy(&from, &self.topics.cycles(), what, &mut |entry| {
+            let is_void = self.void.has(entry.offset, &entry.payload);
+            if is_void.map_err(|why| unreadable(&from, entry.offset, why))? {
+                void += 1;
+                return Ok(Bytes::new());
+            }
+            Ok(entry.payload)
+        })?;
+        restored.void = void;
+        let body = Body::Restored(proto::Restored { cycle: self.archived.archive().last() });
+        filling.push(CycleEvent { body: Some(body) }.encode_to_vec().into())?;
         filling.finish(restored)
     }
 
@@ -189,14 +208,15 @@ impl Plan<'_> {
     ) -> Result<u64, ArchiveError> {
         let from = Topics::default().taps(city);
         let mut position = None;
-        self.copy(&from, &self.topics.taps(city), what, restored, &mut |offset, payload| {
-            let batch = TapBatch::decode(payload.clone());
-            let batch = batch.map_err(|why| unreadable(&from, offset, why.to_string()))?;
+        let filling = self.copy(&from, &self.topics.taps(city), what, &mut |entry| {
+            let batch = TapBatch::decode(entry.payload.clone());
+            let batch = batch.map_err(|why| unreadable(&from, entry.offset, why.to_string()))?;
             if position.is_none() && Some(batch.number) == passed {
-                position = Some(offset + 1);
+                position = Some(entry.offset + 1);
             }
-            Ok(())
+            Ok(entry.payload)
         })?;
+        filling.finish(restored)?;
         Ok(position.unwrap_or_else(|| self.archived.archive().end(&from).unwrap_or(0)))
     }
 
@@ -205,140 +225,15 @@ impl Plan<'_> {
         let mut filling = Filling::open(self.log, &self.topics.parked(city))?;
         for (_, partition, offset) in self.park.waiting().filter(|(of, ..)| *of == city) {
             let clearing = Topics::default().clearing(partition);
-            read::range(self.archived, &clearing, offset, offset + 1, &mut |entry| {
+            visit_range(self.archived, &clearing, offset..offset + 1, &mut |entry| {
                 let parts = self.park.parts(&entry.payload);
                 for part in parts.map_err(|why| unreadable(&clearing, offset, why))? {
                     restored.parked += 1;
                     filling.push(part.encode_to_vec().into())?;
                 }
-                Ok(())
+                Ok::<(), ArchiveError>(())
             })?;
         }
         filling.finish(restored)
-    }
-}
-
-fn used(partition: &Partition, why: &str) -> ArchiveError {
-    ArchiveError::Refused(format!(
-        "{partition} is in use: {why}; restore into topics that do not exist yet, or under another prefix"
-    ))
-}
-
-type Ack = (u64, u64, Result<Vec<u64>, LogError>);
-
-/// Fills a partition in order; what stands in it already is compared.
-struct Filling<'a> {
-    log: &'a dyn Log,
-    partition: Partition,
-    /// Opened when there is something to write.
-    writer: Option<Box<dyn Writer>>,
-    reader: Option<Box<dyn cu_log::Reader>>,
-    /// What was read of it and not compared yet.
-    there: VecDeque<Bytes>,
-    /// Where it ended at the beginning.
-    end: u64,
-    /// Offset of the next message.
-    next: u64,
-    group: Vec<(Partition, Bytes)>,
-    group_bytes: usize,
-    acks: (Sender<Ack>, Receiver<Ack>),
-    coming: usize,
-}
-
-impl<'a> Filling<'a> {
-    fn open(log: &'a dyn Log, partition: &Partition) -> Result<Self, ArchiveError> {
-        let have = log.bounds(partition)?;
-        if have.start > 0 {
-            return Err(used(partition, "messages were deleted from it"));
-        }
-        let reader = (have.end > 0).then(|| log.reader(&[(partition.clone(), 0)])).transpose()?;
-        Ok(Self {
-            log,
-            partition: partition.clone(),
-            writer: None,
-            reader,
-            there: VecDeque::new(),
-            end: have.end,
-            next: 0,
-            group: Vec::new(),
-            group_bytes: 0,
-            acks: crossbeam_channel::unbounded(),
-            coming: 0,
-        })
-    }
-
-    /// The next message.
-    fn push(&mut self, payload: Bytes) -> Result<(), ArchiveError> {
-        self.next += 1;
-        if self.next <= self.end {
-            if self.read()? != payload {
-                let why = format!("the message at offset {} is another than the archived one", self.next - 1);
-                return Err(used(&self.partition, &why));
-            }
-            return Ok(());
-        }
-        self.group_bytes += payload.len();
-        self.group.push((self.partition.clone(), payload));
-        if self.group_bytes >= GROUP_BYTES { self.append() } else { Ok(()) }
-    }
-
-    /// The next message that stands there.
-    fn read(&mut self) -> Result<Bytes, ArchiveError> {
-        loop {
-            if let Some(payload) = self.there.pop_front() {
-                return Ok(payload);
-            }
-            let read = self.reader.as_mut().map(|reader| reader.poll(GROUP_BYTES, APPEND_WAIT));
-            let entries = read.transpose()?.unwrap_or_default();
-            if entries.is_empty() {
-                return Err(LogError::Timeout(APPEND_WAIT).into());
-            }
-            self.there.extend(entries.into_iter().map(|entry| entry.payload));
-        }
-    }
-
-    fn append(&mut self) -> Result<(), ArchiveError> {
-        if self.group.is_empty() {
-            return Ok(());
-        }
-        let (first, end) = (self.next - self.group.len() as u64, self.next);
-        let acked = self.acks.0.clone();
-        let group = std::mem::take(&mut self.group);
-        self.group_bytes = 0;
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            None => self.writer.insert(self.log.writer()?),
-        };
-        // The restoring may have ended: nobody is left to tell.
-        writer.append(group, Box::new(move |done| drop(acked.send((first, end, done)))))?;
-        self.coming += 1;
-        while self.coming > GROUPS_MAX {
-            self.acknowledged()?;
-        }
-        Ok(())
-    }
-
-    fn acknowledged(&mut self) -> Result<(), ArchiveError> {
-        let (first, end, offsets) =
-            self.acks.1.recv_timeout(APPEND_WAIT).map_err(|_| LogError::Timeout(APPEND_WAIT))?;
-        self.coming -= 1;
-        if offsets?.into_iter().ne(first..end) {
-            return Err(used(&self.partition, "somebody else writes to it"));
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, restored: &mut Restored) -> Result<(), ArchiveError> {
-        if self.next < self.end {
-            let why = format!("it ends at offset {}, the archive at {}", self.end, self.next);
-            return Err(used(&self.partition, &why));
-        }
-        self.append()?;
-        while self.coming > 0 {
-            self.acknowledged()?;
-        }
-        restored.messages += self.next;
-        restored.written += self.next - self.end;
-        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use cu_log::{Log, Partition, topics::Topics};
+use cu_log::{Log, Partition, topics::Topics, visit_range};
 use cu_objects::Objects;
 
 use crate::{
@@ -19,7 +19,6 @@ use crate::{
     format::{Encoder, Header},
     log::ArchiveLog,
     manifest::{FOLDER, FileEntry, LAYOUT, Manifest, hex, manifest_key},
-    read,
 };
 
 /// Archives a published cycle; one that is archived already is left as it is.
@@ -97,12 +96,12 @@ fn gather(log: &dyn Log, topics: &Topics, archived: Option<&ArchiveLog>) -> Resu
         };
         let from = match archived {
             Some(archived) => {
-                read::range(archived, &there, 0, have.start, &mut visit)?;
+                visit_range(archived, &there, 0..have.start, &mut visit)?;
                 have.start
             }
             None => 0,
         };
-        read::range(log, &here, from, have.end, &mut visit)
+        visit_range(log, &here, from..have.end, &mut visit)
     };
     topic(topics.rulebook(), bare.rulebook(), &mut |facts, offset, payload| facts.rulebook(offset, payload))?;
     topic(topics.cycles(), bare.cycles(), &mut |facts, offset, payload| facts.event(offset, payload))?;
@@ -176,7 +175,7 @@ impl Writing<'_> {
         let out: BufWriter<&File> = BufWriter::new(draft.as_file());
         let header = Header { topic: topic.clone(), partition: partition.number, first: *first, end: *end };
         let mut encoder = Encoder::new(out, &header).map_err(failed)?;
-        read::range(self.log, &here, *first, *end, &mut |entry| {
+        visit_range(self.log, &here, *first..*end, &mut |entry| {
             *done += 1;
             if (*done).is_multiple_of(256) {
                 (self.progress)(&format!("{cycle} archived"), *done, total);

@@ -19,8 +19,8 @@ use cu_log::{Log, topics::Topics};
 use cu_objects::Objects;
 use runtime::whole_text;
 
-/// How long after a failure it tries again.
-const TRY_AGAIN: Duration = Duration::from_secs(60);
+/// How long after a failure it tries again, unless told otherwise.
+pub const TRY_AGAIN: Duration = Duration::from_secs(60);
 /// How often it looks whether there is something to do.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -45,7 +45,7 @@ pub struct Archiver {
 }
 
 impl Archiver {
-    /// Starts the thread. Drafts of files are written in `work_dir`.
+    /// Starts the thread. Drafts of files are written in `work_dir`; after a failure it tries `again` after a while.
     ///
     /// # Errors
     /// If there can be no thread.
@@ -54,6 +54,7 @@ impl Archiver {
         topics: &Topics,
         objects: &Objects,
         work_dir: PathBuf,
+        again: Duration,
     ) -> io::Result<Self> {
         let published = Arc::new(AtomicU32::new(0));
         let status = Arc::new(Mutex::new(ArchiveStatus::default()));
@@ -63,6 +64,7 @@ impl Archiver {
             topics: topics.clone(),
             objects: objects.clone(),
             work_dir,
+            again,
             published: Arc::clone(&published),
             status: Arc::clone(&status),
         };
@@ -101,6 +103,7 @@ struct Worker {
     topics: Topics,
     objects: Objects,
     work_dir: PathBuf,
+    again: Duration,
     published: Arc<AtomicU32>,
     status: Arc<Mutex<ArchiveStatus>>,
 }
@@ -111,7 +114,7 @@ impl Worker {
         let mut failed_at: Option<Instant> = None;
         while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
             let wanted = self.published.load(Ordering::Relaxed);
-            if wanted <= archived || failed_at.is_some_and(|at| at.elapsed() < TRY_AGAIN) {
+            if wanted <= archived || failed_at.is_some_and(|at| at.elapsed() < self.again) {
                 continue;
             }
             let done = self.archive(wanted);

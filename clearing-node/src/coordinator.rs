@@ -274,7 +274,7 @@ impl Coordinator {
                 keep_first(&mut self.published, cycle, published, name, &mut self.halted, effects);
             }
             Some(Body::City(event)) => self.fold_city(&event, effects),
-            Some(Body::Opened(_)) => {}
+            Some(Body::Opened(_) | Body::Restored(_)) => {}
             Some(Body::Segment(segment)) => self.fold_segment(&segment, effects),
             None => effects.push(Effect::Alarm("an event on cu.cycles has no body".to_owned())),
         }

@@ -3,9 +3,9 @@
 //! The detail is the log between two markers with the book's exceptions over it, the same that the files are
 //! rendered from. A store may be read while a node works on it: what it holds at one moment fits together.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use cu_log::{Entry, Log, LogError, topics::Topics};
+use cu_log::{Entry, Log, LogError, topics::Topics, visit_range};
 use domain::{
     city::City,
     date::Date,
@@ -29,11 +29,6 @@ use crate::{
     store::{StoreError, Txn},
     wire,
 };
-
-/// Bytes of messages read at once.
-const READ_BYTES: usize = 4 << 20;
-/// How long a message that must be there is waited for.
-const READ_WAIT: Duration = Duration::from_secs(30);
 
 /// Why a cycle cannot be counted.
 #[derive(Debug, thiserror::Error)]
@@ -167,42 +162,24 @@ impl Source<'_> {
             counted: BTreeMap::new(),
             recount: Recount { cycle, ..Recount::default() },
         };
-        self.visit(row.first_offset, end, &mut |entry| counting.entry(entry, false))?;
+        self.visit(row.first_offset..end, &mut |entry| counting.entry(entry, false))?;
         for carried in &row.carried {
             let city = City::parse(carried.acquirer.as_bytes());
             let city = city.map_err(|_| StoreError::Damaged { row: "cycle" })?;
             let key = rows::batch(city, carried.number);
             let batch: Option<BatchRow> = rows::load(&self.store.begin(), &key, "batch")?;
             let offset = batch.ok_or(StoreError::Damaged { row: "batch" })?.offset;
-            self.visit(offset, offset + 1, &mut |entry| counting.entry(entry, true))?;
+            self.visit(offset..offset + 1, &mut |entry| counting.entry(entry, true))?;
         }
         Ok(counting.compare(summed))
     }
 
     fn visit(
         &self,
-        first: u64,
-        end: u64,
+        range: Range<u64>,
         visit: &mut dyn FnMut(Entry) -> Result<(), RecountError>,
     ) -> Result<(), RecountError> {
-        if first >= end {
-            return Ok(());
-        }
-        let mut reader = self.log.reader(&[(self.topics.clearing(self.partition), first)])?;
-        let mut next = first;
-        while next < end {
-            let entries = reader.poll(READ_BYTES, READ_WAIT)?;
-            if entries.is_empty() {
-                return Err(LogError::Timeout(READ_WAIT).into());
-            }
-            for entry in entries {
-                next = entry.offset + 1;
-                if entry.offset < end {
-                    visit(entry)?;
-                }
-            }
-        }
-        Ok(())
+        visit_range(self.log.as_ref(), &self.topics.clearing(self.partition), range, visit)
     }
 }
 

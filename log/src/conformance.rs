@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use crate::{
     Commit, Entry, Log, LogError, MESSAGE_BYTES_MAX, Membership, NOTE_BYTES_MAX, Owner, Partition, Reader,
-    TopicSpec, Writer, append_and_wait,
+    TopicSpec, Writer, append_and_wait, visit_range,
 };
 
 /// Far more than anything here takes: only a broken log waits so long.
@@ -31,6 +31,8 @@ macro_rules! conformance {
         $crate::conformance!($subject =>
             offsets_are_consecutive_from_zero
             messages_come_back_as_they_were
+            an_empty_message_is_a_message
+            a_range_is_visited_once_in_order_and_ends_where_it_is_told
             a_group_lands_in_its_order
             an_empty_group_is_durable_at_once
             callbacks_come_in_the_order_of_appends
@@ -176,6 +178,49 @@ pub fn a_group_lands_in_its_order(subject: &Subject) {
         let found = entries.iter().find(|it| it.partition == parts[place] && it.offset == offset);
         assert_eq!(found.map(|it| &it.payload), Some(&numbered(number)));
     }
+}
+
+pub fn an_empty_message_is_a_message(subject: &Subject) {
+    let partition = subject.one("hollow");
+    let mut writer = subject.writer();
+    for payload in [Bytes::new(), numbered(1), Bytes::new()] {
+        append(&mut *writer, vec![(partition.clone(), payload)]);
+    }
+    writer.flush(PATIENCE).expect("flush");
+    let entries = read(&mut *subject.reader(&[(partition, 0)]), 3);
+    let found: Vec<(u64, &Bytes)> = entries.iter().map(|entry| (entry.offset, &entry.payload)).collect();
+    assert_eq!(found, [(0, &Bytes::new()), (1, &numbered(1)), (2, &Bytes::new())]);
+}
+
+pub fn a_range_is_visited_once_in_order_and_ends_where_it_is_told(subject: &Subject) {
+    let partition = subject.one("ranged");
+    subject.fill(&partition, 300);
+    let log = &*subject.log;
+    let visited = |range| {
+        let mut entries = Vec::new();
+        let mut visit = |entry| {
+            entries.push(entry);
+            Ok::<(), LogError>(())
+        };
+        visit_range(log, &partition, range, &mut visit).map(|()| entries)
+    };
+    for (first, count) in [(0, 300), (7, 1), (120, 60), (299, 1)] {
+        let entries = visited(u64::from(first)..u64::from(first) + count).expect("a range");
+        assert_eq!(entries.len() as u64, count);
+        assert_numbered(&entries, &partition, first);
+    }
+    assert!(visited(5..5).expect("nothing").is_empty());
+    let beyond = visited(290..301);
+    assert!(matches!(beyond, Err(LogError::Hole { wanted: 300, .. })), "{beyond:?}");
+    // Who visits may end it.
+    let mut seen = 0;
+    let mut visit = |_| {
+        seen += 1;
+        if seen < 3 { Ok(()) } else { Err(LogError::NoTopic("enough".to_owned())) }
+    };
+    let ended = visit_range(log, &partition, 0..300, &mut visit);
+    assert!(matches!(ended, Err(LogError::NoTopic(_))), "{ended:?}");
+    assert_eq!(seen, 3);
 }
 
 pub fn an_empty_group_is_durable_at_once(subject: &Subject) {

@@ -17,9 +17,12 @@ pub mod conformance;
 pub mod embedded;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+mod range;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod topics;
+
+pub use range::visit_range;
 
 /// Largest message that a log takes, bytes: 8 MiB, the broker's limit for a batch, less room for its
 /// envelope.

@@ -88,3 +88,42 @@ fn what_is_missing_is_named() {
     facts.rulebooks.clear();
     assert!(facts.ranges(1, &Ends::new()).unwrap_err().contains("rulebook version 1"));
 }
+
+#[test]
+fn what_stood_before_a_restoring_and_was_beyond_it_is_void_but_its_rules_were_archived() {
+    let mut facts = Facts::default();
+    for (offset, version) in [(0, 1), (1, 2), (2, 3)] {
+        facts.rulebook(offset, &document(version).encode_to_vec()).unwrap();
+    }
+    let cut = |cycle, opens, offset| {
+        let barrier = vec![TapEnd { acquirer: "cu-2000".to_owned(), offset }];
+        event(Body::CutOff(CutOff { cycle, opens: Some(opens), barrier }))
+    };
+    let published = |cycle| event(Body::Published(Published { cycle, ..Published::default() }));
+    let events = [
+        event(Body::Opening(opening(1, &document(1)))),
+        cut(1, opening(2, &document(1)), 5),
+        totals(1, 0, 20),
+        // Cycle 2 is cut off and closed before the folder of cycle 1 stands.
+        cut(2, opening(3, &document(2)), 9),
+        totals(2, 0, 40),
+        published(1),
+        event(Body::Restored(proto::Restored { cycle: 1 })),
+        cut(2, opening(3, &document(1)), 7),
+        totals(2, 0, 33),
+        published(2),
+    ];
+    for (offset, payload) in (0..).zip(events) {
+        facts.event(offset, &payload).unwrap();
+    }
+    assert_eq!(facts.restored, [(6, 1)]);
+    let first = facts.ranges(1, &Ends::new()).unwrap();
+    let ends: Ends = first.iter().map(|range| (range.partition.clone(), range.end)).collect();
+    // As it was archived before the loss: with the rules that the void opening named.
+    assert_eq!(
+        shown(first),
+        ["cu.clearing/0 0..21", "cu.cycles/0 0..6", "cu.rulebook/0 0..2", "cu.taps.cu-2000/0 0..5"]
+    );
+    let second = facts.ranges(2, &ends).unwrap();
+    assert_eq!(shown(second), ["cu.clearing/0 21..34", "cu.cycles/0 6..10", "cu.taps.cu-2000/0 5..7"]);
+}

@@ -116,8 +116,10 @@ impl Coordinator {
     pub(super) fn segment_lost(&mut self, cycle: u32, partition: u32, what: &str, effects: &mut Vec<Effect>) {
         let said = self.segments.0.get(&(cycle, partition));
         let Some(said) = said.filter(|_| !self.published.contains_key(&cycle)) else { return };
+        // Rendered anew and not there again: it may stand where this node does not look.
+        let hint = if said.round > 0 { "; do all clearing nodes name the same `objects`?" } else { "" };
         effects.push(Effect::Alarm(format!(
-            "the segment of partition {partition} for cycle {cycle} is lost ({what}); its owner renders it again"
+            "the segment of partition {partition} for cycle {cycle} is lost ({what}); its owner renders it again{hint}"
         )));
         let segment =
             Segment { cycle, partition, manifest_digest: said.digest.clone(), round: said.round, lost: true };

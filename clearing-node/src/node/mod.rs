@@ -27,7 +27,7 @@ use cu_log::{
 };
 use cu_objects::Objects;
 use domain::date::Date;
-use runtime::scheme::SchemeView;
+use runtime::{scheme::SchemeView, whole_text};
 
 pub use status::{CycleProgress, CycleStatus, Role};
 
@@ -39,6 +39,7 @@ use self::{
 use crate::{
     partition::{self, Progress, Restore, State},
     segments::renderer::{self, Renderer},
+    snapshot,
     stores::Stores,
 };
 
@@ -139,6 +140,10 @@ impl Node {
         topics: &Topics,
         scheme: &Arc<SchemeView>,
     ) -> Result<Self, NodeError> {
+        // Before anything of this node is at work there.
+        if let Err(error) = snapshot::clean(&config.state_dir) {
+            tracing::warn!("{}", whole_text(&error));
+        }
         let (stores, shown) = (Stores::default(), Arc::new(Shown::default()));
         let (owns, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let around = partition::Surroundings {

@@ -191,6 +191,10 @@ impl<'a> Shell<'a> {
                 return Err(NodeError::Halted(text));
             }
             self.read_to = entry.offset + 1;
+            if entry.payload.is_empty() {
+                // The place of an event that a restored log left out.
+                continue;
+            }
             match CycleEvent::decode(entry.payload) {
                 Ok(event) => self.step(Input::Event(event))?,
                 Err(error) => {

@@ -22,7 +22,7 @@ use crossbeam_channel::Sender;
 use cu_log::{Log, LogError, Reader, topics::Topics};
 use runtime::{scheme::SchemeView, whole_text};
 
-pub use opening::Restore;
+pub use opening::{Restore, There};
 pub use progress::{Progress, State};
 
 use self::{

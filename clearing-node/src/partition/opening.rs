@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cu_log::{Entry, LogError, Partition as Place, Reader};
+use cu_log::{Entry, Log, LogError, Partition as Place, Reader, visit_range};
 
 use super::{PartitionError, Surroundings};
 use crate::{
@@ -23,11 +23,40 @@ pub(super) const POLL: Duration = Duration::from_millis(50);
 /// How long the last folded message is waited for; it is on the log or it is not.
 const TIP_WAIT: Duration = Duration::from_secs(30);
 
+/// A partition on the log, for who brings its store back.
+pub struct There<'a> {
+    /// The log.
+    pub log: &'a dyn Log,
+    /// The partition.
+    pub partition: &'a Place,
+    /// The offsets that the log holds.
+    pub retained: Range<u64>,
+}
+
+impl There<'_> {
+    /// Whether the message at an offset has a digest (as [`Tip`]'s, hex), as far as the log can tell: also for one
+    /// that it does not hold any more.
+    ///
+    /// # Errors
+    /// [`LogError`] if it cannot be read.
+    pub fn holds(&self, offset: u64, digest: &str) -> Result<bool, LogError> {
+        if !self.retained.contains(&offset) {
+            return Ok(offset < self.retained.start);
+        }
+        let mut same = false;
+        visit_range(self.log, self.partition, offset..offset + 1, &mut |entry| {
+            same = format!("{:032x}", Tip::of(entry.offset, &entry.payload).digest) == digest;
+            Ok::<(), LogError>(())
+        })?;
+        Ok(same)
+    }
+}
+
 /// Brings a partition's store back from a copy kept elsewhere.
 pub trait Restore: Send + Sync + std::fmt::Debug {
     /// Asked before a store is opened that is not there (`next_offset` is none) or whose next offset the log no longer
-    /// holds; it then is closed. `retained` are the offsets that the log holds. Puts a store in the place of `folder`
-    /// that goes further than what is there, or leaves everything as it is. Returns whether it did.
+    /// holds; it then is closed. Puts a store in the place of `folder` that goes further than what is there and that
+    /// the log continues, or leaves everything as it is. Returns whether it did.
     ///
     /// # Errors
     /// Why it could not look, or could not finish; `folder` is as it was then.
@@ -36,7 +65,7 @@ pub trait Restore: Send + Sync + std::fmt::Debug {
         partition: u32,
         folder: &Path,
         next_offset: Option<u64>,
-        retained: Range<u64>,
+        there: &There<'_>,
     ) -> Result<bool, String>;
 }
 
@@ -56,7 +85,9 @@ pub(super) fn open(number: u32, folder: &Path, around: &Surroundings) -> Result<
     let place = around.topics.clearing(number);
     let have = around.log.bounds(&place)?;
     let halt = |halt| PartitionError::Halt { partition: number, halt };
-    let store = open_store(number, folder, around, have.clone())?;
+    let log = around.log.as_ref();
+    let there = There { log, partition: &place, retained: have.clone() };
+    let store = open_store(number, folder, around, &there)?;
     let identities = reload::identities(&store, number)?;
     let book =
         Book::load_around(identities, number, &store.begin(), &around.scheme.rulebooks()).map_err(halt)?;
@@ -75,7 +106,7 @@ fn open_store(
     number: u32,
     folder: &Path,
     around: &Surroundings,
-    retained: Range<u64>,
+    there: &There<'_>,
 ) -> Result<RocksStore, PartitionError> {
     let halt = |error: StoreError| PartitionError::Halt { partition: number, halt: error.into() };
     let open = || RocksStore::open(folder).map_err(halt);
@@ -83,14 +114,14 @@ fn open_store(
     let next_offset = if folder.exists() {
         let store = open()?;
         let next = rows::next_offset(&store.begin()).map_err(halt)?;
-        if next >= retained.start {
+        if next >= there.retained.start {
             return Ok(store);
         }
         Some(next)
     } else {
         None
     };
-    let restored = restore.restore(number, folder, next_offset, retained);
+    let restored = restore.restore(number, folder, next_offset, there);
     if restored.map_err(|why| PartitionError::Restore { partition: number, why })? {
         tracing::warn!("the store of partition {number} was restored from a snapshot");
     }

@@ -1,8 +1,8 @@
 //! Gathers the detail of one partition: the log between a cycle's markers, with the book's exceptions laid over it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::Range};
 
-use cu_log::{Entry, Log, LogError, topics::Topics};
+use cu_log::{Entry, Log, topics::Topics, visit_range};
 use domain::city::City;
 use files::Detail;
 use proto::{Clearing, Message, Outcome, PartitionTotals, clearing::Body};
@@ -17,10 +17,6 @@ use crate::{
     store::StoreError,
 };
 
-/// Bytes of messages read at once.
-const READ_BYTES: usize = 4 << 20;
-/// How long a message that must be there is waited for.
-const READ_WAIT: Duration = Duration::from_secs(30);
 /// Carried batches closer together than this are read on instead of sought.
 const SEEK_OVER: u64 = 64;
 
@@ -77,7 +73,7 @@ impl Share<'_> {
     /// The batches that arrived in the cycle.
     fn arrived(&self, detail: &mut Detail) -> Result<(), RenderError> {
         let (first, end) = (self.totals.first_offset, self.totals.end_offset);
-        self.read(first, end, &mut |entry| self.entry(entry, false, detail))
+        self.read(first..end, &mut |entry| self.entry(entry, false, detail))
     }
 
     /// The batches that had parked records when it opened.
@@ -99,42 +95,23 @@ impl Share<'_> {
             }
         }
         for (first, end) in runs {
-            self.read(first, end, &mut |entry| {
+            self.read(first..end, &mut |entry| {
                 if offsets.contains(&entry.offset) { self.entry(entry, true, detail) } else { Ok(()) }
             })?;
         }
         Ok(())
     }
 
-    /// Visits the messages `first..end` of the partition.
+    /// Visits messages of the partition.
     fn read(
         &self,
-        first: u64,
-        end: u64,
+        range: Range<u64>,
         visit: &mut dyn FnMut(Entry) -> Result<(), RenderError>,
     ) -> Result<(), RenderError> {
-        if first >= end {
-            return Ok(());
-        }
         let clearing = self.topics.clearing(self.totals.partition);
-        let mut reader = self.log.reader(&[(clearing, first)])?;
-        let mut next = first;
-        while next < end {
-            if !(self.wanted)() {
-                return Err(RenderError::Unwanted);
-            }
-            let entries = reader.poll(READ_BYTES, READ_WAIT)?;
-            if entries.is_empty() {
-                return Err(LogError::Timeout(READ_WAIT).into());
-            }
-            for entry in entries {
-                next = entry.offset + 1;
-                if entry.offset < end {
-                    visit(entry)?;
-                }
-            }
-        }
-        Ok(())
+        visit_range(self.log, &clearing, range, &mut |entry| {
+            if (self.wanted)() { visit(entry) } else { Err(RenderError::Unwanted) }
+        })
     }
 
     fn batch(&self, city: City, number: u64) -> Result<(BatchRow, Exceptions), RenderError> {

@@ -21,6 +21,7 @@ mod take;
 
 use std::{io, path::PathBuf};
 
+use cu_log::LogError;
 use cu_objects::ObjectsError;
 
 use crate::store::StoreError;
@@ -30,7 +31,7 @@ pub use checkpoint::Position;
 pub use manifest::{CycleNote, FileNote, Manifest, TipNote};
 pub use metrics::SnapshotMetrics;
 pub use prune::{KEEP, Pruned, Pruning, prune};
-pub use restore::{Restored, Restorer, Which, restore};
+pub use restore::{Restored, Restorer, Which, clean, restore};
 pub use snapshotter::{Last, SnapshotConfig, SnapshotStatus, Snapshotter};
 pub use take::{Taken, take_stopped};
 
@@ -40,6 +41,9 @@ pub enum SnapshotError {
     /// The object store failed.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
+    /// The log failed, when it was asked whether a snapshot belongs to it.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// The partition's store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -71,6 +75,9 @@ pub enum SnapshotError {
     /// The store holds nothing.
     #[error("the store in {} has folded nothing yet: there is nothing to copy", .0.display())]
     Empty(PathBuf),
+    /// Somebody else put a store there while this one was fetched.
+    #[error("{} was put there meanwhile, by another attempt: look again", .0.display())]
+    Overtaken(PathBuf),
     /// No thread could be started.
     #[error("start the thread that takes snapshots")]
     Thread(#[source] io::Error),

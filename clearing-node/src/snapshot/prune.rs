@@ -4,8 +4,9 @@
 //! reach into it, so that the cycle can be folded again without the whole log. A file goes when no snapshot that is
 //! kept names it.
 //!
-//! Snapshots may be taken meanwhile, by this node or another: what is younger than the grace is left alone, and
-//! whoever writes a manifest looks afterwards whether everything that it names is there, and puts it again.
+//! What is younger than the grace is left alone, whatever the counting says: the snapshots of a lost log may go
+//! further than those of the one that was brought back from an archive, and must not crowd these out. Others may be
+//! taking snapshots meanwhile, too; whoever writes a manifest looks afterwards whether everything that it names is there, and puts it again.
 
 use std::{
     collections::BTreeSet,
@@ -80,7 +81,7 @@ fn doomed(catalog: &Catalog, pruning: Pruning) -> (Vec<String>, Vec<String>) {
     let kept = kept(catalog, pruning.keep);
     let is_kept = |found: &&super::Found| {
         let name = found.object.name.as_str();
-        kept.contains(name) || (found.manifest.is_err() && is_young(found.object.modified))
+        kept.contains(name) || is_young(found.object.modified)
     };
     let (stay, go): (Vec<_>, Vec<_>) = catalog.snapshots.iter().partition(is_kept);
     let named: BTreeSet<String> = stay

@@ -2,18 +2,29 @@
 
 use std::{
     fs::{self, File},
-    ops::Range,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
+use cu_log::LogError;
 use cu_objects::{Objects, ObjectsError};
 use runtime::whole_text;
+use tempfile::TempDir;
 
 use super::{
     Catalog, Manifest, SnapshotError,
     checkpoint::{Position, remove},
 };
-use crate::{partition::Restore, rocks::RocksStore};
+use crate::{
+    partition::{Restore, There},
+    rocks::RocksStore,
+};
+
+/// What the name of a folder in which a snapshot is fetched goes on with.
+const FETCHING: &str = "restoring-";
+/// Who puts a store in its place.
+static PLACING: Mutex<()> = Mutex::new(());
 
 /// Which snapshot is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,18 +50,22 @@ pub struct Restored {
 
 /// Restores the store of a partition into `folder` from the snapshot that goes furthest. Every file is compared
 /// with its digest, and the store is opened and asked where it stands; a snapshot that is damaged or incomplete is
-/// named in the log, and the one before it is used. The folder appears as a whole; what stood there is kept beside
-/// it as `FOLDER.replaced`, in place of an earlier one. None if there is no snapshot that can be used.
+/// named in the log, and the one before it is used; so is one that does not belong to the log, as `belongs` says.
+/// The folder appears as a whole; what stood there is kept beside it as `FOLDER.replaced`, in place of an earlier one.
+/// None if there is no snapshot that can be used. Attempts at the same time do not disturb each other: the first that
+/// is ready counts.
 ///
 /// # Errors
 /// [`SnapshotError`] if the object store does not answer or this machine cannot take the files; `folder` is as it
-/// was then.
+/// was then. [`SnapshotError::Overtaken`] if another attempt was first.
 pub fn restore(
     objects: &Objects,
     partition: u32,
     folder: &Path,
     which: Which,
+    belongs: &dyn Fn(&Manifest) -> Result<bool, LogError>,
 ) -> Result<Option<Restored>, SnapshotError> {
+    let before = identity(folder);
     let catalog = Catalog::read(objects, partition)?;
     let mut passed_over = Vec::new();
     for found in &catalog.snapshots {
@@ -59,36 +74,67 @@ pub fn restore(
             continue;
         }
         let name = &found.object.name;
-        let fetched = match &found.manifest {
-            Ok(manifest) => fetch(objects, name, manifest, &beside(folder, "restoring")),
-            Err(why) => Err(SnapshotError::Damaged { name: name.clone(), why: why.clone() }),
-        };
-        match (fetched, &found.manifest) {
-            (Ok(()), Ok(manifest)) => {
-                let replaced = put_in_place(folder)?;
+        let damaged = |why: &String| SnapshotError::Damaged { name: name.clone(), why: why.clone() };
+        let fetched = found.manifest.as_ref().map_err(damaged).and_then(|manifest| {
+            if !belongs(manifest)? {
+                return Err(damaged(&"the log has another message where its last one stands".to_owned()));
+            }
+            Ok((manifest, fetch(objects, name, manifest, folder)?))
+        });
+        match fetched {
+            Ok((manifest, fresh)) => {
+                let replaced = put_in_place(fresh, folder, before)?;
                 let (name, manifest) = (name.clone(), manifest.clone());
                 return Ok(Some(Restored { name, manifest, passed_over, replaced }));
             }
-            (Err(SnapshotError::Damaged { name, why }), _) => {
-                tracing::error!("the snapshot {name} is damaged: {why}; the one before it is tried");
+            Err(SnapshotError::Damaged { name, why }) => {
+                tracing::error!("the snapshot {name} cannot be used: {why}; the one before it is tried");
                 passed_over.push((name, why));
             }
-            (Err(error), _) => return Err(error),
-            (Ok(()), Err(_)) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(None)
 }
 
-/// Brings the files of a snapshot into a new folder, and asks the store that they make.
-fn fetch(objects: &Objects, name: &str, manifest: &Manifest, into: &Path) -> Result<(), SnapshotError> {
-    remove(into)?;
-    fs::create_dir_all(into).map_err(SnapshotError::folder("make", into))?;
-    let fetched = fetch_files(objects, name, manifest, into).and_then(|()| ask(name, manifest, into));
-    if fetched.is_err() {
-        remove(into)?;
+/// Removes what killed attempts left in a folder of stores. Nobody may be at an attempt there.
+///
+/// # Errors
+/// [`SnapshotError::Folder`].
+pub fn clean(state_dir: &Path) -> Result<(), SnapshotError> {
+    let failed = SnapshotError::folder("read", state_dir);
+    let entries = match fs::read_dir(state_dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let path = entry.map_err(SnapshotError::folder("read", state_dir))?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if extension.starts_with(FETCHING) || extension == "restoring" {
+            remove(&path)?;
+        }
     }
-    fetched
+    Ok(())
+}
+
+/// Brings the files of a snapshot into a new folder beside `folder`, and asks the store that they make.
+fn fetch(
+    objects: &Objects,
+    name: &str,
+    manifest: &Manifest,
+    folder: &Path,
+) -> Result<TempDir, SnapshotError> {
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(SnapshotError::folder("make", parent))?;
+    // A name of its own: another attempt may be at work, by a node that lost the partition and has it again.
+    let prefix = folder.with_extension(FETCHING);
+    let prefix = prefix.file_name().unwrap_or_default();
+    let open = fs::Permissions::from_mode(0o777);
+    let fresh = tempfile::Builder::new().prefix(prefix).permissions(open).tempdir_in(parent);
+    let fresh = fresh.map_err(SnapshotError::folder("make a folder in", parent))?;
+    fetch_files(objects, name, manifest, fresh.path())?;
+    ask(name, manifest, fresh.path())?;
+    Ok(fresh)
 }
 
 fn fetch_files(objects: &Objects, name: &str, manifest: &Manifest, into: &Path) -> Result<(), SnapshotError> {
@@ -121,15 +167,26 @@ fn ask(name: &str, manifest: &Manifest, folder: &Path) -> Result<(), SnapshotErr
     }
 }
 
-/// The restored folder takes its place by a rename; where the old one is now.
-fn put_in_place(folder: &Path) -> Result<Option<PathBuf>, SnapshotError> {
-    let (fresh, old) = (beside(folder, "restoring"), beside(folder, "replaced"));
-    let replaced = folder.exists();
+/// The restored folder takes its place by a rename; where the old one is now. Nothing is touched if another folder
+/// stands there than before the attempt: somebody may be at work in it.
+fn put_in_place(
+    fresh: TempDir,
+    folder: &Path,
+    before: Option<(u64, u64)>,
+) -> Result<Option<PathBuf>, SnapshotError> {
+    let _placing = PLACING.lock().unwrap_or_else(PoisonError::into_inner);
+    if identity(folder) != before {
+        return Err(SnapshotError::Overtaken(folder.to_owned()));
+    }
+    let old = folder.with_extension("replaced");
+    let replaced = before.is_some();
     if replaced {
         remove(&old)?;
         fs::rename(folder, &old).map_err(SnapshotError::folder("move aside", folder))?;
     }
-    fs::rename(&fresh, folder).map_err(SnapshotError::folder("put in place", folder))?;
+    fs::rename(fresh.path(), folder).map_err(SnapshotError::folder("put in place", folder))?;
+    // It is no scratch any more.
+    drop(fresh.keep());
     if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         sync(parent)?;
     }
@@ -141,9 +198,9 @@ fn sync(folder: &Path) -> Result<(), SnapshotError> {
     synced.map_err(SnapshotError::folder("sync", folder))
 }
 
-/// `partition-3` becomes `partition-3.restoring`.
-fn beside(folder: &Path, what: &str) -> PathBuf {
-    folder.with_extension(what)
+/// What tells one folder from another of the same name; none if there is none.
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    fs::metadata(folder).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// Brings stores back for a clearing node.
@@ -166,14 +223,19 @@ impl Restore for Restorer {
         partition: u32,
         folder: &Path,
         next_offset: Option<u64>,
-        retained: Range<u64>,
+        there: &There<'_>,
     ) -> Result<bool, String> {
+        let retained = &there.retained;
         // One that is as far behind as what is there, or that the log does not continue, is of no use; nor is one that
         // goes further than the log, which was restored from an archive.
         let at_least = retained.start.max(next_offset.map_or(1, |next| next.saturating_add(1)));
         let which = Which { at_least, at_most: Some(retained.end) };
-        let restored =
-            restore(&self.objects, partition, folder, which).map_err(|error| whole_text(&error))?;
+        let belongs = |manifest: &Manifest| match &manifest.tip {
+            Some(tip) => there.holds(tip.offset, &tip.digest),
+            None => Ok(true),
+        };
+        let restored = restore(&self.objects, partition, folder, which, &belongs);
+        let restored = restored.map_err(|error| whole_text(&error))?;
         let Some(restored) = restored else {
             if retained.start > 0 {
                 tracing::error!(

@@ -1,5 +1,6 @@
 //! Snapshots of real stores in a folder.
 
+mod attempts;
 mod damage;
 mod pruning;
 mod taking;
@@ -66,7 +67,7 @@ impl Shop {
     }
 
     fn restore(&self, name: &str) -> Option<Restored> {
-        restore(&self.objects, 1, &self.path(name), Which::default()).unwrap()
+        restore(&self.objects, 1, &self.path(name), Which::default(), &|_| Ok(true)).unwrap()
     }
 
     fn file(&self, object: &str) -> PathBuf {
@@ -110,6 +111,13 @@ fn rows_of(store: &RocksStore) -> Rows {
     };
     store.begin().scan(b"", &mut visit).unwrap();
     rows
+}
+
+/// What attempts to restore `name` have left beside it.
+fn left_beside(shop: &Shop, name: &str) -> Vec<String> {
+    let entries = fs::read_dir(shop.folder.path()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|found| found.starts_with(&format!("{name}.restoring"))).collect()
 }
 
 fn flip(path: &Path, at: usize) {

@@ -15,10 +15,9 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use cu_log::{Log, LogError, topics::Topics};
+use cu_log::{Log, LogError, topics::Topics, visit_range};
 use domain::{calendar::days_before, city::City, date::Date, rulebook::Rulebook, tap::Tap};
 use proto::{Clearing, Message, Opening, Outcome, PartitionTotals, clearing::Body};
 
@@ -30,10 +29,6 @@ use self::{
 };
 use crate::book::{batch::PartView, opening_name};
 
-/// Bytes of messages read at once.
-const READ_BYTES: usize = 4 << 20;
-/// How long a message that must be there is waited for.
-const READ_WAIT: Duration = Duration::from_secs(30);
 /// Bytes of records that are sorted in memory, for terminals and for cards.
 const SORT_BYTES: usize = 32 << 20;
 /// The verdict of a home city that accepts.
@@ -141,31 +136,20 @@ fn gather(
     cards: &mut Sorter<CARD_LEN>,
     sorting: &dyn Fn(io::Error) -> WatchError,
 ) -> Result<(), WatchError> {
-    let (mut next, end) = (totals.first_offset, totals.end_offset);
-    if next >= end {
-        return Ok(());
-    }
-    let mut reader = source.log.reader(&[(source.topics.clearing(totals.partition), next)])?;
-    while next < end {
-        let entries = reader.poll(READ_BYTES, READ_WAIT)?;
-        if entries.is_empty() {
-            return Err(LogError::Timeout(READ_WAIT).into());
-        }
-        for entry in entries.into_iter().filter(|entry| entry.offset < end) {
-            next = entry.offset + 1;
-            let (partition, offset) = (totals.partition, entry.offset);
-            let unreadable = || WatchError::Unreadable { partition, offset };
-            let message = Clearing::decode(entry.payload).map_err(|_| unreadable())?;
-            let Some(Body::Outcome(outcome)) = message.body else { continue };
-            let city = City::parse(outcome.acquirer.as_bytes()).map_err(|_| unreadable())?;
-            let mut note = |issuer, tap: &Tap, judged| {
-                seen.push(Seen::of(city, tap).bytes())?;
-                if judged { cards.push(Card::of(issuer, tap).bytes()) } else { Ok(()) }
-            };
-            accepted(outcome, source.rulebook, city, &mut note).map_err(sorting)?;
-        }
-    }
-    Ok(())
+    let partition = totals.partition;
+    let range = totals.first_offset..totals.end_offset;
+    visit_range(source.log.as_ref(), &source.topics.clearing(partition), range, &mut |entry| {
+        let offset = entry.offset;
+        let unreadable = || WatchError::Unreadable { partition, offset };
+        let message = Clearing::decode(entry.payload).map_err(|_| unreadable())?;
+        let Some(Body::Outcome(outcome)) = message.body else { return Ok(()) };
+        let city = City::parse(outcome.acquirer.as_bytes()).map_err(|_| unreadable())?;
+        let mut note = |issuer, tap: &Tap, judged| {
+            seen.push(Seen::of(city, tap).bytes())?;
+            if judged { cards.push(Card::of(issuer, tap).bytes()) } else { Ok(()) }
+        };
+        accepted(outcome, source.rulebook, city, &mut note).map_err(sorting)
+    })
 }
 
 /// Shows what home cities have accepted of a batch, and what is parked of it (`false`). A number that came again

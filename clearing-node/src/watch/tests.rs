@@ -8,6 +8,9 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::*;
 
+/// How long an append may take.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(30);
+
 const RULES: &str = r#"
 version = 1
 presentment_days = 10
@@ -59,7 +62,7 @@ impl World {
         let mut writer = self.log.writer().unwrap();
         for (number, ride) in (1..).zip(rides) {
             let payload = outcome(number, *ride).into();
-            append_and_wait(writer.as_mut(), &clearing, payload, READ_WAIT).unwrap();
+            append_and_wait(writer.as_mut(), &clearing, payload, WAIT).unwrap();
         }
         let end_offset = self.log.bounds(&clearing).unwrap().end;
         PartitionTotals { first_offset, end_offset, ..PartitionTotals::default() }

@@ -163,6 +163,38 @@ fn a_store_that_the_log_has_overtaken_is_replaced_by_a_newer_snapshot() {
 }
 
 #[test]
+fn a_snapshot_of_another_log_is_passed_over() {
+    let town = Town::new();
+    let objects = objects(&town.folder.path().join("objects"));
+    {
+        let node = town.node("a");
+        town.ask(OPEN, || vec![&node], is_opened);
+        CITIES.iter().for_each(|city| town.present(city, 1, 3));
+        folded(&node, 2);
+        let snapshots = snapshotter(&town, "a", &node, &objects);
+        for partition in [0, 1] {
+            wait("a snapshot", || last(&snapshots, partition));
+        }
+    }
+    // The log that came in its place goes further, with other messages.
+    let other = Town::new();
+    {
+        let node = other.node("first");
+        other.ask(OPEN, || vec![&node], is_opened);
+        CITIES.iter().for_each(|city| other.present(city, 1, 4));
+        CITIES.iter().for_each(|city| other.present(city, 2, 1));
+        folded(&node, 3);
+    }
+    let node = other.node_restored("b", &other.log, restorer(&objects));
+    folded(&node, 3);
+    assert_eq!(node.failed(), None, "it folds the log from its beginning");
+    // Those of its own log are taken.
+    let node = town.node_restored("b", &town.log, restorer(&objects));
+    folded(&node, 2);
+    assert_eq!(node.failed(), None);
+}
+
+#[test]
 fn a_snapshot_is_taken_at_the_end_of_a_cycle_and_when_somebody_asks() {
     let town = Town::new();
     let objects = objects(&town.folder.path().join("objects"));

@@ -248,13 +248,15 @@ fn restore(args: &Restore) -> Result<ExitCode> {
         "written": restored.written,
         "parked_parts": restored.parked,
         "positions": restored.positions,
+        "void_events": restored.void,
     });
     print(args.from.output, &facts.as_object().cloned().unwrap_or_default(), &[])?;
     let text = format!(
         "the log stands as it did when {last} was published: {} messages ({} written now), {} parked parts, \
-         the positions of {} cities; every message was read back and compared\n\
+         the positions of {} cities; {} events spoke of more than is archived and were left out; every message was \
+         read back and compared\n\
          next: start the clearing nodes with empty state folders, then switches and adapters (docs/disaster.md)",
-        restored.messages, restored.written, restored.parked, restored.positions
+        restored.messages, restored.written, restored.parked, restored.positions, restored.void
     );
     say(args.from.output, &text);
     Ok(ExitCode::SUCCESS)

@@ -9,9 +9,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clearing_node::node::{Node, NodeConfig};
 use cu_log::{
-    Log, LogError, Partition, append_and_wait,
+    Log, Partition, append_and_wait,
     kafka::{KafkaConfig, KafkaLog},
     topics::Topics,
+    visit_range,
 };
 use cu_objects::Objects;
 use domain::{city::City, rulebook::Rulebook};
@@ -24,12 +25,8 @@ use crate::{clear::state::State, errors::Usage};
 const APPEND_WAIT: Duration = Duration::from_secs(60);
 /// How long the only node may take to open its stores.
 const WHOLE_WAIT: Duration = Duration::from_secs(120);
-/// How long messages that must be there are waited for.
-const READ_WAIT: Duration = Duration::from_secs(30);
 /// How long one look at the log waits.
 const POLL: Duration = Duration::from_millis(50);
-/// Bytes of messages read at once.
-const READ_BYTES: usize = 4 << 20;
 /// What it calls itself before Kafka.
 const CLIENT: &str = "cityunion-book";
 
@@ -142,24 +139,8 @@ impl Place {
         end: u64,
         visit: &mut dyn FnMut(u64, Bytes) -> Result<()>,
     ) -> Result<()> {
-        if from >= end {
-            return Ok(());
-        }
-        let mut reader = self.log.reader(&[(partition.clone(), from)])?;
-        let mut next = from;
-        while next < end {
-            let entries = reader.poll(READ_BYTES, READ_WAIT)?;
-            if entries.is_empty() {
-                return Err(LogError::Timeout(READ_WAIT).into());
-            }
-            for entry in entries {
-                next = entry.offset + 1;
-                if entry.offset < end {
-                    visit(entry.offset, entry.payload)?;
-                }
-            }
-        }
-        Ok(())
+        let visit = &mut |entry: cu_log::Entry| visit(entry.offset, entry.payload);
+        visit_range(self.log.as_ref(), partition, from..end, visit)
     }
 
     /// Appends a message to a partition and waits until it is durable.

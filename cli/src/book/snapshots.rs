@@ -115,7 +115,7 @@ pub(super) fn restore(args: &Restore) -> Result<ExitCode> {
     }
     std::fs::create_dir_all(&args.state).with_context(|| format!("make {}", args.state.display()))?;
     let which = Which { at_least: 0, at_most: args.at_most };
-    let restored = snapshot::restore(&open(&args.objects)?, args.partition, &folder, which)?;
+    let restored = snapshot::restore(&open(&args.objects)?, args.partition, &folder, which, &|_| Ok(true))?;
     drop(held);
     let Some(restored) = restored else {
         let text = format!(

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clearing_node::{
-    archiver::Archiver,
+    archiver::{Archiver, TRY_AGAIN},
     metrics::Metrics,
     node::{CycleStatus, Node, NodeConfig, NodeError, Role},
     partition::{Progress, State},
@@ -183,7 +183,8 @@ pub(super) fn run(config: Config) -> Result<()> {
     let objects = Objects::open(&config.objects())?;
     let archiver = config.archive().then(|| {
         let drafts = config.out_dir.join(".work").join(name_of_node(&config.state_dir)?);
-        Archiver::start(&log, &topics, &objects, drafts).context("start the thread that archives cycles")
+        let archiver = Archiver::start(&log, &topics, &objects, drafts, TRY_AGAIN);
+        archiver.context("start the thread that archives cycles")
     });
     let archiver = archiver.transpose()?;
     let node = NodeConfig {

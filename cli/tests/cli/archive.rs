@@ -208,6 +208,47 @@ fn after_a_disaster_the_archive_alone_goes_on_with_the_same_bytes() {
 }
 
 #[test]
+fn replayed_stores_are_what_the_book_goes_on_with() {
+    let it = Archived::new();
+    clear(&it.scheme.path, &it.out);
+    let wanted = tree(&it.out);
+    let new = it.path("new");
+    lose_the_centre(&it.out, &new);
+    let (log, stores) = (new.join(".state/log"), new.join(".state/book"));
+    cityunion("archive restore --log {} --objects {}", &[&log, &it.store]).ok();
+
+    // Ended after the first cycle, the replay goes on in the same stores.
+    let words = "replay --from archive --objects {} --cycle 2018-09-01-001 --stores {} -o json";
+    let first = json(&cityunion(words, &[&it.store, &stores]).ok());
+    assert_eq!(first["same"], true, "{first}");
+    let counted = || {
+        let ran = cityunion("book verify --in {} -o json", &[&new]);
+        let row = &json(&ran)["counted"][0];
+        (ran.code, row["cycle"].as_u64(), row["state"].as_str().map(str::to_owned), row["cleared"].as_u64())
+    };
+    let words = "replay --from archive --objects {} --all --stores {} --out {} -o json";
+    let all = json(&cityunion(words, &[&it.store, &stores, &new]).ok());
+    assert_eq!(all["same"], true, "{all}");
+    let cleared = |cycle: &str, city: &str| {
+        let path = it.path("new").join(cycle).join(format!("acquirer/{city}.csv"));
+        let results = columns(&path, &["result"]);
+        results.iter().filter(|result| *result == "cleared").count() as u64
+    };
+    let second = cleared("2018-09-02-001", "cu-2000") + cleared("2018-09-02-001", "cu-4000");
+    assert_eq!(counted(), (Some(0), Some(2), Some("closed".to_owned()), Some(second)));
+    // Nobody has heard the results yet: they stand in the stores.
+    let rejoin = "adapter rejoin --state {} --log {}";
+    cityunion(rejoin, &[&new.join(".state/adapter"), &log]).ok();
+    clear(&it.scheme.path, &new);
+    assert_same("from replayed stores", &wanted, &new);
+    verify_all(&new);
+    assert_eq!(counted().1, Some(3));
+    // Stores that went beyond the archive are refused, not folded backwards.
+    let words = "replay --from archive --objects {} --all --stores {}";
+    cityunion(words, &[&it.store, &stores]).exits(1).says(&["beyond", "use an empty folder"]);
+}
+
+#[test]
 fn on_kafka_too() {
     let folder = TempDir::new().unwrap();
     let scheme = three_days(folder.path());

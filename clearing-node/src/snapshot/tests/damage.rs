@@ -70,7 +70,8 @@ fn without_a_usable_snapshot_nothing_is_touched() {
     let shared = second.manifest.files.iter().find(|file| file.name.ends_with(".sst")).unwrap();
     flip(&shop.file(&second.manifest.object(shared)), 3);
     assert_eq!(shop.restore("b"), None);
-    assert!(!shop.path("b").exists() && !shop.path("b.restoring").exists());
+    assert!(!shop.path("b").exists());
+    assert_eq!(left_beside(&shop, "b"), Vec::<String>::new());
     let wrong = Catalog::read(&shop.objects, 1).unwrap().verify(&shop.objects).unwrap();
     assert_eq!(wrong.len(), 2, "{wrong:?}");
     assert!(wrong[&second.name].contains(&shared.name), "{wrong:?}");

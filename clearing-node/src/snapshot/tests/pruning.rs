@@ -37,7 +37,7 @@ fn the_newest_stay_and_those_from_which_a_cycle_can_be_folded_again() {
     assert_eq!(pruned(&shop, 3), Pruned::default(), "the second time there is nothing to do");
 
     let which = Which { at_most: Some(21), ..Which::default() };
-    let restored = restore(&shop.objects, 1, &shop.path("b"), which).unwrap().unwrap();
+    let restored = restore(&shop.objects, 1, &shop.path("b"), which, &|_| Ok(true)).unwrap().unwrap();
     assert_eq!(restored.manifest.next_offset, 20);
 }
 
@@ -54,8 +54,8 @@ fn a_broken_snapshot_takes_no_place_of_a_whole_one_and_goes_once_it_is_old() {
     let young = Pruning { keep: 2, grace: Duration::from_secs(3600) };
     prune(&shop.objects, 1, young).unwrap();
     let catalog = Catalog::read(&shop.objects, 1).unwrap();
-    assert_eq!(offsets(&catalog), [20, 15]);
-    assert_eq!(catalog.snapshots.len(), 3, "a person may look at it");
+    assert_eq!(offsets(&catalog), [20, 15, 10, 5], "what is young stays");
+    assert_eq!(catalog.snapshots.len(), 5, "a person may look at it");
     pruned(&shop, 2);
     assert_eq!(Catalog::read(&shop.objects, 1).unwrap().snapshots.len(), 2);
 }
@@ -92,4 +92,36 @@ fn pruning_one_partition_leaves_the_others_alone() {
     assert_eq!(offsets(&Catalog::read(&shop.objects, 1).unwrap()), [20]);
     assert_eq!(offsets(&Catalog::read(&shop.objects, 10).unwrap()), [10]);
     assert_eq!(crate::snapshot::partitions(&shop.objects).unwrap(), [1, 10]);
+}
+
+#[test]
+fn snapshots_of_a_lost_log_that_go_further_do_not_crowd_out_the_new_ones() {
+    let shop = Shop::new();
+    let lost = shop.store("lost");
+    let of_lost = [(0, 40), (40, 50), (50, 60)].map(|(from, to)| {
+        fold(&lost, from, to);
+        shop.snapshot(&lost)
+    });
+    // They are hours old when the log that was brought back begins again from far behind.
+    let hours_ago = SystemTime::now() - Duration::from_secs(7200);
+    for object in shop.objects.list("snapshots").unwrap() {
+        let file = fs::File::options().write(true).open(shop.file(&object.name)).unwrap();
+        file.set_modified(hours_ago).unwrap();
+    }
+    let restored = shop.store("restored");
+    fold(&restored, 0, 10);
+    let new = shop.snapshot(&restored);
+    prune(&shop.objects, 1, Pruning { keep: 3, grace: Duration::from_secs(3600) }).unwrap();
+    let catalog = Catalog::read(&shop.objects, 1).unwrap();
+    assert_eq!(offsets(&catalog), [60, 50, 40, 10]);
+    assert_eq!(catalog.verify(&shop.objects).unwrap(), BTreeMap::new());
+
+    // The new log has not come so far, or has other messages there: those of the lost one are passed over.
+    let belongs = |manifest: &crate::snapshot::Manifest| Ok(manifest.next_offset <= 10);
+    let found = restore(&shop.objects, 1, &shop.path("b"), Which::default(), &belongs).unwrap().unwrap();
+    assert_eq!(found.name, new.name);
+    let passed_over: Vec<&str> = found.passed_over.iter().map(|(name, _)| name.as_str()).collect();
+    let expected: Vec<&str> = of_lost.iter().rev().map(|taken| taken.name.as_str()).collect();
+    assert_eq!(passed_over, expected);
+    assert_eq!(rows_of(&shop.store("b")), rows_of(&restored));
 }

@@ -21,7 +21,8 @@ fn a_store_comes_back_as_it_was_at_the_snapshot() {
     assert_eq!((manifest.next_offset, manifest.last_cycle, manifest.open), (20, 1, true));
     assert_eq!(manifest.cycles, [CycleNote { cycle: 1, first_offset: 1, end_offset: None }]);
     assert_eq!(manifest.tip.unwrap().offset, 19);
-    assert!(!shop.path("checkpoint").exists() && !shop.path("b.restoring").exists());
+    assert!(!shop.path("checkpoint").exists());
+    assert_eq!(left_beside(&shop, "b"), Vec::<String>::new());
 }
 
 #[test]

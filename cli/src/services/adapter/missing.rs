@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use cu_log::{Log, LogError, topics::Topics};
+use cu_log::{Log, LogError, topics::Topics, visit_range};
 use domain::{city::City, cycle::CycleName, date::Date, tap::Tap};
 use proto::{CycleEvent, Message, Opening, TapBatch, cycle_event::Body};
 use runtime::scheme::SchemeView;
@@ -13,7 +13,6 @@ use zerocopy::FromBytes;
 use super::super::LogConfig;
 use crate::output::{Format, Sheet, print, say};
 
-const POLL_BYTES: usize = 1 << 20;
 const POLL_WAIT: Duration = Duration::from_secs(10);
 
 /// Arguments of `adapter missing`.
@@ -106,19 +105,12 @@ impl History {
     fn read(log: &dyn Log, topics: &Topics) -> Result<Self> {
         let cycles = topics.cycles();
         let bounds = log.bounds(&cycles)?;
-        let mut reader = log.reader(&[(cycles, bounds.start)])?;
-        let (mut history, mut next) = (Self::default(), bounds.start);
-        while next < bounds.end {
-            let entries = reader.poll(POLL_BYTES, POLL_WAIT)?;
-            if entries.is_empty() {
-                bail!("Kafka does not hand over the cycles any more; is it running?");
-            }
-            for entry in entries {
-                next = entry.offset + 1;
-                let event = CycleEvent::decode(entry.payload).context("read an event on cu.cycles")?;
-                history.take(event);
-            }
-        }
+        let mut history = Self::default();
+        visit_range(log, &cycles, bounds, &mut |entry| {
+            let event = CycleEvent::decode(entry.payload).context("read an event on cu.cycles")?;
+            history.take(event);
+            anyhow::Ok(())
+        })?;
         Ok(history)
     }
 
