@@ -128,4 +128,5 @@ fn a_broker_that_cannot_be_reached_for_a_minute_only_delays() {
     cluster.drain(DATES[1]);
     cluster.close(DATES[1], |_| {});
     cluster.check_all();
+    assert!(cluster.ended.is_empty(), "nobody had to be started again: {:?}", cluster.ended);
 }

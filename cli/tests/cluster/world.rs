@@ -107,6 +107,8 @@ impl World {
     pub fn pieces(&self, city: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path("pieces/taps").join(city)).unwrap();
         let mut pieces: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        let is_piece = |name: &str| name.starts_with("20") && name.ends_with(".csv");
+        pieces.retain(|path| path.file_name().unwrap().to_str().is_some_and(is_piece));
         pieces.sort();
         pieces
     }
