@@ -28,6 +28,9 @@ use tower::service_fn;
 
 use crate::errors::Refused;
 
+#[cfg(test)]
+mod tests;
+
 /// How long the log may take for a rare event.
 const APPEND_WAIT: Duration = Duration::from_secs(60);
 /// How long the only clearing node may take to get all partitions and to open their stores.

@@ -1,12 +1,12 @@
 //! `book move`: a city goes to another partition (docs/moving-a-city.md).
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
 use cu_log::topics::SWITCH_GROUP;
 use domain::city::City;
-use proto::{Arrived, Departing, Moved, city_event::What, clearing};
+use proto::{Arrived, CityEvent, Departing, Moved, city_event::What, clearing};
 
 use super::place::{History, Place, PlaceArgs};
 use crate::{
@@ -61,8 +61,10 @@ pub fn run(args: &Move) -> Result<ExitCode> {
         }
         None => {
             check_drained(&place, city)?;
-            let end = place.log.bounds(&place.topics.clearing(at))?.end;
-            Way { id: format!("move/{city}/{at}-{to}/{end}"), from: at, to, due: Some(1) }
+            // The same until the city has arrived: if this command is killed before the book has answered and run
+            // again, both ask for one and the same move.
+            let id = format!("move/{city}/{at}-{to}/after-{}", arrivals(&history));
+            Way { id, from: at, to, due: Some(1) }
         }
     };
     go(&place, city, &way, history.end)?;
@@ -84,6 +86,15 @@ fn tell_next(city: City, to: u32, version: u32) {
             version.saturating_add(1)
         ),
     );
+}
+
+/// How often the city has arrived somewhere so far.
+fn arrivals(history: &History) -> usize {
+    let id = |event: &CityEvent| match &event.what {
+        Some(What::Arrived(arrived)) => Some(arrived.id.clone()),
+        _ => None,
+    };
+    history.events.iter().filter_map(id).collect::<BTreeSet<_>>().len()
 }
 
 /// The move that is on its way, if one is.

@@ -1,7 +1,7 @@
 //! Where the book is that a command speaks to, and how it is heard.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -186,9 +186,17 @@ impl Place {
 }
 
 impl PlaceArgs {
-    /// The folder of the stores of an OUT.
-    pub fn book(&self) -> Option<PathBuf> {
-        Some(self.folder.as_ref()?.join(".state/book"))
+    /// The folder of the stores of an OUT, or of the clearing node that is configured so.
+    pub fn book(&self) -> Result<Option<PathBuf>> {
+        if let Some(folder) = &self.folder {
+            return Ok(Some(folder.join(".state/book")));
+        }
+        let Some(config) = &self.config else { return Ok(None) };
+        let table = table(config)?;
+        let Some(state) = table.get("state_dir").and_then(toml::Value::as_str) else {
+            return Err(Usage(format!("{} has no state_dir", config.display())).into());
+        };
+        Ok(Some(state.into()))
     }
 
     fn address(&self) -> Result<(String, String)> {
@@ -200,14 +208,18 @@ impl PlaceArgs {
                 "say where the book is: --in OUT, --kafka HOST:PORT, or --config FILE of a clearing node";
             return Err(Usage(text.to_owned()).into());
         };
-        let text = std::fs::read_to_string(config).with_context(|| format!("read {}", config.display()))?;
-        let table: toml::Table = text.parse().with_context(|| format!("use {}", config.display()))?;
+        let table = table(config)?;
         let word = |key: &str| table.get("log")?.get(key)?.as_str().map(str::to_owned);
         match word("kafka") {
             Some(kafka) => Ok((kafka, word("prefix").unwrap_or_default())),
             None => Err(Usage(format!("{} has no log.kafka", config.display())).into()),
         }
     }
+}
+
+fn table(config: &Path) -> Result<toml::Table> {
+    let text = std::fs::read_to_string(config).with_context(|| format!("read {}", config.display()))?;
+    text.parse().with_context(|| format!("use {}", config.display()))
 }
 
 fn city_event(payload: Bytes, city: City) -> Option<CityEvent> {

@@ -4,28 +4,41 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use clearing_node::{
+    book::rows,
     recount::{Recount, Source},
     rocks::RocksStore,
+    snapshot::{self, Which},
 };
+use cu_objects::Objects;
 use proto::{CycleEvent, Message, Opening, PartitionTotals, cycle_event};
 use serde_json::{Map, json};
+use tempfile::TempDir;
 
 use super::place::{Place, PlaceArgs};
 use crate::output::{Format, Sheet, print};
+
+/// How often a store is looked at that is being worked on.
+const LOOKS_MAX: u32 = 10;
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Arguments of `book verify`.
 #[derive(Args, Debug)]
 pub struct Verify {
     #[command(flatten)]
     place: PlaceArgs,
-    /// Folder of a node's stores, also of a running one [default: that of OUT]
-    #[arg(long)]
+    /// Folder of a node's stores, also of a running one [default: that of OUT, or the state_dir of --config]
+    #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Count the newest snapshots in an object store, a folder or s3://BUCKET/PREFIX: of every partition, whichever
+    /// node owns it, and from any machine
+    #[arg(long, value_name = "PLACE", conflicts_with = "state")]
+    objects: Option<String>,
     /// How to print what was counted
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -34,19 +47,34 @@ pub struct Verify {
 /// Runs the command: exit code 4 if something differs.
 pub fn run(args: &Verify) -> Result<ExitCode> {
     let place = Place::read_only(&args.place)?;
-    let state = args.state.clone().or_else(|| args.place.book());
-    let state = state.context("say where the stores are: --state DIR, the node's state_dir")?;
-    let mut stores = stores(&state)?;
-    if stores.is_empty() {
-        bail!("{} holds no partition; --state names the state_dir of a clearing node", state.display());
-    }
+    // Kept until everything is counted.
+    let mut brought = None;
+    let mut stores = match &args.objects {
+        Some(objects) => from_snapshots(&place, objects, brought.insert(TempDir::new()?).path())?,
+        None => {
+            let state = args.state.clone().map_or_else(|| args.place.book(), |state| Ok(Some(state)))?;
+            let state = state.context(
+                "say where the stores are: --state DIR, the node's state_dir, or --objects PLACE for its snapshots",
+            )?;
+            let stores = stores(&state)?;
+            if stores.is_empty() {
+                bail!(
+                    "{} holds no partition; --state names the state_dir of a clearing node",
+                    state.display()
+                );
+            }
+            stores
+        }
+    };
     let published = published(&place)?;
     let rulebook_of = |opening: &Opening| place.scheme.rulebook_of(opening);
     let mut counted = Vec::new();
     stores.sort_by_key(|(partition, _)| *partition);
     for (partition, folder) in stores {
-        let store =
-            RocksStore::open_to_read(&folder).with_context(|| format!("read {}", folder.display()))?;
+        let store = open(&folder)?;
+        // A snapshot may be older than the last close.
+        let folded =
+            rows::next_offset(&store.begin()).with_context(|| format!("read {}", folder.display()))?;
         let source = Source {
             partition,
             store: &store,
@@ -54,7 +82,9 @@ pub fn run(args: &Verify) -> Result<ExitCode> {
             topics: &place.topics,
             rulebook_of: &rulebook_of,
         };
-        let closed = published.iter().rev().find(|totals| totals.partition == partition);
+        let of_it =
+            |totals: &&Arc<PartitionTotals>| totals.partition == partition && totals.end_offset <= folded;
+        let closed = published.iter().rev().find(of_it);
         let closed = closed.map(|totals| source.closed_cycle(totals)).transpose();
         let counting = || format!("count partition {partition}");
         counted.extend(closed.with_context(counting)?.map(|recount| (partition, recount)));
@@ -63,6 +93,36 @@ pub fn run(args: &Verify) -> Result<ExitCode> {
     show(args.output, &counted)?;
     let same = counted.iter().all(|(_, recount)| recount.differences.is_empty());
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::from(4) })
+}
+
+/// Opens a store to read it. A node that works on it may remove a file just then; a later look finds it whole.
+fn open(folder: &Path) -> Result<RocksStore> {
+    let mut looks = 1;
+    loop {
+        match RocksStore::open_to_read(folder) {
+            Err(_) if looks < LOOKS_MAX => std::thread::sleep(LOOK_AGAIN),
+            opened => return opened.with_context(|| format!("read {}", folder.display())),
+        }
+        looks += 1;
+    }
+}
+
+/// The newest whole snapshot of each partition, brought into `scratch`.
+fn from_snapshots(place: &Place, objects: &str, scratch: &Path) -> Result<Vec<(u32, PathBuf)>> {
+    let objects = Objects::open(objects)?;
+    let newest = Which { at_least: 0, at_most: None };
+    let one = |partition| {
+        let folder = scratch.join(format!("partition-{partition}"));
+        match snapshot::restore(&objects, partition, &folder, newest)? {
+            Some(_) => Ok((partition, folder)),
+            None => bail!(
+                "{} holds no usable snapshot of partition {partition}; `cityunion book list --objects` shows what is \
+                 there, `cityunion book snapshot --partition {partition}` takes one",
+                objects.place()
+            ),
+        }
+    };
+    (0..place.rulebook()?.partitions).map(one).collect()
 }
 
 fn stores(state: &Path) -> Result<Vec<(u32, PathBuf)>> {

@@ -281,7 +281,7 @@ impl Clearing<'_> {
 }
 
 /// A switch that parks by outages alone, never by time.
-fn patient() -> ServiceConfig {
+pub(crate) fn patient() -> ServiceConfig {
     let switch = SwitchConfig {
         park_after_ms: None,
         request_deadline_ms: 3_600_000,

@@ -50,7 +50,7 @@ impl Kind {
 pub struct Service {
     pub kind: Kind,
     pub name: String,
-    admin: u16,
+    pub admin: u16,
     child: Option<Child>,
     /// It stands still by SIGSTOP.
     still: bool,
@@ -63,6 +63,10 @@ pub struct Service {
 /// Everything of one system.
 pub struct Cluster {
     pub world: World,
+    /// `HOST:PORT` of its Kafka.
+    pub kafka: String,
+    /// What its topics begin with.
+    pub prefix: String,
     pub services: Vec<Service>,
     /// Services that ended by themselves.
     pub ended: Vec<String>,
@@ -71,7 +75,8 @@ pub struct Cluster {
 impl Cluster {
     /// Writes the configurations; starts nothing. `kafka` is `HOST:PORT`.
     pub fn new(world: World, kafka: &str, nodes: usize, switches: usize) -> Self {
-        let mut cluster = Self { world, services: Vec::new(), ended: Vec::new() };
+        let (kafka, prefix) = (kafka.to_owned(), unique_prefix());
+        let mut cluster = Self { world, kafka, prefix, services: Vec::new(), ended: Vec::new() };
         let cities = cluster.world.cities.clone();
         let ports = free_ports(nodes + switches + 2 * cities.len());
         let (admins, issuers) = ports.split_at(nodes + switches + cities.len());
@@ -83,8 +88,8 @@ impl Cluster {
             .chain((0..switches).map(|at| (Kind::Switch, format!("switch-{at}"))))
             .chain(cities.iter().map(|city| (Kind::Adapter, city.clone())));
         let log = format!(
-            "[log]\nkafka = \"{kafka}\"\nprefix = \"{}\"\nsession_timeout_s = {SESSION_S}\n",
-            unique_prefix()
+            "[log]\nkafka = \"{}\"\nprefix = \"{}\"\nsession_timeout_s = {SESSION_S}\n",
+            cluster.kafka, cluster.prefix
         );
         for ((kind, name), admin) in names.zip(admins) {
             let text = cluster.configuration(kind, &name, issuers);
@@ -132,7 +137,7 @@ impl Cluster {
         }
     }
 
-    fn config(&self, name: &str) -> PathBuf {
+    pub fn config(&self, name: &str) -> PathBuf {
         self.world.path("config").join(format!("{name}.toml"))
     }
 
@@ -259,15 +264,40 @@ impl Cluster {
         feed.wait().ok();
     }
 
+    /// Puts a file into the inbox of a city.
+    pub fn hand_in(&self, city: &str, name: &str, file: &Path) {
+        let hidden = self.inbox(city).join(format!(".{name}"));
+        fs::copy(file, &hidden).unwrap();
+        fs::rename(hidden, self.inbox(city).join(name)).unwrap();
+    }
+
+    /// The answers to a day's files of some cities: where they appear, and how they are in the undisturbed run.
+    fn wanted(&self, date: &str, cities: &[String]) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut wanted = Vec::new();
+        for city in cities {
+            let answers = self.answers(city).join("results").join(city);
+            let of_day = self.world.results(city).into_iter().filter(|(name, _)| name.starts_with(date));
+            wanted.extend(of_day.map(|(name, bytes)| (answers.join(name), bytes)));
+        }
+        wanted
+    }
+
+    /// How many files of a day are answered as in the undisturbed run.
+    pub fn answered_of(&self, date: &str, cities: &[String]) -> usize {
+        let is_there = |(path, wanted): &(PathBuf, Vec<u8>)| fs::read(path).ok().as_ref() == Some(wanted);
+        self.wanted(date, cities).iter().filter(|answer| is_there(answer)).count()
+    }
+
     /// Waits until every line of a day has the result that it has in the undisturbed run.
     #[track_caller]
     pub fn drain(&mut self, date: &str) {
-        let mut missing: Vec<(PathBuf, Vec<u8>)> = Vec::new();
-        for city in &self.world.cities {
-            let answers = self.answers(city).join("results").join(city);
-            let of_day = self.world.results(city).into_iter().filter(|(name, _)| name.starts_with(date));
-            missing.extend(of_day.map(|(name, bytes)| (answers.join(name), bytes)));
-        }
+        self.drain_of(date, &self.world.cities.clone());
+    }
+
+    /// The same for some cities.
+    #[track_caller]
+    pub fn drain_of(&mut self, date: &str, cities: &[String]) {
+        let mut missing = self.wanted(date, cities);
         assert!(missing.len() > 10, "only {} files", missing.len());
         let all = missing.len();
         let deadline = Instant::now() + WAIT_MAX;
@@ -341,6 +371,14 @@ impl Cluster {
     pub fn coordinator(&self) -> Option<usize> {
         let coordinates = |at: &usize| self.runs(*at) && self.services[*at].node()["role"] == "coordinates";
         self.of(Kind::Node).into_iter().find(coordinates)
+    }
+
+    /// The node that works on a partition.
+    pub fn owner(&self, partition: u32) -> Option<usize> {
+        let works = |at: &usize| {
+            self.runs(*at) && self.services[*at].partitions("working").contains(&u64::from(partition))
+        };
+        self.of(Kind::Node).into_iter().find(works)
     }
 
     /// The partitions of `cu.clearing` at work on the nodes that do not stand still.

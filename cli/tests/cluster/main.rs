@@ -11,6 +11,7 @@ mod cluster;
 mod crashes;
 mod disk;
 mod kafka;
+mod operators;
 mod proxy;
 mod storm;
 #[expect(dead_code, reason = "shared with the other tests of the program, which need more of it")]

@@ -20,19 +20,43 @@ pub const PIECE_TAPS: u32 = 250;
 
 /// One at a time: each needs the machine.
 static ONE: Mutex<()> = Mutex::new(());
+/// And beside it one that mostly waits.
+static BESIDE: Mutex<()> = Mutex::new(());
 
 /// A scheme and its undisturbed run.
 pub struct World {
     pub folder: TempDir,
     pub cities: Vec<String>,
-    calm: PathBuf,
+    /// The OUT of the undisturbed run.
+    pub calm: PathBuf,
     _one: MutexGuard<'static, ()>,
 }
 
 impl World {
     /// `taps` over two days and six cities, whose acquirers are spread over four partitions.
     pub fn new(seed: u64, taps: u32) -> Self {
-        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::made(&ONE, seed, taps, |_| {}, |_| {})
+    }
+
+    /// The same for a test that mostly waits: it runs beside another one.
+    pub fn beside(seed: u64, taps: u32) -> Self {
+        Self::made(&BESIDE, seed, taps, |_| {}, |_| {})
+    }
+
+    /// One in which operators are at work: `prepare` changes the scheme before anything is cleared, `between` does to
+    /// the undisturbed run between the two days what is done to the cluster.
+    pub fn operated(seed: u64, taps: u32, prepare: impl FnOnce(&Self), between: impl FnOnce(&Self)) -> Self {
+        Self::made(&ONE, seed, taps, prepare, between)
+    }
+
+    fn made(
+        lane: &'static Mutex<()>,
+        seed: u64,
+        taps: u32,
+        prepare: impl FnOnce(&Self),
+        between: impl FnOnce(&Self),
+    ) -> Self {
+        let one = lane.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = TempDir::new().unwrap();
         let scheme = folder.path().join("scheme");
         let words = format!("simulate --out {{}} --seed {seed} --cities {CITIES} --days 2 --taps {taps}");
@@ -41,7 +65,8 @@ impl World {
         let cities = cities(&scheme.join("taps"));
         spread(&scheme.join("rulebook.toml"), &cities);
         let world = Self { calm: folder.path().join("calm"), folder, cities, _one: one };
-        world.clear_alone();
+        prepare(&world);
+        world.clear_alone(between);
         world
     }
 
@@ -59,7 +84,7 @@ impl World {
     }
 
     /// The undisturbed run: the same pieces through one process.
-    fn clear_alone(&self) {
+    fn clear_alone(&self, between: impl FnOnce(&Self)) {
         let (from, pieces) = (self.path("scheme"), self.path("pieces"));
         for city in &self.cities {
             fs::create_dir_all(pieces.join("taps").join(city)).unwrap();
@@ -67,11 +92,25 @@ impl World {
         for name in ["rulebook.toml", "keys.toml", "hotlist.csv", "outages.csv"] {
             fs::copy(from.join(name), pieces.join(name)).unwrap();
         }
+        let mut between = Some(between);
         for date in DATES {
             cityunion(&self.feed(date, "max", |city| pieces.join("taps").join(city)), &[&from]).ok();
             clear(&pieces, &self.calm);
+            if let Some(between) = between.take() {
+                between(self);
+            }
         }
         assert_eq!(cycles(&self.calm), DATES.map(cycle_of));
+    }
+
+    /// The small files of a city that the undisturbed run took, in their order.
+    pub fn pieces(&self, city: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path("pieces/taps").join(city)).unwrap();
+        let mut pieces: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        let is_piece = |name: &str| name.starts_with("20") && name.ends_with(".csv");
+        pieces.retain(|path| path.file_name().unwrap().to_str().is_some_and(is_piece));
+        pieces.sort();
+        pieces
     }
 
     /// The files of a closed cycle.
