@@ -297,16 +297,28 @@ pub fn append_and_wait(
     payload: Bytes,
     timeout: Duration,
 ) -> Result<u64, LogError> {
+    let offsets = append_all_and_wait(writer, vec![(partition.clone(), payload)], timeout)?;
+    Ok(offsets.first().copied().unwrap_or_default())
+}
+
+/// Appends messages together and waits until all are durable. Returns their offsets.
+///
+/// # Errors
+/// As [`append_and_wait`]; some of them may be durable then.
+pub fn append_all_and_wait(
+    writer: &mut dyn Writer,
+    messages: Vec<(Partition, Bytes)>,
+    timeout: Duration,
+) -> Result<Vec<u64>, LogError> {
     let (told, hear) = crossbeam_channel::bounded(1);
     writer.append(
-        vec![(partition.clone(), payload)],
+        messages,
         Box::new(move |durable| {
             // The waiter may have given up: nobody is left to tell.
             drop(told.send(durable));
         }),
     )?;
-    let offsets = hear.recv_timeout(timeout).map_err(|_| LogError::Timeout(timeout))??;
-    Ok(offsets.first().copied().unwrap_or_default())
+    hear.recv_timeout(timeout).map_err(|_| LogError::Timeout(timeout))?
 }
 
 /// Refuses a message that no log takes.

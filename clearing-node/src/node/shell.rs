@@ -13,8 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
-use cu_log::{Log, Reader, Writer, append_and_wait, topics::Topics};
+use cu_log::{Log, Reader, Writer, append_all_and_wait, append_and_wait, topics::Topics};
 use proto::{CycleEvent, Marker, Message};
 use runtime::{scheme::SchemeView, whole_text};
 
@@ -273,11 +274,10 @@ impl<'a> Shell<'a> {
 
     fn mark(&mut self, marker: &Marker) -> Result<(), NodeError> {
         let body = proto::clearing::Body::Marker(marker.clone());
-        let message = proto::Clearing { body: Some(body) }.encode_to_vec();
-        for number in 0..self.around.config.partitions {
-            let partition = self.around.topics.clearing(number);
-            append_and_wait(self.writer.as_mut(), &partition, message.clone().into(), APPEND_WAIT)?;
-        }
+        let message: Bytes = proto::Clearing { body: Some(body) }.encode_to_vec().into();
+        let all = (0..self.around.config.partitions).map(|number| self.around.topics.clearing(number));
+        let all = all.map(|partition| (partition, message.clone())).collect();
+        append_all_and_wait(self.writer.as_mut(), all, APPEND_WAIT)?;
         Ok(())
     }
 

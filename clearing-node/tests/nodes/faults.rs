@@ -17,7 +17,7 @@ use cu_log::{
 /// What goes wrong.
 #[derive(Default)]
 pub struct Faults {
-    /// Appends that still succeed; none, when negative from the start: all.
+    /// Messages that still land; without it: all.
     pub appends_left: Option<AtomicI64>,
     /// Whether the append that fails stands on the log nevertheless.
     pub last_lands: bool,
@@ -155,12 +155,15 @@ struct FaultyWriter {
 impl Writer for FaultyWriter {
     fn append(&mut self, group: Vec<(Partition, Bytes)>, on_durable: OnDurable) -> Result<(), LogError> {
         let Some(left) = &self.faults.appends_left else { return self.inner.append(group, on_durable) };
-        let left = left.fetch_sub(1, Ordering::SeqCst);
-        if left > 0 {
+        let messages = i64::try_from(group.len()).unwrap();
+        let left = left.fetch_sub(messages, Ordering::SeqCst);
+        if left >= messages {
             return self.inner.append(group, on_durable);
         }
-        if left == 0 && self.faults.last_lands {
-            self.inner.append(group, Box::new(drop))?;
+        // As on a broker, the beginning of a group may land alone.
+        let lands = left + i64::from(self.faults.last_lands);
+        if let (true, Ok(lands)) = (left >= 0, usize::try_from(lands)) {
+            self.inner.append(group.into_iter().take(lands).collect(), Box::new(drop))?;
         }
         self.faults.dead.store(true, Ordering::SeqCst);
         Err(LogError::Timeout(Duration::ZERO))

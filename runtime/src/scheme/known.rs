@@ -7,7 +7,9 @@ use std::{
 
 use cu_log::{Entry, Partition};
 use domain::{city::City, rulebook::Rulebook};
-use proto::{CityEvent, CycleEvent, Message, Opening, RulebookDocument, city_event::What, cycle_event::Body};
+use proto::{
+    CalendarEvent, CityEvent, Message, Opening, RulebookDocument, calendar_event::Body, city_event::What,
+};
 
 use super::OpenCycle;
 
@@ -42,7 +44,7 @@ impl Known {
             }
             return Ok(());
         }
-        match CycleEvent::decode(entry.payload.clone()).map(|event| event.body) {
+        match CalendarEvent::decode(entry.payload.clone()).map(|event| event.body) {
             Ok(Some(Body::Opening(opening))) => {
                 let cycle = opening.cycle;
                 if cycle > self.cut_off + 1 {
@@ -127,7 +129,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use cu_log::topics::Topics;
-    use proto::{Arrived, CutOff, Departing, Opened, PartitionTotals};
+    use proto::{Arrived, CutOff, CycleEvent, Departing, Opened, PartitionTotals, Total, cycle_event::Body};
 
     use super::*;
 
@@ -171,7 +173,8 @@ mod tests {
     }
 
     fn totals(cycle: u32, partition: u32) -> Body {
-        Body::Totals(PartitionTotals { cycle, partition, ..PartitionTotals::default() })
+        let totals = vec![Total::default(); 2];
+        Body::Totals(PartitionTotals { cycle, partition, totals, first_offset: 1, ..PartitionTotals::default() })
     }
 
     fn said(partition: u32, what: What) -> Body {
