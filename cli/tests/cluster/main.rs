@@ -12,7 +12,9 @@ mod crashes;
 mod disk;
 mod kafka;
 mod operators;
+mod plot;
 mod proxy;
+mod recounts;
 mod storm;
 #[expect(dead_code, reason = "shared with the other tests of the program, which need more of it")]
 #[path = "../cli/support.rs"]
