@@ -1,9 +1,11 @@
 //! What a snapshot says of itself, and the names of its objects.
 
+use cu_log::LogError;
 use cu_objects::Sum;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Position;
+use crate::partition::There;
 
 /// First words of every manifest.
 const FORMAT: &str = "cityunion-snapshot/1";
@@ -81,6 +83,14 @@ impl Manifest {
             taken_at_s,
             files,
         }
+    }
+
+    /// Whether its last message is that of a log, as far as this can tell.
+    ///
+    /// # Errors
+    /// [`LogError`] if the log cannot be read.
+    pub fn is_of(&self, there: &There<'_>) -> Result<bool, LogError> {
+        self.tip.as_ref().map_or(Ok(true), |tip| there.holds(tip.offset, &tip.digest))
     }
 
     /// Ordinal of the last cycle that it knows as closed; 0 if there is none.

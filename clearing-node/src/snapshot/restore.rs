@@ -230,11 +230,7 @@ impl Restore for Restorer {
         // goes further than the log, which was restored from an archive.
         let at_least = retained.start.max(next_offset.map_or(1, |next| next.saturating_add(1)));
         let which = Which { at_least, at_most: Some(retained.end) };
-        let belongs = |manifest: &Manifest| match &manifest.tip {
-            Some(tip) => there.holds(tip.offset, &tip.digest),
-            None => Ok(true),
-        };
-        let restored = restore(&self.objects, partition, folder, which, &belongs);
+        let restored = restore(&self.objects, partition, folder, which, &|manifest| manifest.is_of(there));
         let restored = restored.map_err(|error| whole_text(&error))?;
         let Some(restored) = restored else {
             if retained.start > 0 {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use clearing_node::{
     book::rows,
+    partition::There,
     recount::{Recount, Source},
     rocks::RocksStore,
     snapshot::{self, Which},
@@ -113,7 +114,9 @@ fn from_snapshots(place: &Place, objects: &str, scratch: &Path) -> Result<Vec<(u
     let newest = Which { at_least: 0, at_most: None };
     let one = |partition| {
         let folder = scratch.join(format!("partition-{partition}"));
-        match snapshot::restore(&objects, partition, &folder, newest)? {
+        let (log, at) = (&*place.log, place.topics.clearing(partition));
+        let there = There { log, partition: &at, retained: log.bounds(&at)? };
+        match snapshot::restore(&objects, partition, &folder, newest, &|manifest| manifest.is_of(&there))? {
             Some(_) => Ok((partition, folder)),
             None => bail!(
                 "{} holds no usable snapshot of partition {partition}; `cityunion book list --objects` shows what is \
