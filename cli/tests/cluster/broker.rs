@@ -90,6 +90,7 @@ impl Seen {
         for service in &cluster.services {
             assert!(!service.ready(), "{} says that it is ready", service.name);
         }
+        assert!(cluster.ended.is_empty(), "nobody gives up: {:?}", cluster.ended);
         let Self { before, behind, .. } = self;
         eprintln!("without a broker {before} batches waited at the adapters, {behind} at the switches");
         assert!(*before > 0 && *behind > 0, "{before} batches before the log, {behind} behind it");
