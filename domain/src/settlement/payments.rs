@@ -278,7 +278,7 @@ mod tests {
             "purchase_reversal receive cu-2000 500 (2)",
             "load receive cu-2000 700 (2)",
             "interchange receive cu-2000 -2 (4)",
-            "interchange pay cu-2000 -2 (2)",
+            "interchange pay cu-2000 -2 (4)",
             "adjustment pay cu-2000 -42 (2)",
             "refund receive cu-2000 9 (1)",
             "switch_fee pay scheme -1 (2)",
