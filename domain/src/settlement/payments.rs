@@ -281,7 +281,7 @@ mod tests {
             "interchange pay cu-2000 -2 (4)",
             "adjustment pay cu-2000 -42 (2)",
             "refund receive cu-2000 9 (1)",
-            "switch_fee pay scheme -1 (2)",
+            "switch_fee pay scheme -1 (4)",
         ];
         assert_eq!(told(&payments, "cu-3000"), tianjin);
     }

@@ -384,7 +384,7 @@ fn figures_that_no_message_holds_leave_no_folder() {
         amount_fen: (1 << 53) - 1,
         ..items()[0].clone()
     };
-    let mut refused = |settlement: &Settlement, items: &[Item]| {
+    let refused = |settlement: &Settlement, items: &[Item]| {
         let input = CycleInput {
             name,
             settlement,
