@@ -23,6 +23,7 @@ pub mod settlement;
 pub mod tac;
 pub mod tap;
 pub mod terminal;
+pub mod terms;
 pub mod totals;
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ use crate::{
     document::{self, Fault},
     fees::Fees,
     terminal::{Ownership, TerminalPrefix},
+    terms::{Account, Terms},
 };
 
 mod read;
+mod read_terms;
 
 /// The largest rulebook, bytes.
 pub const RULEBOOK_BYTES_MAX: usize = 4 << 20;
@@ -36,6 +38,8 @@ pub struct Participant {
     pub suspended_until: Option<Date>,
     /// The terminals it owns, whatever its membership.
     pub terminal_prefixes: Vec<TerminalPrefix>,
+    /// Where it is paid.
+    pub account: Account,
 }
 
 impl Participant {
@@ -84,6 +88,8 @@ pub struct Rulebook {
     pub participants: Vec<Participant>,
     /// How many partitions the book has.
     pub partitions: u32,
+    /// When and through whom nets are paid.
+    pub terms: Terms,
     assignment: BTreeMap<City, u32>,
     ownership: Ownership,
     unknown_tables: Vec<String>,
@@ -131,6 +137,7 @@ impl Rulebook {
             ownership: Ownership::new(prefixes),
             participants: body.participants,
             partitions: body.partitions,
+            terms: body.terms,
             assignment: body.assignment,
             unknown_tables: body.unknown_tables,
             bytes: toml_bytes.into(),

@@ -17,8 +17,12 @@ use crate::{
     totals::{Tally, TotalKey},
 };
 
-/// The largest figure of a settlement, fen: what every reader of JSON holds exactly (2^53).
-pub const FIGURE_FEN_MAX: u64 = 1 << 53;
+mod payments;
+
+pub use payments::{Leg, Movement, MovementKey, Payments, Purpose};
+
+/// The largest figure of a settlement, fen: what every reader of JSON holds exactly (below 2^53).
+pub const FIGURE_FEN_MAX: u64 = (1 << 53) - 1;
 
 /// What an item does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,8 +175,8 @@ pub enum SettleError {
 /// Computes a cycle's positions and nets from its totals and items, by the rules of that cycle.
 ///
 /// # Errors
-/// [`SettleError`] if a figure is beyond [`FIGURE_FEN_MAX`], an item occurs twice, or the nets do
-/// not sum to zero.
+/// [`SettleError`] if a figure, or one of the messages to banks, is beyond [`FIGURE_FEN_MAX`], an item occurs
+/// twice, or the nets do not sum to zero.
 pub fn settle(
     rulebook: &Rulebook,
     business_date: Date,
@@ -192,6 +196,8 @@ pub fn settle(
     if sum_fen != 0 {
         return Err(SettleError::NotZero { sum_fen });
     }
+    // What could not be told to a bank is refused now, before there is a plan that must be carried out.
+    Payments::of(&net, &positions, items)?;
     Ok(Settlement { positions, net })
 }
 

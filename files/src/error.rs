@@ -95,6 +95,18 @@ pub enum FilesError {
         /// The partitions.
         partitions: [u32; 2],
     },
+    /// A figure is too large for a message to a bank.
+    #[error("settle the cycle")]
+    Unsettled(#[source] domain::settlement::SettleError),
+    /// A message to a bank cannot be encoded.
+    #[error("encode {file}")]
+    Message {
+        /// The file of the cycle folder.
+        file: String,
+        /// What the encoder said.
+        #[source]
+        source: Box<quick_xml::SeError>,
+    },
     /// A folder that should hold a cycle has no manifest.
     #[error("read {}: no manifest.json, so this is no cycle folder", .0.display())]
     NoManifest(PathBuf),

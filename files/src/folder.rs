@@ -23,6 +23,7 @@ use crate::{
     join::{Segment, acquirers, issuers, one_segment_each},
     layout,
     manifest::{FileEntry, Manifest, MerkleEntry, RulebookEntry},
+    settlement::Messages,
     table::Table,
     text,
 };
@@ -70,6 +71,7 @@ pub fn assemble(
 ) -> Result<Published, FilesError> {
     prepare(dir)?;
     one_segment_each(segments)?;
+    let messages = Messages::of(input.name, input.rulebook, input.settlement, input.items)?;
     let mut cities: BTreeSet<City> = input.participants.iter().copied().collect();
     cities.extend(segments.iter().flat_map(|segment| segment.manifest.cities()));
     let (issuers, acquirers) = thread::scope(|scope| {
@@ -87,6 +89,7 @@ pub fn assemble(
         write_items(dir, input.items)?,
         write_rulebook(dir, input.rulebook)?,
     ];
+    messages.write(dir, |file, bytes| files.push(entry(file.name(), bytes)))?;
     files.extend(issuers.into_iter().chain(acquirers));
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let manifest_sha256 = write_manifest(dir, input, files, &merkle)?;
@@ -182,13 +185,18 @@ fn write_items(dir: &Path, items: &[Item]) -> Result<FileEntry, FilesError> {
 
 fn write_rulebook(dir: &Path, rulebook: &Rulebook) -> Result<FileEntry, FilesError> {
     write_file(&dir.join(layout::RULEBOOK_FILE), rulebook.bytes())?;
-    Ok(FileEntry {
-        name: layout::RULEBOOK_FILE.to_owned(),
+    Ok(entry(layout::RULEBOOK_FILE.to_owned(), rulebook.bytes()))
+}
+
+/// What the manifest says of a file that is no CSV.
+fn entry(name: String, bytes: &[u8]) -> FileEntry {
+    FileEntry {
+        name,
         rows: None,
-        sha256: text::digest_hex(&Sha256::digest(rulebook.bytes()).into()),
-        size: rulebook.bytes().len() as u64,
+        sha256: text::digest_hex(&Sha256::digest(bytes).into()),
+        size: bytes.len() as u64,
         totals: std::collections::BTreeMap::new(),
-    })
+    }
 }
 
 /// Writes the manifest; returns its SHA-256.
@@ -221,7 +229,7 @@ fn write_manifest(
 }
 
 /// Writes a new file.
-fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
     let written = File::create_new(path).and_then(|mut file| file.write_all(bytes));
     written.map_err(FilesError::io("write", path))
 }

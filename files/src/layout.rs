@@ -141,6 +141,50 @@ pub const RECEIPTS: Layout = Layout {
     ],
 };
 
+/// The folder of what banks and participants are told.
+pub const SETTLEMENT_FOLDER: &str = "settlement";
+
+/// A file of a cycle's `settlement/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SettlementFile {
+    /// `camt.053.001.08-<city>.xml`: what a participant's net is made of.
+    Camt053(City),
+    /// `pacs.029.001.02.xml`: everybody's net.
+    Pacs029,
+    /// `pain.001.001.09.xml`: the nets as credit transfers.
+    Pain001,
+    /// `statement-<city>.html`: a participant's net on one page, for people.
+    Statement(City),
+}
+
+impl SettlementFile {
+    /// What the file of this name is, relative to the cycle folder, with `/`.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        let name = name.strip_prefix(SETTLEMENT_FOLDER)?.strip_prefix('/')?;
+        match name {
+            "pacs.029.001.02.xml" => Some(Self::Pacs029),
+            "pain.001.001.09.xml" => Some(Self::Pain001),
+            _ => {
+                let city = |before, after| name.strip_prefix(before)?.strip_suffix(after)?.parse().ok();
+                let message = city("camt.053.001.08-", ".xml").map(Self::Camt053);
+                message.or_else(|| city("statement-", ".html").map(Self::Statement))
+            }
+        }
+    }
+
+    /// Its name, relative to the cycle folder, with `/`.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Camt053(city) => format!("{SETTLEMENT_FOLDER}/camt.053.001.08-{city}.xml"),
+            Self::Pacs029 => format!("{SETTLEMENT_FOLDER}/pacs.029.001.02.xml"),
+            Self::Pain001 => format!("{SETTLEMENT_FOLDER}/pain.001.001.09.xml"),
+            Self::Statement(city) => format!("{SETTLEMENT_FOLDER}/statement-{city}.html"),
+        }
+    }
+}
+
 /// What a file of a cycle folder is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Member {
@@ -156,6 +200,8 @@ pub enum Member {
     Acquirer(City),
     /// `issuer/<city>.csv`
     Issuer(City),
+    /// `settlement/…`
+    Settlement(SettlementFile),
     /// Any other file: listed with its digest, not read.
     Other,
 }
@@ -175,7 +221,7 @@ impl Member {
                 match (city("acquirer"), city("issuer")) {
                     (Some(city), _) => Self::Acquirer(city),
                     (_, Some(city)) => Self::Issuer(city),
-                    _ => Self::Other,
+                    _ => SettlementFile::of(name).map_or(Self::Other, Self::Settlement),
                 }
             }
         }
@@ -190,7 +236,7 @@ impl Member {
             Self::Items => Some(&ITEMS),
             Self::Acquirer(_) => Some(&ACQUIRER),
             Self::Issuer(_) => Some(&ISSUER),
-            Self::Rulebook | Self::Other => None,
+            Self::Rulebook | Self::Settlement(_) | Self::Other => None,
         }
     }
 }
@@ -217,6 +263,19 @@ mod tests {
         assert_eq!(Member::of(&acquirer_file(city)), Member::Acquirer(city));
         assert_eq!(Member::of(&issuer_file(city)), Member::Issuer(city));
         assert_eq!(Member::of("net.csv"), Member::Net);
+        for file in [
+            SettlementFile::Camt053(city),
+            SettlementFile::Pacs029,
+            SettlementFile::Pain001,
+            SettlementFile::Statement(city),
+        ] {
+            assert_eq!(Member::of(&file.name()), Member::Settlement(file));
+        }
+        for other in
+            ["settlement/statement-scheme.html", "settlement/pacs.029.001.02.xml.p7s", "pain.001.001.09.xml"]
+        {
+            assert_eq!(Member::of(other), Member::Other, "{other}");
+        }
         for other in ["issuer/cu-a004.csv", "issuer/x/cu-A004.csv", "settlement/net.csv", "issuer/cu-A004"] {
             assert_eq!(Member::of(other), Member::Other, "{other}");
         }

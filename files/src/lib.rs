@@ -13,6 +13,7 @@ pub mod layout;
 pub mod manifest;
 mod publish;
 mod segment;
+mod settlement;
 pub mod table;
 pub mod text;
 pub mod verify;

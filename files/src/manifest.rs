@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use domain::date::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::layout::SettlementFile;
+
 /// The manifest of a cycle folder. Fields stand in the order of their sorted keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +66,11 @@ pub struct RulebookEntry {
 }
 
 impl Manifest {
+    /// The files of `settlement/`, in the order of their names: what is signed, and handed to banks.
+    pub fn settlement_files(&self) -> impl Iterator<Item = (SettlementFile, &FileEntry)> {
+        self.files.iter().filter_map(|entry| Some((SettlementFile::of(&entry.name)?, entry)))
+    }
+
     /// The bytes of `manifest.json`: keys sorted, two-space indent, LF at the end.
     ///
     /// # Errors

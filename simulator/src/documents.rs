@@ -1,6 +1,8 @@
 //! The documents of a scheme folder: rulebook, keys, hotlist, outages.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::RangeInclusive};
+
+use domain::{date::Date, terms::Weekday};
 
 use crate::world::{GRACE_HOURS, PRESENTMENT_DAYS, Participant, World};
 
@@ -10,7 +12,9 @@ pub(crate) fn rulebook(world: &World) -> String {
         "# Rules of a simulated scheme.\nversion = 1\npresentment_days = {PRESENTMENT_DAYS}\n\
          hotlist_grace_hours = {GRACE_HOURS}\n\n\
          [cut_off]\ntime = \"23:59\"\n\n\
-         [fees]\nbasis = \"cycle_bilateral\"\ninterchange_rate = \"0.003\"\nswitch_rate = \"0.001\"\n"
+         {}\n\
+         [fees]\nbasis = \"cycle_bilateral\"\ninterchange_rate = \"0.003\"\nswitch_rate = \"0.001\"\n",
+        settlement(world)
     );
     if let Some(first) = world.participants.first() {
         let _ = write!(
@@ -32,6 +36,49 @@ pub(crate) fn rulebook(world: &World) -> String {
         text.push_str(&entry(place, participant));
     }
     text
+}
+
+/// Banks that are well known; the accounts are nobody's.
+const BANKS: [&str; 5] = ["102100099996", "ABOCCNBJ", "104100000004", "PCBCCNBJ", "301290000007"];
+
+/// How nets are paid: an account of the scheme, and the holidays that always fall on the same days, with the days that
+/// are worked for the long one.
+fn settlement(world: &World) -> String {
+    let last = world.first_date.plus_days(i32::try_from(world.days).unwrap_or(i32::MAX));
+    let (mut holidays, mut working_days) = (Vec::new(), Vec::new());
+    for year in world.first_date.ymd().0..=last.ymd().0.saturating_add(1) {
+        let dates = |month, days: RangeInclusive<u8>| {
+            days.filter_map(move |day| Date::from_ymd(year, month, day).ok())
+        };
+        holidays.extend(dates(1, 1..=1).chain(dates(5, 1..=1)).chain(dates(10, 1..=7)));
+        let of = |day: &Date, weekday| Weekday::of(*day) == weekday;
+        working_days.extend(dates(9, 24..=30).find(|day| of(day, Weekday::Sunday)));
+        working_days.extend(dates(10, 8..=14).find(|day| of(day, Weekday::Saturday)));
+    }
+    format!(
+        "[settlement]\nname = \"城市一卡通模拟清算中心\"\nbank = \"{}\"\naccount = \"9000000000000000000\"\n\
+         account_name = \"城市一卡通模拟清算中心（测试）\"\nholidays = [{}]\nworking_days = [{}]\n",
+        BANKS[0],
+        quoted(&holidays),
+        quoted(&working_days)
+    )
+}
+
+fn quoted(dates: &[Date]) -> String {
+    dates.iter().map(|date| format!("\"{date}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// A TEST account; every tenth participant states none.
+fn account(place: usize, participant: &Participant) -> String {
+    if place % 10 == 9 {
+        return String::new();
+    }
+    let bank = BANKS[place % BANKS.len()];
+    format!(
+        "bank = \"{bank}\"\naccount = \"9{:018}\"\naccount_name = \"{}一卡通公司（测试）\"\n",
+        place + 1,
+        participant.name_zh
+    )
 }
 
 /// One participant. Every fourth one whose prefix is its code leaves it to the default.
@@ -57,6 +104,7 @@ fn entry(place: usize, participant: &Participant) -> String {
         let quoted: Vec<String> = prefixes.iter().map(|prefix| format!("\"{prefix}\"")).collect();
         let _ = writeln!(text, "terminal_prefixes = [{}]", quoted.join(", "));
     }
+    text.push_str(&account(place, participant));
     text
 }
 

@@ -28,6 +28,7 @@ mod report;
 mod requeue;
 mod scheme;
 mod services;
+mod settlement;
 mod snapshots;
 mod support;
 mod switches;

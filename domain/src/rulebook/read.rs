@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::Participant;
+use super::{Participant, read_terms};
 use crate::{
     city::City,
-    date::Date,
     document::{Fault, Table, Value, integer, name, parsed, text},
     fees::{Basis, FeeLine, FeeRates, Fees, Rate},
     tap::{Product, Sector},
     terminal::TerminalPrefix,
+    terms::Terms,
 };
 
 const PRESENTMENT_DAYS_MAX: u32 = 3650;
@@ -19,7 +19,7 @@ const PARTITIONS_MAX: u32 = 1024;
 const NAME_BYTES_MAX: usize = 256;
 
 /// The top-level keys that have a meaning here.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "version",
     "presentment_days",
     "hotlist_grace_hours",
@@ -27,6 +27,7 @@ const KNOWN: [&str; 8] = [
     "participant",
     "clearing",
     "cut_off",
+    "settlement",
     "limits",
 ];
 
@@ -39,13 +40,14 @@ pub(super) struct Body {
     pub(super) participants: Vec<Participant>,
     pub(super) partitions: u32,
     pub(super) assignment: BTreeMap<City, u32>,
+    pub(super) terms: Terms,
     pub(super) unknown_tables: Vec<String>,
 }
 
 pub(super) fn rulebook(top: &Table<'_>) -> Result<Body, Fault> {
     let participants = participants(top)?;
     let (partitions, assignment) = clearing(top)?;
-    cut_off(top)?;
+    let terms = read_terms::terms(top)?;
     top.table("limits")?;
     Ok(Body {
         version: top.required("version", integer(1..=u32::MAX))?,
@@ -55,6 +57,7 @@ pub(super) fn rulebook(top: &Table<'_>) -> Result<Body, Fault> {
         participants: participants.into_values().collect(),
         partitions,
         assignment,
+        terms,
         unknown_tables: top
             .fields()
             .map(|(key, _)| key.to_owned())
@@ -97,6 +100,9 @@ fn participant(table: &Table<'_>) -> Result<Participant, Fault> {
         "suspended_from",
         "suspended_until",
         "terminal_prefixes",
+        "bank",
+        "account",
+        "account_name",
     ])?;
     let city: City = table.required("city", parsed)?;
     let prefix = |value: Value<'_>| {
@@ -116,6 +122,7 @@ fn participant(table: &Table<'_>) -> Result<Participant, Fault> {
         suspended_from: table.optional("suspended_from", parsed)?,
         suspended_until: table.optional("suspended_until", parsed)?,
         terminal_prefixes,
+        account: read_terms::account(table)?,
     };
     check_dates(table, &participant)?;
     Ok(participant)
@@ -248,17 +255,4 @@ fn clearing(top: &Table<'_>) -> Result<(u32, BTreeMap<City, u32>), Fault> {
     };
     let assignment = stated.fields().map(one).collect::<Result<_, Fault>>()?;
     Ok((partitions, assignment))
-}
-
-/// The times of cut-offs belong to whoever calls them; here they are only checked.
-fn cut_off(top: &Table<'_>) -> Result<(), Fault> {
-    let Some(table) = top.table("cut_off")? else { return Ok(()) };
-    table.optional("time", |value| {
-        let text = text(value)?;
-        let midnight = format!("2000-01-01T{text}:00");
-        let time = crate::date::LocalTime::parse(midnight.as_bytes());
-        time.map_err(|_| format!("`{text}` is no time of day: write HH:MM, such as \"23:30\""))
-    })?;
-    table.list("holidays", parsed::<Date>)?;
-    Ok(())
 }

@@ -286,3 +286,85 @@ fn bytes_that_are_no_rulebook() {
     assert!(message(b"").contains("missing") || message(b"").contains("no participant"));
     assert!(message(b"a = [[[").contains("line 1"));
 }
+
+const SETTLEMENT: &str = r#"
+[settlement]
+name = "城市一卡通清算中心"
+bank = "102100099996"
+account = "1234567890"
+account_name = "Clearing House"
+currency = "CNY"
+days_off = ["sunday"]
+holidays = ["2018-10-02"]
+working_days = ["2018-09-30"]
+settle_after_days = 2
+"#;
+
+#[test]
+fn how_nets_are_paid() {
+    let accounts = "\"上海\"\nbank = \"ICBKCNBJ\"\naccount = \"62220000-1\"\naccount_name = \"上海公共交通卡股份有限公司\"";
+    let rules = rulebook(&(GOOD.replace("\"上海\"", accounts) + SETTLEMENT));
+    let terms = &rules.terms;
+    assert_eq!(terms.name.as_deref(), Some("城市一卡通清算中心"));
+    assert_eq!(terms.account.bank, Some(crate::terms::Bank::Cnaps("102100099996".to_owned())));
+    assert_eq!(terms.account.number.as_ref().map(ToString::to_string).as_deref(), Some("1234567890"));
+    assert_eq!(terms.account.name.as_deref(), Some("Clearing House"));
+    assert_eq!(terms.cut_off(date("2018-09-28")).to_string(), "2018-09-28T23:30:00");
+    // Saturday is worked here, Sunday the 30th too; 1 October stands in [cut_off], 2 October here.
+    for (business_date, settled) in
+        [("2018-09-28", "2018-09-30"), ("2018-09-29", "2018-10-03"), ("2018-10-05", "2018-10-08")]
+    {
+        assert_eq!(terms.settlement_date(date(business_date)), date(settled), "{business_date}");
+    }
+    let shanghai = rules.participant(city("cu-2000")).map(|p| p.account.clone()).unwrap_or_default();
+    assert_eq!(shanghai.bank.map(|bank| bank.to_string()).as_deref(), Some("ICBKCNBJ"));
+    assert_eq!(shanghai.number.map(|number| number.to_string()).as_deref(), Some("62220000-1"));
+    assert_eq!(shanghai.name.as_deref(), Some("上海公共交通卡股份有限公司"));
+    let other = rules.participant(city("cu-3120")).map(|p| p.account.clone());
+    assert_eq!(other, Some(crate::terms::Account::default()), "all of it is optional");
+    assert_eq!(rules.unknown_tables(), ["directory"]);
+}
+
+#[test]
+fn settlement_refusals() {
+    let refused = |text: &str, replacement: &str| {
+        let toml = GOOD.to_owned() + &SETTLEMENT.replace(text, replacement);
+        assert!(toml.len() > GOOD.len() && SETTLEMENT.contains(text), "{text}");
+        Rulebook::parse(toml.as_bytes()).map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
+    };
+    let seven =
+        "[\"monday\", \"tuesday\", \"wednesday\", \"thursday\", \"friday\", \"saturday\", \"sunday\"]";
+    for (text, replacement, expected) in [
+        ("\"102100099996\"", "\"1021000\"", "[settlement], bank: `1021000`: not a bank"),
+        ("\"1234567890\"", "\"12 34\"", "[settlement], account: `12 34`: not an account number"),
+        ("\"1234567890\"", "1234567890", "[settlement], account: integer where text is expected"),
+        ("\"CNY\"", "\"HKD\"", "[settlement], currency: `HKD`: only CNY is settled"),
+        (
+            "[\"sunday\"]",
+            "[\"Sunday\"]",
+            "[settlement], days_off: `Sunday` is no day of the week; known: monday",
+        ),
+        ("[\"sunday\"]", seven, "[settlement], days_off: all seven days"),
+        ("2018-10-02", "2018-10-32", "[settlement], holidays: `2018-10-32`"),
+        ("2018-09-30", "2018-10-02", "[settlement], working_days: 2018-10-02 is a holiday too"),
+        (
+            "2018-09-30",
+            "2018-10-01",
+            "[settlement], working_days: 2018-10-01 is a holiday too (here or in [cut_off])",
+        ),
+        (
+            "settle_after_days = 2",
+            "settle_after_days = 31",
+            "[settlement], settle_after_days: not a whole number from 0 to 30",
+        ),
+        ("settle_after_days = 2", "settle_days = 2", "[settlement], settle_days: unknown"),
+        ("\"Clearing House\"", "\"\"", "[settlement], account_name: empty"),
+        ("[settlement]", "[[settlement]]", "settlement: not a table: write [settlement]"),
+    ] {
+        let message = refused(text, replacement);
+        assert!(message.contains(expected), "`{replacement}`: {message}\nlacks: {expected}");
+    }
+    check("\"扬州\"", "\"扬州\"\nbank = \"X\"", &["line 23, [[participant]] 1, bank: `X`: not a bank"]);
+    let long = format!("\"扬州\"\naccount_name = \"{}\"", "名".repeat(71));
+    check("\"扬州\"", &long, &["[[participant]] 1, account_name: longer than 70 characters"]);
+}

@@ -73,6 +73,25 @@ fn expected_csvs() -> BTreeMap<&'static str, &'static str> {
     ])
 }
 
+/// What banks and participants are told; the figures are worked out by hand above and in `settlement.rs`.
+pub(super) fn expected_messages() -> BTreeMap<&'static str, &'static str> {
+    macro_rules! messages {
+        ($($name:literal),+ $(,)?) => {
+            BTreeMap::from([$((concat!("settlement/", $name), include_str!(concat!("settlement/", $name)))),+])
+        };
+    }
+    messages![
+        "camt.053.001.08-cu-2000.xml",
+        "camt.053.001.08-cu-3000.xml",
+        "camt.053.001.08-tu-2900.xml",
+        "pacs.029.001.02.xml",
+        "pain.001.001.09.xml",
+        "statement-cu-2000.html",
+        "statement-cu-3000.html",
+        "statement-tu-2900.html",
+    ]
+}
+
 /// The totals of each file, as the manifest shows them.
 fn expected_totals(name: &str) -> &'static str {
     match name {
@@ -116,6 +135,8 @@ fn expected_manifest(csvs: &BTreeMap<&str, &str>) -> String {
     let mut files: BTreeMap<&str, (&str, String)> =
         csvs.iter().map(|(name, csv)| (*name, (*csv, (csv.lines().count() - 1).to_string()))).collect();
     files.insert("rulebook.toml", (RULEBOOK, "null".to_owned()));
+    let messages = expected_messages();
+    files.extend(messages.iter().map(|(name, text)| (*name, (*text, "null".to_owned()))));
     let entry = |(name, (text, rows)): (&&str, &(&str, String))| {
         format!(
             "    {{\n      \"name\": \"{name}\",\n      \"rows\": {rows},\n      \"sha256\": \"{}\",\n      \
@@ -152,6 +173,8 @@ fn every_file_of_a_cycle_has_exactly_these_bytes() {
     let mut expected: BTreeMap<String, String> =
         csvs.iter().map(|(name, csv)| ((*name).to_owned(), (*csv).to_owned())).collect();
     expected.insert("rulebook.toml".to_owned(), RULEBOOK.to_owned());
+    let messages = expected_messages();
+    expected.extend(messages.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
     expected.insert("manifest.json".to_owned(), expected_manifest(&csvs));
     let written: BTreeMap<String, String> = read_all(&folder)
         .into_iter()

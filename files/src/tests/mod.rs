@@ -21,6 +21,7 @@ mod detail;
 mod golden;
 mod publish;
 mod segments;
+mod settlement;
 mod tamper;
 
 use std::{

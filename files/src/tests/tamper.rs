@@ -15,7 +15,7 @@ use crate::{
     manifest::Manifest,
     text::digest_hex,
     verify,
-    verify::{Check, Outcome, Report},
+    verify::{Check, CheckResult, Outcome, Report},
 };
 
 /// Two cycles, the second of which follows the first.
@@ -30,7 +30,7 @@ fn two_cycles() -> (TempDir, PathBuf, PathBuf) {
 
 /// Makes the manifest agree with the folder again, as a careful forger would. The Merkle root and
 /// the chain too, but of the cycle after.
-fn seal(folder: &Path) {
+pub(super) fn seal(folder: &Path) {
     let path = folder.join(layout::MANIFEST_FILE);
     let mut manifest = Manifest::from_bytes(&fs::read(&path).unwrap()).unwrap();
     let mut merkle = Merkle::default();
@@ -39,7 +39,9 @@ fn seal(folder: &Path) {
         entry.size = bytes.len() as u64;
         entry.sha256 = digest_hex(&Sha256::digest(&bytes).into());
         if entry.rows.is_none() {
-            manifest.rulebook.sha256.clone_from(&entry.sha256);
+            if entry.name == layout::RULEBOOK_FILE {
+                manifest.rulebook.sha256.clone_from(&entry.sha256);
+            }
             continue;
         }
         let mut reader = csv::Reader::from_reader(&bytes[..]);
@@ -61,7 +63,7 @@ fn seal(folder: &Path) {
 }
 
 /// Replaces a text in a file; it must be there.
-fn replace(folder: &Path, file: &str, from: &str, to: &str) {
+pub(super) fn replace(folder: &Path, file: &str, from: &str, to: &str) {
     let path = folder.join(file);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "{from:?} is not in {file}");
@@ -94,7 +96,7 @@ fn assert_found(report: &Report, check: Check, file: &str, line: Option<u64>) {
 }
 
 /// Changes the second of two cycles and verifies it, with the manifest sealed again or not.
-fn tampered(sealed: bool, change: impl FnOnce(&Path)) -> Report {
+pub(super) fn tampered(sealed: bool, change: impl FnOnce(&Path)) -> Report {
     let (_out, _, folder) = two_cycles();
     change(&folder);
     if sealed {
@@ -108,7 +110,9 @@ fn no_changed_byte_goes_unnoticed() {
     let (_out, _, folder) = two_cycles();
     assert!(verify(&folder).unwrap().passed());
     for (name, bytes) in read_all(&folder) {
-        for at in (0..bytes.len()).step_by(3) {
+        // Messages are long, and every byte of them is worth as much to a digest.
+        let step = if name.starts_with(layout::SETTLEMENT_FOLDER) { 97 } else { 3 };
+        for at in (0..bytes.len()).step_by(step) {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
             fs::write(folder.join(&name), changed).unwrap();
@@ -227,7 +231,11 @@ fn fees_are_recomputed_by_the_basis_of_the_rulebook() {
         by_record(folder);
         replace(folder, "rulebook.toml", "cycle_bilateral", "per_record");
     });
-    assert!(right.checks.iter().all(|check| check.outcome == Outcome::Passed), "{right}");
+    let but_messages = |check: &&CheckResult| check.check != Check::Messages;
+    assert!(
+        right.checks.iter().filter(but_messages).all(|check| check.outcome == Outcome::Passed),
+        "{right}"
+    );
     let wrong = tampered(true, by_record);
     assert_found(&wrong, Check::Positions, "positions.csv", Some(2));
     assert!(wrong.to_string().contains("interchange_fen 2401"), "{wrong}");

@@ -185,7 +185,7 @@ impl<'a> Rows<'a> {
             Member::Items => &["item"],
             Member::Acquirer(_) => &["file", "line"],
             Member::Issuer(_) => &["acquirer", "terminal", "terminal_seq"],
-            Member::Rulebook | Member::Other => &[],
+            Member::Rulebook | Member::Settlement(_) | Member::Other => &[],
         };
         let columns = member.layout().map_or(&[][..], |layout| layout.columns);
         let (published, replayed) = (Side::open(published)?, Side::open(replayed)?);

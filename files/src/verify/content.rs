@@ -6,7 +6,7 @@ use domain::{city::City, cycle::CycleName, rulebook::Rulebook};
 
 use super::{
     detail::{self, AcquirerSide, IssuerSide, PairSum},
-    member,
+    member, messages,
     report::{Check, Findings},
     settlement,
 };
@@ -38,7 +38,7 @@ impl<'a> Sorted<'a> {
                 Member::Items => sorted.items = Some(entry),
                 Member::Acquirer(city) => sorted.acquirers.push((city, entry)),
                 Member::Issuer(city) => sorted.issuers.push((city, entry)),
-                Member::Rulebook | Member::Other => sorted.others.push(entry),
+                Member::Rulebook | Member::Settlement(_) | Member::Other => sorted.others.push(entry),
             }
         }
         sorted
@@ -71,7 +71,7 @@ pub(super) fn verify(
     findings.merge(found);
     check_detail(&acquirers, &issuers, findings);
     check_merkle(manifest, &issuers, findings);
-    check_settlement(folder, cycle, &files, rulebook.as_ref(), &issuers, findings)?;
+    check_settlement(folder, cycle, (manifest, &files), rulebook.as_ref(), &issuers, findings)?;
     let rows: u64 = manifest.files.iter().filter_map(|file| file.rows).sum();
     let csvs = manifest.files.iter().filter(|file| file.rows.is_some()).count();
     findings.checked(Check::Counts, format!("{rows} rows and the totals of {csvs} CSV files"));
@@ -152,11 +152,11 @@ fn check_merkle(manifest: &Manifest, issuers: &IssuerSide, findings: &mut Findin
     findings.checked(Check::Merkle, format!("{leaves} leaves, root {root}"));
 }
 
-/// Items, positions and nets.
+/// Items, positions, nets, and the messages that follow from them.
 fn check_settlement(
     folder: &Path,
     cycle: CycleName,
-    files: &Sorted<'_>,
+    (manifest, files): (&Manifest, &Sorted<'_>),
     rulebook: Option<&Rulebook>,
     issuers: &IssuerSide,
     findings: &mut Findings,
@@ -182,10 +182,24 @@ fn check_settlement(
     let Some(rulebook) = rulebook else {
         findings.skipped(Check::Positions, "there is no valid rulebook.toml");
         findings.skipped(Check::Net, "there is no valid rulebook.toml");
+        findings.skipped(Check::Messages, "there is no valid rulebook.toml");
         return Ok(());
     };
     settlement::check_positions(&positions, rulebook, cycle, &issuers.totals, findings);
     let members = rulebook.members(cycle.business_date);
     settlement::check_net(&net, &positions, &items, members, findings);
-    Ok(())
+    let facts = messages::Facts {
+        folder,
+        cycle,
+        rulebook,
+        net: rows(net),
+        positions: rows(positions),
+        items: rows(items),
+    };
+    messages::check(facts, manifest, findings)
+}
+
+/// Rows without their lines.
+fn rows<T>(lines: Vec<(u64, T)>) -> Vec<T> {
+    lines.into_iter().map(|(_, row)| row).collect()
 }

