@@ -6,6 +6,7 @@ pub mod coordinator;
 pub mod metrics;
 pub mod node;
 pub mod partition;
+mod priority;
 pub mod recount;
 mod reload;
 pub mod render;

@@ -106,8 +106,8 @@ impl City {
 
 impl fmt::Display for City {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d] = self.code.map(char::from);
-        write!(f, "{}u-{a}{b}{c}{d}", char::from(self.scheme as u8))
+        // At once: a plan spells thousands of cities.
+        f.write_str(std::str::from_utf8(&self.spelling()).map_err(|_| fmt::Error)?)
     }
 }
 

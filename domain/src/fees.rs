@@ -234,7 +234,7 @@ const SECTORS: usize = Sector::ALL.len();
 const PRODUCTS: usize = Product::ALL.len();
 
 /// The fee line of every sector and product, compiled for one pair and business date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FeeTable {
     lines: [[u16; PRODUCTS]; SECTORS],
     default: u16,

@@ -217,11 +217,17 @@ impl OpenCycle {
 
     /// Empty totals for the parts of a batch.
     pub(super) fn part_totals(&mut self, acquirer: City, parts: &[PartView]) -> Vec<PartTotals> {
-        let Self { fee_tables, rules, .. } = self;
+        let Self { fee_tables, distinct, rules, .. } = self;
         let mut one = |issuer: City| {
-            let table = fee_tables
-                .entry((acquirer, issuer))
-                .or_insert_with(|| Arc::new(rules.fee_table(acquirer, issuer)));
+            let table = fee_tables.entry((acquirer, issuer)).or_insert_with(|| {
+                let table = rules.fee_table(acquirer, issuer);
+                let known = distinct.get(&table).cloned();
+                known.unwrap_or_else(|| {
+                    let table = Arc::new(table);
+                    distinct.insert(Arc::clone(&table));
+                    table
+                })
+            });
             PartTotals::new(acquirer, issuer, Arc::clone(table), rules)
         };
         parts.iter().map(|part| one(part.issuer)).collect()

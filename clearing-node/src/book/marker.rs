@@ -1,6 +1,9 @@
 //! Markers: a cycle ends, a cycle begins, identities whose life is over are forgotten.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use domain::{
     calendar::drop_line,
@@ -123,6 +126,7 @@ impl Book {
             rules: CycleRules::new(rulebook, date, line),
             acquirers: BTreeMap::new(),
             fee_tables: BTreeMap::new(),
+            distinct: HashSet::new(),
         }
     }
 

@@ -23,7 +23,7 @@ mod tests;
 pub mod tip;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -57,6 +57,8 @@ struct OpenCycle {
     rules: CycleRules,
     acquirers: BTreeMap<City, AcquirerRules>,
     fee_tables: BTreeMap<(City, City), Arc<FeeTable>>,
+    /// The tables that differ: nearly all pairs share one, and a marker lets go of few of them.
+    distinct: HashSet<Arc<FeeTable>>,
 }
 
 /// Records booked since the start of this process, by what became of them.

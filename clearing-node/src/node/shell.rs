@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     coordinator::{Coordinator, Effect, Input},
+    priority::stand_back,
     segments::{
         assembler::{self, Assembler},
         renderer::Renderer,
@@ -55,6 +56,8 @@ pub(super) struct Surroundings {
 
 /// Coordinates or follows until it is stopped. A failure ends an attempt, not the node.
 pub(super) fn keep(around: &Surroundings, asked: &Receiver<Request>) {
+    // A plan is worked out beside the batches of the next cycle: it gives way to them, and rendering to both.
+    stand_back(around.config.render_niceness / 2);
     while !around.stop.load(Ordering::Relaxed) {
         let Err(error) = Shell::start(around).and_then(|mut shell| shell.work(asked)) else { return };
         let why = whole_text(&error);

@@ -8,8 +8,8 @@ use cu_objects::Objects;
 use proto::{PartitionTotals, Published};
 use runtime::whole_text;
 
-use super::{AssembleError, renderer::stand_back};
-use crate::{coordinator::SegmentIn, render::Closed, watch};
+use super::AssembleError;
+use crate::{coordinator::SegmentIn, priority::stand_back, render::Closed, watch};
 
 /// Tasks that may wait.
 const TASKS_MAX: usize = 4;

@@ -23,6 +23,7 @@ use runtime::whole_text;
 use crate::{
     book::opening_name,
     coordinator::{Coordinator, SegmentDue},
+    priority::stand_back,
     render::{self, RenderError, Share},
     rocks::RocksStore,
     stores::Stores,
@@ -168,15 +169,6 @@ impl Drop for Renderer {
         {
             tracing::error!("the renderer's thread panicked");
         }
-    }
-}
-
-/// Lets this thread, and those that it starts, stand back behind others.
-pub(super) fn stand_back(niceness: i32) {
-    if niceness > 0
-        && let Err(error) = rustix::process::setpriority_process(None, niceness.min(19))
-    {
-        tracing::warn!(%error, "cannot lower the priority of the thread that renders");
     }
 }
 
