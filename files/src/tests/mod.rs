@@ -19,8 +19,10 @@
 
 mod detail;
 mod golden;
+mod proof;
 mod publish;
 mod segments;
+mod signatures;
 mod tamper;
 
 use std::{

@@ -12,6 +12,8 @@ use std::{
     path::Path,
 };
 
+use signing::SIGNATURE_SUFFIX;
+
 use super::{
     reader::{Fields, Line, Lines, decimal},
     report::Ear,
@@ -50,13 +52,25 @@ pub struct Comparison {
     listed_max: usize,
 }
 
-/// Compares two folders of a cycle; at most `listed_max` differences are listed, all are counted.
+/// Compares two folders of a cycle; at most `listed_max` differences are listed, all are counted. Signatures are
+/// compared only if `signed`: a machine without the key cannot make them, and checks them instead
+/// ([`super::check_signatures`]).
 ///
 /// # Errors
 /// [`FilesError::Io`] if a file cannot be read.
-pub fn compare(published: &Path, replayed: &Path, listed_max: usize) -> Result<Comparison, FilesError> {
+pub fn compare(
+    published: &Path,
+    replayed: &Path,
+    signed: bool,
+    listed_max: usize,
+) -> Result<Comparison, FilesError> {
     let mut found = Comparison { listed_max, ..Comparison::default() };
-    let (ours, theirs) = (names(published)?, names(replayed)?);
+    let (mut ours, mut theirs) = (names(published)?, names(replayed)?);
+    if !signed {
+        for names in [&mut ours, &mut theirs] {
+            names.retain(|name| !name.ends_with(SIGNATURE_SUFFIX));
+        }
+    }
     for name in ours.union(&theirs) {
         found.files += 1;
         if !(ours.contains(name) && theirs.contains(name)) {
@@ -285,7 +299,7 @@ a.csv,10,200000000001,3,cu-3000,500,duplicate,,centre
     }
 
     fn found(published: &TempDir, replayed: &TempDir) -> Vec<String> {
-        let found = compare(published.path(), replayed.path(), 10).unwrap();
+        let found = compare(published.path(), replayed.path(), true, 10).unwrap();
         let shown = |it: &Difference| {
             let line = it.line.map(|line| format!(", line {line}")).unwrap_or_default();
             format!("{}{line}, {}: {:?} {:?}", it.file, it.field, it.published, it.replayed)
@@ -324,7 +338,7 @@ a.csv,10,200000000001,3,cu-3000,500,duplicate,,centre
     #[test]
     fn all_are_counted_and_some_are_listed() {
         let (a, b) = (folder(&ACQUIRER.replace("cu-3000", "cu-4000")), folder(ACQUIRER));
-        let found = compare(a.path(), b.path(), 2).unwrap();
+        let found = compare(a.path(), b.path(), true, 2).unwrap();
         assert_eq!((found.differences.len(), found.differences_total, found.same()), (2, 3, false));
     }
 }
