@@ -111,7 +111,8 @@ impl Authority {
 }
 
 fn key(scalar: &[u8; 32]) -> Result<PrivateKey, SigningError> {
-    PrivateKey::from_scalar(scalar).ok_or_else(|| SigningError::encode("a key")("it is not in the field of P-256"))
+    PrivateKey::from_scalar(scalar)
+        .ok_or_else(|| SigningError::encode("a key")("it is not in the field of P-256"))
 }
 
 fn time(date: Date, (hour, minute, second): (u8, u8, u8)) -> Result<Time, SigningError> {
@@ -155,7 +156,8 @@ impl BuilderProfile for Profile {
             Usage::Client => made.push(ExtendedKeyUsage(vec![CLIENT_AUTH]).to_extension(subject, &made)?),
             Usage::Server(names) => {
                 made.push(ExtendedKeyUsage(vec![SERVER_AUTH]).to_extension(subject, &made)?);
-                let names = names.iter().map(|name| general_name(name)).collect::<builder::Result<Vec<_>>>()?;
+                let names =
+                    names.iter().map(|name| general_name(name)).collect::<builder::Result<Vec<_>>>()?;
                 made.push(SubjectAltName(names).to_extension(subject, &made)?);
             }
         }

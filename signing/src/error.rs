@@ -106,7 +106,9 @@ pub enum Invalid {
         issuer: String,
     },
     /// The certificate was not valid on the day.
-    #[error("the certificate of {whose} was valid from {from} until {until}, not at the end of {date} in UTC+8")]
+    #[error(
+        "the certificate of {whose} was valid from {from} until {until}, not at the end of {date} in UTC+8"
+    )]
     NotOn {
         /// Whose.
         whose: String,

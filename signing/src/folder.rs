@@ -78,7 +78,8 @@ impl Signers {
             there.push((read_one(&path)?, path));
         }
         let of_day = there.iter().filter(|(certificate, _)| valid_on(certificate, date));
-        let Some((certificate, path)) = of_day.max_by_key(|(certificate, path)| (not_before_s(certificate), path))
+        let Some((certificate, path)) =
+            of_day.max_by_key(|(certificate, path)| (not_before_s(certificate), path))
         else {
             let one = |(certificate, _): &(Certificate, PathBuf)| {
                 let (from, until) = validity(certificate);

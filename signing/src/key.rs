@@ -57,8 +57,7 @@ impl PrivateKey {
     /// Its public half, as certificates hold it.
     pub(crate) fn public(&self) -> Result<SubjectPublicKeyInfoOwned, SigningError> {
         let failed = "a public key";
-        let document =
-            self.0.verifying_key().to_public_key_der().map_err(SigningError::encode(failed))?;
+        let document = self.0.verifying_key().to_public_key_der().map_err(SigningError::encode(failed))?;
         SubjectPublicKeyInfoOwned::try_from(document.as_bytes()).map_err(SigningError::encode(failed))
     }
 

@@ -29,6 +29,5 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -196,8 +196,12 @@ fn who_may_open_a_connection_may_not_sign() {
 #[test]
 fn the_pair_that_began_last_signs_and_both_are_accepted() {
     let mut pki = Pki::new(1);
-    pki.pair("signer-b", Usage::Signer, "2018-01-01", "2018-09-30")
-        .pair("signer-a", Usage::Signer, "2018-09-01", "2019-08-31");
+    pki.pair("signer-b", Usage::Signer, "2018-01-01", "2018-09-30").pair(
+        "signer-a",
+        Usage::Signer,
+        "2018-09-01",
+        "2019-08-31",
+    );
     let name = |on: &str| pki.open().unwrap().on(date(on)).map(|signer| signer.name());
     for (on, who) in [
         ("2018-08-31", "CN=signer-b"),
@@ -305,7 +309,8 @@ fn pairs_that_cannot_be_used_say_why() {
 #[test]
 fn several_ca_certificates_are_trusted_while_one_replaces_another() {
     let (old, new) = (Pki::one(1), Pki::one(2));
-    let both = [old.path("ca.pem"), new.path("ca.pem")].map(|path| fs::read_to_string(path).unwrap()).concat();
+    let both =
+        [old.path("ca.pem"), new.path("ca.pem")].map(|path| fs::read_to_string(path).unwrap()).concat();
     let signatures = [old.sign("2018-09-01"), new.sign("2018-09-01")];
     fs::write(new.path("ca.pem"), both).unwrap();
     for signature in &signatures {

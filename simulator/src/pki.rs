@@ -11,12 +11,7 @@ use std::{
 use domain::date::Date;
 use signing::{Authority, Issued, Order, Usage};
 
-use crate::{
-    config::SimulateError,
-    dice::Dice,
-    files::write,
-    world::World,
-};
+use crate::{config::SimulateError, dice::Dice, files::write, world::World};
 
 /// First and last day of every certificate: also a scheme of long ago can be signed, and read today.
 const VALID: [(u16, u8, u8); 2] = [(2000, 1, 1), (2099, 12, 31)];

@@ -112,7 +112,8 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode> {
     let keep = args.stores.is_some();
     let replay = Replay::fold(&log, &topics, &facts, *cycles.end(), &stores, keep, &shown);
     let found = replay.map_err(anyhow::Error::from).and_then(|replay| {
-        Replaying { args, facts: &facts, replay, signatures: &signatures, work: &work, bar: &bar }.cycles(cycles)
+        Replaying { args, facts: &facts, replay, signatures: &signatures, work: &work, bar: &bar }
+            .cycles(cycles)
     });
     bar.finish();
     show(args, &found.context("failed to replay")?, signatures.looked_at(args))

@@ -17,7 +17,8 @@ use crate::{
 /// Checks the proof.
 pub fn run(args: &Verify) -> Result<ExitCode> {
     let Some(manifest) = &args.manifest else {
-        let text = "a proof is checked against the manifest of its cycle: name it with --manifest manifest.json";
+        let text =
+            "a proof is checked against the manifest of its cycle: name it with --manifest manifest.json";
         return Err(Usage(text.to_owned()).into());
     };
     let mut folders = beside(manifest);
@@ -39,7 +40,8 @@ pub fn run(args: &Verify) -> Result<ExitCode> {
         say(args.output, "\nthe proof is WRONG");
         return Ok(ExitCode::from(DIFFERENT));
     }
-    let signed = report.checks.iter().any(|(check, ended, _)| *check == "signature" && *ended == Outcome::Passed);
+    let signed =
+        report.checks.iter().any(|(check, ended, _)| *check == "signature" && *ended == Outcome::Passed);
     let by = if signed { "the signed manifest" } else { "the manifest, whose signature was not checked" };
     let leaf = report.leaf.unwrap_or_default();
     say(args.output, &format!("\nin {by}: {leaf}"));

@@ -39,7 +39,9 @@ impl Bank {
         clear(&scheme.path, &bank.path("out"));
         clear(&scheme.path, &bank.path("out"));
         fs::create_dir(bank.path("bank")).unwrap();
-        for name in [format!("{CYCLE}/manifest.json"), format!("{CYCLE}/manifest.json.p7s"), "ca.pem".to_owned()] {
+        for name in
+            [format!("{CYCLE}/manifest.json"), format!("{CYCLE}/manifest.json.p7s"), "ca.pem".to_owned()]
+        {
             let to = bank.path("bank").join(name.rsplit('/').next().unwrap());
             fs::copy(bank.path("out").join(&name), to).unwrap();
         }
@@ -69,7 +71,11 @@ impl Bank {
         let mut altered = proof.clone();
         alter(&mut altered);
         let ran = self.check(&altered.to_string()).exits(4);
-        assert!(ran.stdout.contains(says) && ran.stdout.contains("WRONG"), "`{says}` is missing in {}", ran.stdout);
+        assert!(
+            ran.stdout.contains(says) && ran.stdout.contains("WRONG"),
+            "`{says}` is missing in {}",
+            ran.stdout
+        );
     }
 }
 
@@ -80,7 +86,11 @@ fn every_paid_record_is_proved_with_the_signed_manifest_alone() {
         let proof = bank.prove(&format!("--seq {seq}")).ok().stdout;
         assert!(proof.len() <= 2048 && proof.ends_with("}\n"), "{proof}");
         let ran = bank.check(&proof).ok();
-        assert!(ran.stdout.contains(&format!("in the signed manifest: cu-{}000", if seq < 20 { 3 } else { 4 })), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains(&format!("in the signed manifest: cu-{}000", if seq < 20 { 3 } else { 4 })),
+            "{}",
+            ran.stdout
+        );
         let proof: Value = serde_json::from_str(&proof).unwrap();
         assert_eq!((&proof["layout"], &proof["tree_size"]), (&json!("cityunion-proof/1"), &json!(16)));
     }
@@ -120,13 +130,29 @@ fn a_wrong_proof_says_what_is_wrong() {
     bank.check(&text).ok();
     let leaf = proof["leaf"].as_str().unwrap();
     let another = |name: &str| json!(name);
-    bank.wrong(&proof, |it| it["leaf"] = json!(leaf.replace(",105,", ",905,")), "the leaf or its audit path was altered");
-    bank.wrong(&proof, |it| it["audit_path"][1] = json!("0".repeat(64)), "the leaf or its audit path was altered");
+    bank.wrong(
+        &proof,
+        |it| it["leaf"] = json!(leaf.replace(",105,", ",905,")),
+        "the leaf or its audit path was altered",
+    );
+    bank.wrong(
+        &proof,
+        |it| it["audit_path"][1] = json!("0".repeat(64)),
+        "the leaf or its audit path was altered",
+    );
     bank.wrong(&proof, |it| it["audit_path"][1] = another("00"), "hash 2 of its audit path is no SHA-256");
     bank.wrong(&proof, |it| it["index"] = json!(5), "belong to index 4, not 5");
     bank.wrong(&proof, |it| it["index"] = json!(16), "index 16 is not below");
-    bank.wrong(&proof, |it| drop(it["audit_path"].as_array_mut().unwrap().pop()), "the audit path is too short");
-    bank.wrong(&proof, |it| it["audit_path"].as_array_mut().unwrap().push(json!("0".repeat(64))), "the audit path is too long");
+    bank.wrong(
+        &proof,
+        |it| drop(it["audit_path"].as_array_mut().unwrap().pop()),
+        "the audit path is too short",
+    );
+    bank.wrong(
+        &proof,
+        |it| it["audit_path"].as_array_mut().unwrap().push(json!("0".repeat(64))),
+        "the audit path is too long",
+    );
     bank.wrong(&proof, |it| it["cycle"] = another("2018-09-02-001"), "it is a proof for 2018-09-02-001");
     bank.wrong(&proof, |it| it["root"] = json!("0".repeat(64)), "differs from the manifest's");
     bank.wrong(&proof, |it| it["tree_size"] = json!(15), "its tree has 15 leaves");
@@ -143,7 +169,8 @@ fn a_wrong_proof_says_what_is_wrong() {
     let ran = cityunion("verify {} --manifest {}", &[&bank.path("bank/proof.json"), &other]).exits(4);
     assert!(ran.stdout.contains("but the manifest is that of 2018-09-02-001"), "{}", ran.stdout);
     let manifest = bank.path("bank/manifest.json");
-    fs::write(&manifest, fs::read_to_string(&manifest).unwrap().replace("\"version\": 1", "\"version\": 2")).unwrap();
+    fs::write(&manifest, fs::read_to_string(&manifest).unwrap().replace("\"version\": 1", "\"version\": 2"))
+        .unwrap();
     let ran = bank.check(&text).exits(4);
     assert!(ran.stdout.contains("manifest.json.p7s: it signs other bytes"), "{}", ran.stdout);
 }

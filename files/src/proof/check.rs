@@ -109,7 +109,9 @@ fn path(proof: &Proof) -> Result<String, String> {
     let (leaf, index, size) = (proof.leaf.as_bytes(), proof.index, proof.tree_size);
     let mut path: Vec<Hash> = Vec::new();
     for (at, hash) in (1..).zip(&proof.audit_path) {
-        path.push(from_hex(hash).ok_or_else(|| format!("hash {at} of its audit path is no SHA-256: `{hash}`"))?);
+        path.push(
+            from_hex(hash).ok_or_else(|| format!("hash {at} of its audit path is no SHA-256: `{hash}`"))?,
+        );
     }
     let found = root_of(leaf, index, size, &path).map_err(|error| error.to_string())?;
     let found = text::digest_hex(&found);

@@ -46,9 +46,15 @@ fn what_is_not_paid_is_not_proved() {
     let (folder, _) = write_cycle(out.path(), "2018-09-01-001", None, vec![detail(out.path())]).unwrap();
     let why = |terminal, seq| prove(&folder, &place(terminal, seq)).unwrap_err().to_string();
     let rejected = why("200000000001", 3);
-    assert!(rejected.ends_with("2018-09-01.csv line 4 of acquirer/cu-2000.csv says: rejected tac_invalid"), "{rejected}");
+    assert!(
+        rejected.ends_with("2018-09-01.csv line 4 of acquirer/cu-2000.csv says: rejected tac_invalid"),
+        "{rejected}"
+    );
     let unknown = why("200000000001", 99);
-    assert!(unknown.ends_with("no home city pays for it in 2018-09-01-001, and no acquirer presented it"), "{unknown}");
+    assert!(
+        unknown.ends_with("no home city pays for it in 2018-09-01-001, and no acquirer presented it"),
+        "{unknown}"
+    );
 }
 
 /// Cards of two schemes may have been read by one terminal under one number.

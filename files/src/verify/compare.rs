@@ -81,7 +81,12 @@ pub fn compare(
         let (a, b) = (published.join(name), replayed.join(name));
         found.bytes += fs::metadata(&a).map_err(FilesError::io("read", &a))?.len();
         if !same(&a, &b).map_err(FilesError::io("compare", &a))? {
+            let before = found.differences_total;
             Rows::open(name, &a, &b)?.compare(&mut found).map_err(FilesError::io("compare", &a))?;
+            // Bytes that make no lines, such as a signature's.
+            if found.differences_total == before {
+                found.differs(name, None, "file", "its bytes", "other bytes");
+            }
         }
     }
     Ok(found)
@@ -333,6 +338,16 @@ a.csv,10,200000000001,3,cu-3000,500,duplicate,,centre
         assert!(found[0].starts_with("acquirer/cu-2000.csv, line 4, row: "), "{found:?}");
         assert_eq!(found[1], "net.csv, file: \"is there\" \"\"");
         assert_eq!(found[2], "rulebook.toml, line 1, row: \"version = 1\" \"version = 2\"");
+    }
+
+    #[test]
+    fn bytes_without_a_line_end_are_compared() {
+        let (a, b) = (folder(ACQUIRER), folder(ACQUIRER));
+        for (folder, bytes) in [(&a, b"\x30\x01"), (&b, b"\x30\x02")] {
+            fs::write(folder.path().join("manifest.json.p7s"), bytes).unwrap();
+        }
+        assert_eq!(found(&a, &b), ["manifest.json.p7s, file: \"its bytes\" \"other bytes\""]);
+        assert!(compare(a.path(), b.path(), false, 10).unwrap().same());
     }
 
     #[test]

@@ -37,7 +37,8 @@ pub(super) fn check(
     }
     let Some(trust) = trust else {
         let count = there.len();
-        let what = format!("without a CA certificate {count} signatures were not checked: give one with --ca");
+        let what =
+            format!("without a CA certificate {count} signatures were not checked: give one with --ca");
         findings.skipped(Check::Signatures, &what);
         return Ok(());
     };
@@ -55,17 +56,24 @@ pub(super) fn check(
     for (sha256, name) in &digests {
         let signature = signature_of(name);
         let Some(bytes) = read(&folder.join(&signature))? else {
-            findings.fail(Check::Signatures, &signature, None, format!("it is missing: {name} is not signed"));
+            findings.fail(
+                Check::Signatures,
+                &signature,
+                None,
+                format!("it is missing: {name} is not signed"),
+            );
             continue;
         };
         match trust.check(sha256, &bytes, manifest.business_date) {
             Ok(signed) => drop(signers.insert(shown(&signed))),
-            Err(invalid) => findings.fail(Check::Signatures, &signature, None, what(&invalid, name, &digests)),
+            Err(invalid) => {
+                findings.fail(Check::Signatures, &signature, None, what(&invalid, name, &digests))
+            }
         }
     }
     let by = signers.into_iter().collect::<Vec<_>>().join("; ");
     let by = if by.is_empty() { "nobody".to_owned() } else { by };
-    findings.checked(Check::Signatures, format!("{} files, signed by {by}", signed.len()));
+    findings.checked(Check::Signatures, format!("{}, signed by {by}", counted(signed.len())));
     Ok(())
 }
 
@@ -73,6 +81,10 @@ pub(super) fn check(
 pub(crate) fn shown(signed: &Signed) -> String {
     let Signed { signer, serial, authority_sha256 } = signed;
     format!("{signer} (serial {serial}), CA certificate {authority_sha256}")
+}
+
+fn counted(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
 }
 
 /// What is wrong with the signature of a file.

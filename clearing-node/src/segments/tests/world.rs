@@ -85,8 +85,18 @@ impl World {
         log.create_topics(&specs).unwrap();
         let objects = Objects::open(dir.path().join("objects").to_str().unwrap()).unwrap();
         let core = Coordinator::new(partitions);
-        let mut world =
-            Self { dir, objects, core, alarms: Vec::new(), partitions, signers: None, log, topics, read: 0, due: None };
+        let mut world = Self {
+            dir,
+            objects,
+            core,
+            alarms: Vec::new(),
+            partitions,
+            signers: None,
+            log,
+            topics,
+            read: 0,
+            due: None,
+        };
         world.step(Input::Learn(rules()));
         world.step(Input::CaughtUp);
         world
@@ -301,7 +311,14 @@ impl World {
     pub fn try_assemble(&mut self, cycle: u32) -> Result<Option<Published>, AssembleError> {
         let segments: Vec<_> = self.core.segments(cycle).collect();
         let work = self.dir.path().join("work");
-        match assemble(&self.objects, &self.closed(cycle), &segments, self.signers.as_ref(), &work, &self.out()) {
+        match assemble(
+            &self.objects,
+            &self.closed(cycle),
+            &segments,
+            self.signers.as_ref(),
+            &work,
+            &self.out(),
+        ) {
             Ok(published) => {
                 self.step(Input::Rendered(published.clone()));
                 self.read();
