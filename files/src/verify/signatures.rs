@@ -67,7 +67,7 @@ pub(super) fn check(
         match trust.check(sha256, &bytes, manifest.business_date) {
             Ok(signed) => drop(signers.insert(shown(&signed))),
             Err(invalid) => {
-                findings.fail(Check::Signatures, &signature, None, what(&invalid, name, &digests))
+                findings.fail(Check::Signatures, &signature, None, what(&invalid, name, manifest, &digests))
             }
         }
     }
@@ -88,13 +88,16 @@ fn counted(files: usize) -> String {
 }
 
 /// What is wrong with the signature of a file.
-fn what(invalid: &Invalid, name: &str, digests: &[([u8; 32], &str)]) -> String {
+fn what(invalid: &Invalid, name: &str, manifest: &Manifest, digests: &[([u8; 32], &str)]) -> String {
     let Invalid::OtherBytes(other) = invalid else { return invalid.to_string() };
+    let signed = text::digest_hex(other);
+    let own = manifest.files.iter().any(|file| file.name == name && file.sha256 == signed);
     match digests.iter().find(|(sha256, _)| sha256 == other) {
+        _ if own => format!("{name} was altered after it was signed with the SHA-256 {signed}"),
         Some((_, another)) => format!("it is the signature of {another}, not of {name}"),
         None => format!(
-            "{name} was altered after it was signed, or this is the signature of another file: it signs the SHA-256 {}",
-            text::digest_hex(other)
+            "{name} was altered after it was signed, or this is the signature of another file: it signs the SHA-256 \
+             {signed}"
         ),
     }
 }
