@@ -82,9 +82,13 @@ fn leave_ca(signers: &Signers, out: &Path) -> Result<()> {
         Err(error) => return Err(error).with_context(|| failed(&to)),
     }
     fs::create_dir_all(out).with_context(|| failed(&to))?;
-    // Nodes that share the folder write the same.
-    let draft = out.join(format!(".{CA_FILE}-{}", std::process::id()));
-    fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, &to)).with_context(|| failed(&to))
+    // One name, so that what a killed run leaves is the next one's. Nodes that share the folder write the same bytes,
+    // and any of them may be the one that renames them.
+    let draft = out.join(format!(".{CA_FILE}.draft"));
+    match fs::write(&draft, &bytes).and_then(|()| fs::rename(&draft, &to)) {
+        Err(_) if fs::read(&to).is_ok_and(|there| there == bytes) => Ok(()),
+        written => written.with_context(|| failed(&to)),
+    }
 }
 
 /// The CA certificates to check with: the file that was named, else `ca.pem` in one of the folders; none without.
