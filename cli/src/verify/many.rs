@@ -61,10 +61,14 @@ pub fn run(args: &Verify, cycles: &[PathBuf]) -> Result<ExitCode> {
         let text = "\nsignatures were not checked: there is no ca.pem beside the cycles and no --ca";
         say(args.output, text);
     }
+    let said = match (wrong, cycles.len()) {
+        (0, 1) => "1 cycle is what its records say".to_owned(),
+        (0, all) => format!("all {all} cycles are what their records say"),
+        (wrong, all) => format!("NOT what their records say: {wrong} of {all}; do not settle them"),
+    };
+    say(args.output, &format!("\n{said}"));
     if wrong == 0 {
-        say(args.output, &format!("\nall {} cycles are what their records say", cycles.len()));
         return Ok(ExitCode::SUCCESS);
     }
-    say(args.output, &format!("\n{wrong} of {} cycles are NOT what their records say", cycles.len()));
     Ok(ExitCode::from(DIFFERENT))
 }

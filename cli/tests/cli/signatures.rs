@@ -48,8 +48,14 @@ fn keys(folder: &Path, scheme: &Path, seed: u32) {
 }
 
 fn openssl(ca: &Path, signature: &Path, content: &Path) -> bool {
+    openssl_at(&[], ca, signature, content)
+}
+
+fn openssl_at(at: &[&str], ca: &Path, signature: &Path, content: &Path) -> bool {
     let ran = Command::new("openssl")
-        .args("cms -verify -binary -inform DER -purpose any -out /dev/null -CAfile".split(' '))
+        .args("cms -verify -binary -inform DER -purpose any -out /dev/null".split(' '))
+        .args(at)
+        .arg("-CAfile")
         .args([
             ca.as_os_str(),
             "-in".as_ref(),
@@ -178,20 +184,55 @@ fn whatever_is_altered_is_found() {
 /// A CA and a pair that it certified for a while.
 fn pairs(folder: &Path, from: &str, until: &str) -> Signers {
     fs::create_dir(folder).unwrap();
-    let order = |subject, usage, serial| Order {
-        subject,
-        serial,
-        from: from.parse().unwrap(),
-        until: until.parse().unwrap(),
-        usage,
-    };
-    let (authority, issued) = Authority::new(&[9; 32], &order("CN=A CA", Usage::Authority, 1)).unwrap();
+    let ca = order("CN=A CA", Usage::Authority, 1, (from, until));
+    let (authority, issued) = Authority::new(&[9; 32], &ca).unwrap();
     fs::write(folder.join("ca.pem"), issued.certificate).unwrap();
-    let issued = authority.issue(&[8; 32], &order("CN=A signer", Usage::Signer, 2)).unwrap();
-    fs::write(folder.join("signer-a.pem"), issued.certificate).unwrap();
-    fs::write(folder.join("signer-a.key"), issued.key).unwrap();
-    fs::set_permissions(folder.join("signer-a.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    pair(folder, &authority, "CN=A signer", 2, (from, until));
     Signers::open(folder, &folder.join("ca.pem"), Algorithm::default()).unwrap()
+}
+
+fn order<'a>(subject: &'a str, usage: Usage, serial: u8, (from, until): (&str, &str)) -> Order<'a> {
+    let (from, until) = (from.parse().unwrap(), until.parse().unwrap());
+    Order { subject, serial: serial.into(), from, until, usage }
+}
+
+/// Puts a pair into a folder, named by its serial number.
+fn pair(folder: &Path, authority: &Authority, subject: &str, serial: u8, valid: (&str, &str)) {
+    let issued = authority.issue(&[serial; 32], &order(subject, Usage::Signer, serial, valid)).unwrap();
+    fs::write(folder.join(format!("signer-{serial}.pem")), issued.certificate).unwrap();
+    let key = folder.join(format!("signer-{serial}.key"));
+    fs::write(&key, issued.key).unwrap();
+    fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Over three days one pair takes over from another while both are valid.
+#[test]
+fn a_new_pair_takes_over_and_all_cycles_stay_good() {
+    let folder = TempDir::new().unwrap();
+    let (scheme, out) = (small(folder.path()), folder.path().join("out"));
+    let pki = scheme.path.join("pki");
+    fs::remove_dir_all(&pki).unwrap();
+    fs::create_dir(&pki).unwrap();
+    let ca = order("CN=A CA", Usage::Authority, 1, ("2000-01-01", "2099-12-31"));
+    let (authority, issued) = Authority::new(&[9; 32], &ca).unwrap();
+    fs::write(pki.join("ca.pem"), issued.certificate).unwrap();
+    pair(&pki, &authority, "CN=First", 2, ("2018-01-01", "2018-09-02"));
+    clear(&scheme.path, &out);
+    pair(&pki, &authority, "CN=Second", 3, ("2018-09-02", "2099-12-31"));
+    clear(&scheme.path, &out);
+    clear(&scheme.path, &out);
+    for (cycle, signer) in
+        [(FIRST, "CN=First"), ("2018-09-02-001", "CN=Second"), ("2018-09-03-001", "CN=Second")]
+    {
+        let ran = cityunion("verify {}", &[&out.join(cycle)]).ok();
+        assert!(ran.stdout.contains(&format!("signed by {signer} ")), "{cycle}: {}", ran.stdout);
+    }
+    // What has expired since was good on its day, and OpenSSL is told the day.
+    let (manifest, ca) = (out.join(FIRST).join("manifest.json"), out.join("ca.pem"));
+    let signature = out.join(FIRST).join("manifest.json.p7s");
+    assert!(!openssl_at(&[], &ca, &signature, &manifest));
+    // 2018-09-01T23:59:59+08:00
+    assert!(openssl_at(&["-attime", "1535817599"], &ca, &signature, &manifest));
 }
 
 #[test]
