@@ -34,8 +34,10 @@ pub enum Command {
     Simulate(Simulate),
     /// Clear a business date of a scheme folder and write its settlement files
     Clear(Clear),
-    /// Recompute a closed cycle from its folder alone
+    /// Recompute a closed cycle, or all of an OUT, from the folder alone; check its signatures; check a proof
     Verify(Verify),
+    /// Prove that one record is paid in a closed cycle, without showing the others
+    Prove(crate::prove::Prove),
     /// Tell the whole life of one tap: file and line, batch, log, verdict, cycle, position, rows
     Trace(crate::trace::Trace),
     /// Show a closed cycle to a person: tables here, with --html a page of its own
@@ -129,8 +131,14 @@ pub struct Clear {
 /// Arguments of `verify`.
 #[derive(Args, Debug)]
 pub struct Verify {
-    /// Folder of a closed cycle
+    /// Folder of a closed cycle, or of many; or a proof that `prove` made
     pub cycle: PathBuf,
+    /// CA certificates (PEM) by which signatures are checked [default: ca.pem beside the cycles]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The manifest.json against which a proof is checked
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
     /// How to print what was checked
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,

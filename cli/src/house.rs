@@ -17,6 +17,7 @@ use domain::{city::City, home_city::HomeCity, rulebook::Rulebook};
 use hyper_util::rt::TokioIo;
 use proto::{Message, RulebookDocument};
 use runtime::scheme::SchemeView;
+use signing::Signers;
 use switch::{
     directory::{Directory, endpoint},
     service::{Acquirers, ServiceConfig, Surroundings, SwitchHandle},
@@ -55,7 +56,8 @@ pub struct House {
 }
 
 impl House {
-    /// Puts the services together over a log. `state` holds their stores, `out` is where files appear.
+    /// Puts the services together over a log. `state` holds their stores, `out` is where files appear, signed if
+    /// there are `signers`.
     ///
     /// # Errors
     /// If the log or a store cannot be used, or the rulebook contradicts what the log holds.
@@ -66,6 +68,7 @@ impl House {
         cities: &BTreeSet<City>,
         state: &Path,
         out: &Path,
+        signers: Option<Arc<Signers>>,
     ) -> Result<Self> {
         let mut specs = topics.of_centre(rulebook.partitions);
         cities.iter().for_each(|city| specs.extend(topics.of_city(city)));
@@ -79,6 +82,7 @@ impl House {
             // Nothing runs beside it in `clear`, and little in the demo.
             render_niceness: 0,
             out_dir: out.to_owned(),
+            signers,
             partitions: rulebook.partitions,
             barrier_max: None,
             restore: None,

@@ -1,4 +1,4 @@
-//! `cityunion`: simulate, clear, verify, the demo, the benchmark, and each service alone.
+//! `cityunion`: simulate, clear, verify, prove, the demo, the benchmark, and each service alone.
 
 mod archive;
 pub mod args;
@@ -19,11 +19,13 @@ pub mod node;
 mod nodes;
 mod output;
 mod progress;
+mod prove;
 mod replay;
 pub mod report;
 mod scheme_folder;
 mod services;
 mod signals;
+mod signatures;
 mod simulate;
 pub mod trace;
 mod verify;
@@ -49,6 +51,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Clear(args) => clear::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Prove(args) => prove::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Report(args) => report::run(args),
         Command::Demo(args) => demo::run(args),

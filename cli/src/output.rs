@@ -220,7 +220,10 @@ pub fn say(format: Format, text: &str) {
 }
 
 /// Writes a line to standard output. Whoever read it may have gone (`| head`): that is no error.
-fn put(text: &str) -> io::Result<()> {
+///
+/// # Errors
+/// If it cannot be written for another reason.
+pub fn put(text: &str) -> io::Result<()> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,

@@ -107,6 +107,9 @@ pub enum FilesError {
         #[source]
         source: Box<quick_xml::SeError>,
     },
+    /// A file cannot be signed.
+    #[error(transparent)]
+    Signing(#[from] signing::SigningError),
     /// A folder that should hold a cycle has no manifest.
     #[error("read {}: no manifest.json, so this is no cycle folder", .0.display())]
     NoManifest(PathBuf),

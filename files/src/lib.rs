@@ -11,9 +11,11 @@ mod folder;
 mod join;
 pub mod layout;
 pub mod manifest;
+pub mod proof;
 mod publish;
 mod segment;
 mod settlement;
+mod sign;
 pub mod table;
 pub mod text;
 pub mod verify;
@@ -27,6 +29,7 @@ pub use segment::{
     Block, LocalSegment, SEGMENT_LAYOUT, SEGMENT_MANIFEST_FILE, SegmentFile, SegmentFiles, SegmentManifest,
     write_segment,
 };
+pub use sign::sign;
 pub use verify::verify;
 
 #[cfg(test)]

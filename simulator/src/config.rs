@@ -132,6 +132,9 @@ pub enum SimulateError {
         #[source]
         source: io::Error,
     },
+    /// Keys and certificates cannot be made.
+    #[error(transparent)]
+    Signing(#[from] signing::SigningError),
     /// The mapping, or the base file read through it, is no use.
     #[error("{} cannot be used", path.display())]
     Mapping {

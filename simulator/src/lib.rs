@@ -22,6 +22,7 @@ mod faults;
 mod files;
 mod judge;
 mod memory;
+mod pki;
 mod plan;
 mod presenter;
 mod record;

@@ -19,6 +19,7 @@ use crate::{
     documents,
     faults::FAULTS,
     files::{Habit, TapFile, write},
+    pki,
     plan::{Plan, Share},
     presenter::Presenter,
     schedule::Intent,
@@ -35,7 +36,7 @@ const PROGRESS_EVERY: u64 = 4_096;
 /// The folder of the unfinished truth, inside the scheme folder while it is written.
 const UNFINISHED: &str = ".unfinished";
 
-/// Writes a scheme folder: rulebook, keys, hotlist, outages, tap files and the truth about them.
+/// Writes a scheme folder: rulebook, keys, certificates, hotlist, outages, tap files and the truth about them.
 /// The rulebook comes last, so that a folder that was not finished is no scheme. `progress` hears
 /// from time to time how many records are written.
 ///
@@ -52,6 +53,7 @@ pub fn simulate(config: &SimulateConfig, progress: &mut dyn FnMut(u64)) -> Resul
     write(&config.out.join("keys.toml"), &documents::keys(&world))?;
     write(&config.out.join("hotlist.csv"), &documents::hotlist(&world))?;
     write(&config.out.join("outages.csv"), &documents::outages(&world))?;
+    pki::write_pki(&config.out, &world)?;
     let done = all_cities(&plan, threads(config.threads), progress)?;
     join_truth(&plan)?;
     write(&config.out.join("rulebook.toml"), &documents::rulebook(&world))?;

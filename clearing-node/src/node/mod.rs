@@ -28,6 +28,7 @@ use cu_log::{
 use cu_objects::Objects;
 use domain::date::Date;
 use runtime::{scheme::SchemeView, whole_text};
+use signing::Signers;
 
 pub use status::{CycleProgress, CycleStatus, Role};
 
@@ -59,6 +60,8 @@ pub struct NodeConfig {
     pub render_niceness: i32,
     /// Folder in which cycles appear.
     pub out_dir: PathBuf,
+    /// Who signs them, if somebody does.
+    pub signers: Option<Arc<Signers>>,
     /// Number of partitions of `cu.clearing`; this node works on those that the group gives it.
     pub partitions: u32,
     /// How long a barrier waits before the close goes on without the cities that are missing; none: for ever.

@@ -125,6 +125,7 @@ impl<'a> Shell<'a> {
             objects: around.config.objects.clone(),
             work_dir: around.config.work_dir.clone(),
             out_dir: around.config.out_dir.clone(),
+            signers: around.config.signers.clone(),
             niceness: around.config.render_niceness,
         });
         Ok(Self {

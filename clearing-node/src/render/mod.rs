@@ -17,6 +17,7 @@ use cu_log::{Log, LogError, topics::Topics};
 use domain::{city::City, cycle::CycleName, rulebook::Rulebook, settlement::Party};
 use files::{CycleInput, Detail, FilesError, LocalSegment, Segment, SegmentManifest};
 use proto::{Opening, PartitionTotals, Plan, Published};
+use signing::Signers;
 
 use crate::{book::opening_name, rocks::RocksStore, store::StoreError, wire};
 
@@ -124,14 +125,15 @@ fn comes_to(manifest: &SegmentManifest, totals: &PartitionTotals) -> Result<(), 
     }
 }
 
-/// Puts a cycle's folder together from its segments and publishes it under `out`. What it makes on the way is in
-/// `work_dir`, on the file system of `out`.
+/// Puts a cycle's folder together from its segments, signs it if there are `signers`, and publishes it under `out`.
+/// What it makes on the way is in `work_dir`, on the file system of `out`.
 ///
 /// # Errors
 /// [`RenderError`]; nothing is visible then.
 pub fn assemble(
     closed: &Closed,
     segments: &[Segment<'_>],
+    signers: Option<&Signers>,
     work_dir: &Path,
     out: &Path,
 ) -> Result<Published, RenderError> {
@@ -164,6 +166,10 @@ pub fn assemble(
     let own = tempfile::Builder::new().prefix(&scratch_prefix(name)).tempdir_in(work_dir).map_err(work)?;
     let scratch = own.path().join(".cycle");
     let written = files::assemble(&scratch, &input, segments)?;
+    if let Some(signers) = signers {
+        let signer = signers.on(name.business_date).map_err(FilesError::from)?;
+        files::sign(&scratch, &signer)?;
+    }
     files::publish(&scratch, out, &name)?;
     Ok(Published {
         cycle: closed.opening.cycle,
@@ -191,6 +197,8 @@ pub struct Source<'a> {
     pub log: &'a dyn Log,
     /// Its topics.
     pub topics: &'a Topics,
+    /// Who signs the folder, if somebody does.
+    pub signers: Option<&'a Signers>,
 }
 
 /// Renders a cycle from the stores of all partitions, one after the other, and publishes its folder under `out`: the
@@ -217,7 +225,7 @@ pub fn render(source: &Source<'_>, work_dir: &Path, out: &Path) -> Result<Publis
     }
     let segments: Vec<Segment<'_>> =
         made.iter().map(|(manifest, files)| Segment { manifest, files }).collect();
-    assemble(source.closed, &segments, work_dir, out)
+    assemble(source.closed, &segments, source.signers, work_dir, out)
 }
 
 #[cfg(test)]

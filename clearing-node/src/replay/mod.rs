@@ -18,6 +18,7 @@ use archive::{ArchiveError, facts::Facts};
 use cu_log::{Log, topics::Topics};
 use domain::rulebook::Rulebook;
 use proto::{PartitionTotals, Published};
+use signing::Signers;
 
 use crate::{
     book::Halt,
@@ -186,8 +187,8 @@ impl<'a> Replay<'a> {
         plan::make(self.facts, &self.rulebooks, &self.totals, cycle).map_err(ReplayError::Missing)
     }
 
-    /// Renders a cycle from the plan that was made again, and puts its folder and its reports into `out`. `previous`
-    /// is the publication of the cycle before it.
+    /// Renders a cycle from the plan that was made again, and puts its folder and its reports into `out`, signed if
+    /// there are `signers`. `previous` is the publication of the cycle before it.
     ///
     /// # Errors
     /// [`ReplayError::Render`], [`ReplayError::Reports`]; no folder is visible then.
@@ -195,6 +196,7 @@ impl<'a> Replay<'a> {
         &self,
         cycle: u32,
         previous: Option<&Published>,
+        signers: Option<&Signers>,
         work: &Path,
         out: &Path,
     ) -> Result<Published, ReplayError> {
@@ -222,6 +224,7 @@ impl<'a> Replay<'a> {
             stores: &self.stores,
             log: self.log.as_ref(),
             topics: &self.topics,
+            signers,
         };
         render::render(&source, work, out).map_err(|source| ReplayError::Render { cycle: cycle(), source })
     }

@@ -7,6 +7,7 @@ use cu_log::{Log, topics::Topics};
 use cu_objects::Objects;
 use proto::{PartitionTotals, Published};
 use runtime::whole_text;
+use signing::Signers;
 
 use super::AssembleError;
 use crate::{coordinator::SegmentIn, priority::stand_back, render::Closed, watch};
@@ -27,6 +28,8 @@ pub struct Surroundings {
     pub work_dir: PathBuf,
     /// Where cycles appear.
     pub out_dir: PathBuf,
+    /// Who signs them, if somebody does.
+    pub signers: Option<Arc<Signers>>,
     /// How much the thread stands back behind others: 0 (not at all) to 19.
     pub niceness: i32,
 }
@@ -129,11 +132,11 @@ impl Drop for Assembler {
 
 impl Surroundings {
     fn assemble(&self, job: &Job) -> Made {
-        let Self { objects, work_dir, out_dir, .. } = self;
+        let Self { objects, signers, work_dir, out_dir, .. } = self;
         // Beside the folder, so that they cost the close no time; they are there before it is said to be published.
         let assembled = std::thread::scope(|scope| {
             scope.spawn(|| self.watch(job));
-            super::assemble(objects, &job.closed, &job.segments, work_dir, out_dir)
+            super::assemble(objects, &job.closed, &job.segments, signers.as_deref(), work_dir, out_dir)
         });
         match assembled {
             Ok(published) => Made::Folder(published),

@@ -16,6 +16,7 @@ use cu_objects::{Objects, ObjectsError};
 use domain::cycle::CycleName;
 use files::{FilesError, SEGMENT_MANIFEST_FILE, Segment, SegmentFiles, SegmentManifest};
 use proto::{Published, digest};
+use signing::Signers;
 
 use crate::{
     book::opening_name,
@@ -138,8 +139,8 @@ impl SegmentFiles for Stored<'_> {
     }
 }
 
-/// Puts a cycle's folder together from the segments in the object store and publishes it under `out`. All of them are
-/// read and checked before anything is visible.
+/// Puts a cycle's folder together from the segments in the object store, signs it if there are `signers`, and publishes
+/// it under `out`. All of them are read and checked before anything is visible.
 ///
 /// # Errors
 /// [`AssembleError`].
@@ -147,6 +148,7 @@ pub fn assemble(
     objects: &Objects,
     closed: &Closed,
     segments: &[SegmentIn],
+    signers: Option<&Signers>,
     work_dir: &Path,
     out: &Path,
 ) -> Result<Published, AssembleError> {
@@ -158,7 +160,7 @@ pub fn assemble(
     let stored = segments.iter().map(get).collect::<Result<Vec<_>, AssembleError>>()?;
     let segments: Vec<Segment<'_>> =
         stored.iter().map(|(manifest, files)| Segment { manifest, files }).collect();
-    Ok(render::assemble(closed, &segments, work_dir, out)?)
+    Ok(render::assemble(closed, &segments, signers, work_dir, out)?)
 }
 
 /// Removes the segments of published cycles, by the names of their folders, and what attempts to put them together

@@ -135,6 +135,7 @@ impl Town {
             objects: Objects::open(self.folder.path().join("objects").to_str().unwrap()).unwrap(),
             render_niceness: 0,
             out_dir: self.folder.path().join("out"),
+            signers: None,
             partitions: PARTITIONS,
             barrier_max: None,
             restore,

@@ -110,6 +110,7 @@ pub fn run(dir: &Path, taps: u64) -> Result<Measured> {
         objects: Objects::open(&dir.join("objects").to_string_lossy())?,
         render_niceness: RENDER_NICENESS,
         out_dir: out,
+        signers: None,
         partitions: PARTITIONS,
         barrier_max: None,
         restore: None,

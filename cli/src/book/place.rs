@@ -19,7 +19,7 @@ use domain::{city::City, rulebook::Rulebook};
 use proto::{Bytes, CityEvent, Clearing, CycleEvent, Message, city_event::What, clearing, cycle_event};
 use runtime::scheme::SchemeView;
 
-use crate::{clear::state::State, errors::Usage};
+use crate::{clear::state::State, errors::Usage, signatures};
 
 /// How long a message may take to become durable.
 const APPEND_WAIT: Duration = Duration::from_secs(60);
@@ -74,6 +74,7 @@ impl Place {
                 objects: Objects::open(&state.folder().join("objects").to_string_lossy())?,
                 render_niceness: 0,
                 out_dir: folder.clone(),
+                signers: signatures::remembered(&state.folder(), folder)?,
                 partitions,
                 barrier_max: None,
                 restore: None,

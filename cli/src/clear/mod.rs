@@ -20,6 +20,7 @@ use city_adapter::acquirer::Outcome;
 use clearing_node::node::Request;
 use domain::{city::City, date::Date, rulebook::Rulebook};
 use proto::Opening;
+use signing::Signers;
 use switch::{core::SwitchConfig, service::ServiceConfig, service::SwitchHandle};
 
 use self::{choose::Choice, state::State, summary::Run};
@@ -30,6 +31,7 @@ use crate::{
     output::say,
     progress::Progress,
     scheme_folder::{SchemeFolder, TapFile, Taps, home_cities},
+    signatures,
 };
 
 /// Longest wait for anything that the machine alone decides: an hour a step, then it is a fault.
@@ -52,12 +54,17 @@ pub fn run(args: &Clear) -> Result<ExitCode> {
     let state = State::open(&args.out, args.kafka.as_deref())?;
     let mut cities: BTreeSet<City> = scheme.rulebook.participants.iter().map(|p| p.city).collect();
     cities.extend(&taps.cities);
+    let signers = signatures::of_scheme(&args.scheme, &state.folder(), &args.out)?;
+    if signers.is_none() {
+        tracing::warn!("the scheme has no pki/: its cycles are not signed");
+    }
+    let (folder, rulebook) = (state.folder(), &scheme.rulebook);
     let house =
-        House::start(state.log()?, state.topics(), &scheme.rulebook, &cities, &state.folder(), &args.out)?;
+        House::start(state.log()?, state.topics(), rulebook, &cities, &folder, &args.out, signers.clone())?;
     // A city that has left the scheme may still have records in the park.
     cities.extend(house.adapter.cities());
     house.adapter.follow(&cities.iter().copied().collect::<Vec<_>>())?;
-    let mut clearing = Clearing { args, scheme: &scheme, taps: &taps, house: &house, cities };
+    let mut clearing = Clearing { args, scheme: &scheme, taps: &taps, house: &house, cities, signers };
     let run = clearing.run(started)?;
     let code = run.print(args)?;
     drop(house);
@@ -85,6 +92,7 @@ struct Clearing<'a> {
     taps: &'a Taps,
     house: &'a House,
     cities: BTreeSet<City>,
+    signers: Option<Arc<Signers>>,
 }
 
 impl Clearing<'_> {
@@ -140,6 +148,10 @@ impl Clearing<'_> {
     }
 
     fn clear_date(&self, date: Date, run: &mut Run) -> Result<()> {
+        // Better now than at its end.
+        if let Some(signers) = &self.signers {
+            signers.on(date).context("failed to sign the cycle")?;
+        }
         let version = self.scheme.rulebook.version;
         let due = self.house.node.status().openings.last().map_or(1, |last| last.cycle + 1);
         self.house.node.request(Request::Open { business_date: date, version });

@@ -91,7 +91,8 @@ pub fn run(args: &Demo) -> Result<ExitCode> {
     fs::create_dir_all(&state).with_context(|| format!("failed to make {}", state.display()))?;
     let log: Arc<dyn Log> =
         Arc::new(EmbeddedLog::open(&state.join("log")).context("failed to open the demo's log")?);
-    let house = House::start(log, Topics::default(), &scheme.rulebook, &cities, &state, &settled)?;
+    let signers = crate::signatures::of_scheme(&args.dir.join("scheme"), &state, &settled)?;
+    let house = House::start(log, Topics::default(), &scheme.rulebook, &cities, &state, &settled, signers)?;
     house.adapter.follow(&cities.iter().copied().collect::<Vec<_>>())?;
     let homes = cities.iter().map(|city| (*city, scheme.home_city(*city))).collect();
     let directory = house.serve(homes)?;

@@ -2,7 +2,7 @@
 
 use archive::manifest::hex;
 use clearing_node::replay;
-use files::verify::compare::Comparison;
+use files::verify::{Failure, compare::Comparison};
 use proto::Published;
 use serde_json::{Value, json};
 
@@ -73,6 +73,13 @@ impl Found {
             self.add(values);
         }
         self.total += unlisted;
+    }
+
+    /// What is wrong with published signatures.
+    pub fn signatures(&mut self, failures: Vec<Failure>) {
+        for Failure { file, what, .. } in failures {
+            self.add([json!(file), Value::Null, json!(""), json!("signature"), json!(what), json!("")]);
+        }
     }
 
     fn add(&mut self, values: [Value; 6]) {

@@ -15,6 +15,7 @@ use clearing_node::replay::Replay;
 use cu_log::{Log, topics::Topics};
 use proto::Published;
 use serde_json::{Value, json};
+use signing::{Algorithm, Signers, Trust};
 
 use self::compare::Found;
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     errors::Usage,
     output::{Format, print, say},
     progress::Progress,
+    signatures,
 };
 
 /// Arguments of `replay`.
@@ -32,7 +34,8 @@ use crate::{
 #[command(after_help = "\
 Everything is made again by the code that made it: the book folds cu.clearing from its beginning, the coordinator
 makes the plan, the renderer writes the folder. Totals and plan are compared with those on the log, the folder with
-the digest on the log, and with --published byte for byte. --all --out DIR rebuilds every folder.
+the digest on the log, and with --published byte for byte. --all --out DIR rebuilds every folder. Without the keys
+of the signer, signatures are not made again: the published ones are checked.
 
 Exit codes: 0 all the same, 1 failed, 2 the command line is wrong, 4 differences.")]
 pub struct ReplayArgs {
@@ -53,6 +56,12 @@ pub struct ReplayArgs {
     /// The folder in which closed cycles are published, to be compared
     #[arg(long, value_name = "DIR")]
     published: Option<PathBuf>,
+    /// CA certificates (PEM) by which published signatures are checked [default: ca.pem in --published]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Sign with the pairs of this folder, to compare signatures byte for byte; needs --ca
+    #[arg(long, value_name = "DIR", requires = "ca")]
+    signing_dir: Option<PathBuf>,
     /// Put the folders that are made here
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -96,16 +105,18 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode> {
     if cycles.is_empty() {
         return Err(Usage("no cycle is closed and published there yet".to_owned()).into());
     }
+    let signatures = Signatures::of(args)?;
     let bar = Progress::bar();
     let shown = |what: &str, done, total| bar.at(what, done, total);
     let stores = args.stores.clone().unwrap_or_else(|| work.join("stores"));
     let keep = args.stores.is_some();
     let replay = Replay::fold(&log, &topics, &facts, *cycles.end(), &stores, keep, &shown);
-    let found = replay
-        .map_err(anyhow::Error::from)
-        .and_then(|replay| Replaying { args, facts: &facts, replay, work: &work, bar: &bar }.cycles(cycles));
+    let found = replay.map_err(anyhow::Error::from).and_then(|replay| {
+        Replaying { args, facts: &facts, replay, signatures: &signatures, work: &work, bar: &bar }
+            .cycles(cycles)
+    });
     bar.finish();
-    show(args, &found.context("failed to replay")?)
+    show(args, &found.context("failed to replay")?, signatures.looked_at(args))
 }
 
 fn open(args: &ReplayArgs, work: &Path) -> Result<(Arc<dyn Log>, Topics, Facts)> {
@@ -131,10 +142,41 @@ fn open(args: &ReplayArgs, work: &Path) -> Result<(Arc<dyn Log>, Topics, Facts)>
     }
 }
 
+/// How signatures are compared.
+struct Signatures {
+    /// Who makes them again, on a machine with the keys.
+    signers: Option<Signers>,
+    /// By what the published ones are checked.
+    trust: Option<Trust>,
+}
+
+impl Signatures {
+    fn of(args: &ReplayArgs) -> Result<Self> {
+        let published: Vec<PathBuf> = args.published.iter().cloned().collect();
+        let trust = signatures::trust(args.ca.as_deref(), &published)?;
+        let signers = match (&args.signing_dir, &args.ca) {
+            (Some(folder), Some(ca)) => Some(Signers::open(folder, ca, Algorithm::default())),
+            _ => None,
+        };
+        Ok(Self { signers: signers.transpose().context("failed to replay")?, trust })
+    }
+
+    /// What people are told of them.
+    fn looked_at(&self, args: &ReplayArgs) -> &'static str {
+        match (&args.published, &self.signers, &self.trust) {
+            (None, ..) => "",
+            (_, Some(_), _) => "; signatures too, byte for byte",
+            (_, None, Some(_)) => "; signatures were checked, not made again",
+            (_, None, None) => "; signatures were NOT checked: there is no ca.pem and no --ca",
+        }
+    }
+}
+
 struct Replaying<'a> {
     args: &'a ReplayArgs,
     facts: &'a Facts,
     replay: Replay<'a>,
+    signatures: &'a Signatures,
     work: &'a Path,
     bar: &'a Progress,
 }
@@ -145,6 +187,8 @@ impl Replaying<'_> {
         // Folders appear by renaming, so what is worked on stands beside them.
         let out = self.args.out.clone().unwrap_or_else(|| self.work.join("out"));
         let scratch = out.join(".replay");
+        let Signatures { signers, trust } = self.signatures;
+        let signers = signers.as_ref();
         let (first, total) = (*cycles.start(), u64::from(cycles.end() - cycles.start()) + 1);
         let logged = |cycle: u32| self.facts.published.get(&cycle).map(|(_, published)| published);
         let mut previous: Option<Published> = first.checked_sub(1).and_then(logged).cloned();
@@ -153,7 +197,7 @@ impl Replaying<'_> {
             let name = self.facts.name(cycle).map(|name| name.to_string()).unwrap_or_default();
             found.begin(&name);
             self.replay.check(cycle)?.into_iter().for_each(|difference| found.plan(difference));
-            let made = self.replay.render(cycle, previous.as_ref(), &scratch, &out)?;
+            let made = self.replay.render(cycle, previous.as_ref(), signers, &scratch, &out)?;
             if let Some(published) = logged(cycle) {
                 found.digest(published, &made);
             }
@@ -167,8 +211,11 @@ impl Replaying<'_> {
                     return Err(Usage(text).into());
                 }
                 let left = self.args.differences_max.saturating_sub(found.listed());
-                let compared = files::verify::compare::compare(&folder, &out.join(&name), left)?;
-                found.files(compared);
+                let signed = signers.is_some();
+                found.files(files::verify::compare::compare(&folder, &out.join(&name), signed, left)?);
+                if let (false, Some(trust)) = (signed, trust) {
+                    found.signatures(files::verify::check_signatures(&folder, trust)?);
+                }
             }
             found.end();
             previous = Some(made);
@@ -179,7 +226,7 @@ impl Replaying<'_> {
     }
 }
 
-fn show(args: &ReplayArgs, found: &Found) -> Result<ExitCode> {
+fn show(args: &ReplayArgs, found: &Found, signatures: &str) -> Result<ExitCode> {
     let facts = json!({ "same": found.same(), "differences_total": found.total() });
     let facts = match facts {
         Value::Object(facts) => facts,
@@ -191,7 +238,7 @@ fn show(args: &ReplayArgs, found: &Found) -> Result<ExitCode> {
         say(args.output, &format!("  and {hidden} more"));
     }
     if found.same() {
-        say(args.output, "\neverything came out the same");
+        say(args.output, &format!("\neverything came out the same{signatures}"));
         return Ok(ExitCode::SUCCESS);
     }
     say(args.output, "\nNOT the same: what is published is not what the log says");

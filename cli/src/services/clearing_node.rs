@@ -24,6 +24,7 @@ use runtime::{
     scheme::SchemeView,
 };
 use serde::{Deserialize, Serialize};
+use signing::{Algorithm, Signers};
 
 use super::{
     Configured, LogConfig,
@@ -36,7 +37,7 @@ use super::{
     frame::Frame,
     snapshots::Snapshots,
 };
-use crate::house::publish_rulebook;
+use crate::{house::publish_rulebook, signatures};
 
 /// `clearing-node.toml`.
 #[derive(Debug, Deserialize, Serialize)]
@@ -52,6 +53,13 @@ pub(super) struct Config {
     objects: Option<String>,
     /// Whether each published cycle's part of the log goes to the object store; without this, if `objects` is given.
     archive: Option<bool>,
+    /// Folder of the pairs `signer-NAME.pem`, `signer-NAME.key` that sign cycles; without it they are not signed.
+    signing_dir: Option<PathBuf>,
+    /// Certificates of the CA that issued those pairs (PEM); they are left as `ca.pem` beside the cycles.
+    ca: Option<PathBuf>,
+    /// How cycles are signed.
+    #[serde(default)]
+    signing_algorithm: Algorithm,
     /// How much rendering stands back behind clearing, as `nice`: 0 (not at all) to 19.
     #[serde(default = "render_niceness")]
     render_niceness: u8,
@@ -124,6 +132,9 @@ impl Configured for Config {
             );
         }
         self.admin.as_ref().map_or(Ok(()), AdminConfig::check)?;
+        if let Some((folder, ca)) = self.pairs()? {
+            Signers::open(folder, ca, self.signing_algorithm).context("use signing_dir and ca")?;
+        }
         self.rules().map(drop)
     }
 }
@@ -135,6 +146,23 @@ impl Config {
             (None, CutOff::ByDate) => CutOffs::ByDate,
             (None, CutOff::ByHand) => CutOffs::ByHand,
         }
+    }
+
+    /// The folder of pairs and the CA's file.
+    fn pairs(&self) -> Result<Option<(&Path, &Path)>> {
+        match (&self.signing_dir, &self.ca) {
+            (Some(folder), Some(ca)) => Ok(Some((folder, ca))),
+            (None, None) => Ok(None),
+            _ => bail!("signing_dir and ca belong together: set both, or none where cycles are not signed"),
+        }
+    }
+
+    fn signers(&self) -> Result<Option<Arc<Signers>>> {
+        let Some((folder, ca)) = self.pairs()? else {
+            tracing::warn!("signing_dir is not set: closed cycles are not signed");
+            return Ok(None);
+        };
+        signatures::open(folder, ca, self.signing_algorithm, &self.out_dir).map(Some)
     }
 
     fn archive(&self) -> bool {
@@ -193,6 +221,7 @@ pub(super) fn run(config: Config) -> Result<()> {
         objects: objects.clone(),
         render_niceness: config.render_niceness.into(),
         out_dir: config.out_dir.clone(),
+        signers: config.signers()?,
         partitions: rulebook.partitions,
         barrier_max: Some(Duration::from_secs(config.barrier_s_max)),
         restore: Some(Arc::new(Restorer::new(objects.clone()))),

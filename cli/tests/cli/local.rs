@@ -157,6 +157,7 @@ fn cleared_alone(local: &Local) -> PathBuf {
     for name in ["rulebook.toml", "keys.toml", "hotlist.csv", "outages.csv"] {
         fs::copy(from.join(name), scheme.join(name)).unwrap();
     }
+    std::os::unix::fs::symlink(from.join("pki"), scheme.join("pki")).unwrap();
     let inboxes = CITIES.map(|city| scheme.join("taps").join(city));
     let mut words = "feed --scheme {} --piece-taps 400 --rate max".to_owned();
     for (city, inbox) in CITIES.iter().zip(&inboxes) {
@@ -324,6 +325,7 @@ fn same_as_clear(local: &Local) {
     let out = cleared_alone(local);
     let settled = local.dir().join("settled");
     assert_same("the cycle", &tree(&out.join(CYCLE)), &settled.join(CYCLE));
+    assert!(settled.join(CYCLE).join("manifest.json.p7s").is_file(), "it is signed");
     verify_all(&settled);
     let mut results = BTreeSet::new();
     for city in CITIES {

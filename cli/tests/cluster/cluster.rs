@@ -117,6 +117,7 @@ impl Cluster {
             Kind::Node => format!(
                 "state_dir = \"{here}/{name}\"\nout_dir = \"{here}/out\"\nobjects = \"{here}/objects\"\n\
                  rulebook = \"{here}/scheme/rulebook.toml\"\ncut_off = \"by_hand\"\nsnapshot_every_s = 10\n\
+                 signing_dir = \"{here}/scheme/pki\"\nca = \"{here}/scheme/pki/ca.pem\"\n\
                  first_business_date = \"{}\"\n---\n",
                 DATES[0]
             ),

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -92,6 +93,7 @@ impl World {
         for name in ["rulebook.toml", "keys.toml", "hotlist.csv", "outages.csv"] {
             fs::copy(from.join(name), pieces.join(name)).unwrap();
         }
+        symlink(from.join("pki"), pieces.join("pki")).unwrap();
         let mut between = Some(between);
         for date in DATES {
             cityunion(&self.feed(date, "max", |city| pieces.join("taps").join(city)), &[&from]).ok();

@@ -14,7 +14,7 @@ use super::report::{Check, Findings};
 use crate::{error::FilesError, layout, manifest::Manifest, text};
 
 /// The largest manifest that is read, bytes.
-const MANIFEST_BYTES_MAX: u64 = 64 << 20;
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
 /// A version of a cycle: 1 as first published, 2 and more for corrections (`….v2`).
 pub(super) type Version = (CycleName, u32);
@@ -37,7 +37,7 @@ fn spell((cycle, version): Version) -> String {
 }
 
 /// Reads a folder's `manifest.json`; `None` if it has none.
-pub(super) fn read_manifest(folder: &Path) -> Result<Option<Vec<u8>>, FilesError> {
+pub(crate) fn read_manifest(folder: &Path) -> Result<Option<Vec<u8>>, FilesError> {
     let path = folder.join(layout::MANIFEST_FILE);
     let mut bytes = Vec::new();
     let read = fs::File::open(&path).and_then(|file| file.take(MANIFEST_BYTES_MAX).read_to_end(&mut bytes));

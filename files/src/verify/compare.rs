@@ -12,6 +12,8 @@ use std::{
     path::Path,
 };
 
+use signing::SIGNATURE_SUFFIX;
+
 use super::{
     reader::{Fields, Line, Lines, decimal},
     report::Ear,
@@ -50,13 +52,25 @@ pub struct Comparison {
     listed_max: usize,
 }
 
-/// Compares two folders of a cycle; at most `listed_max` differences are listed, all are counted.
+/// Compares two folders of a cycle; at most `listed_max` differences are listed, all are counted. Signatures are
+/// compared only if `signed`: a machine without the key cannot make them, and checks them instead
+/// ([`super::check_signatures`]).
 ///
 /// # Errors
 /// [`FilesError::Io`] if a file cannot be read.
-pub fn compare(published: &Path, replayed: &Path, listed_max: usize) -> Result<Comparison, FilesError> {
+pub fn compare(
+    published: &Path,
+    replayed: &Path,
+    signed: bool,
+    listed_max: usize,
+) -> Result<Comparison, FilesError> {
     let mut found = Comparison { listed_max, ..Comparison::default() };
-    let (ours, theirs) = (names(published)?, names(replayed)?);
+    let (mut ours, mut theirs) = (names(published)?, names(replayed)?);
+    if !signed {
+        for names in [&mut ours, &mut theirs] {
+            names.retain(|name| !name.ends_with(SIGNATURE_SUFFIX));
+        }
+    }
     for name in ours.union(&theirs) {
         found.files += 1;
         if !(ours.contains(name) && theirs.contains(name)) {
@@ -67,7 +81,12 @@ pub fn compare(published: &Path, replayed: &Path, listed_max: usize) -> Result<C
         let (a, b) = (published.join(name), replayed.join(name));
         found.bytes += fs::metadata(&a).map_err(FilesError::io("read", &a))?.len();
         if !same(&a, &b).map_err(FilesError::io("compare", &a))? {
+            let before = found.differences_total;
             Rows::open(name, &a, &b)?.compare(&mut found).map_err(FilesError::io("compare", &a))?;
+            // Bytes that make no lines, such as a signature's.
+            if found.differences_total == before {
+                found.differs(name, None, "file", "its bytes", "other bytes");
+            }
         }
     }
     Ok(found)
@@ -285,7 +304,7 @@ a.csv,10,200000000001,3,cu-3000,500,duplicate,,centre
     }
 
     fn found(published: &TempDir, replayed: &TempDir) -> Vec<String> {
-        let found = compare(published.path(), replayed.path(), 10).unwrap();
+        let found = compare(published.path(), replayed.path(), true, 10).unwrap();
         let shown = |it: &Difference| {
             let line = it.line.map(|line| format!(", line {line}")).unwrap_or_default();
             format!("{}{line}, {}: {:?} {:?}", it.file, it.field, it.published, it.replayed)
@@ -322,9 +341,19 @@ a.csv,10,200000000001,3,cu-3000,500,duplicate,,centre
     }
 
     #[test]
+    fn bytes_without_a_line_end_are_compared() {
+        let (a, b) = (folder(ACQUIRER), folder(ACQUIRER));
+        for (folder, bytes) in [(&a, b"\x30\x01"), (&b, b"\x30\x02")] {
+            fs::write(folder.path().join("manifest.json.p7s"), bytes).unwrap();
+        }
+        assert_eq!(found(&a, &b), ["manifest.json.p7s, file: \"its bytes\" \"other bytes\""]);
+        assert!(compare(a.path(), b.path(), false, 10).unwrap().same());
+    }
+
+    #[test]
     fn all_are_counted_and_some_are_listed() {
         let (a, b) = (folder(&ACQUIRER.replace("cu-3000", "cu-4000")), folder(ACQUIRER));
-        let found = compare(a.path(), b.path(), 2).unwrap();
+        let found = compare(a.path(), b.path(), true, 2).unwrap();
         assert_eq!((found.differences.len(), found.differences_total, found.same()), (2, 3, false));
     }
 }

@@ -9,14 +9,21 @@ mod messages;
 mod reader;
 mod report;
 mod settlement;
+mod signatures;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use domain::cycle::CycleName;
+use signing::Trust;
 
 pub use report::{Check, CheckResult, FAILURES_LISTED_MAX, Failure, Heard, Outcome, Report};
 
-use self::report::{Ear, Findings};
+pub(crate) use chain::{MANIFEST_BYTES_MAX, read_manifest};
+pub(crate) use reader::{Fields, Line, Lines};
+pub(crate) use report::Ear;
+pub(crate) use signatures::{read as read_signature, shown as signed_by};
+
+use self::report::Findings;
 use crate::{
     error::FilesError,
     layout::{self, Member},
@@ -38,17 +45,46 @@ pub fn verify(folder: &Path) -> Result<Report, FilesError> {
 /// # Errors
 /// As [`verify`].
 pub fn verify_told(folder: &Path, heard: Option<Heard>) -> Result<Report, FilesError> {
+    verify_signed(folder, None, heard)
+}
+
+/// The same; signatures are checked against the CA certificates of `trust`.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_signed(
+    folder: &Path,
+    trust: Option<&Trust>,
+    heard: Option<Heard>,
+) -> Result<Report, FilesError> {
     let bytes = chain::read_manifest(folder)?.ok_or_else(|| FilesError::NoManifest(folder.to_owned()))?;
     let mut findings = Findings::default();
     match Manifest::from_bytes(&bytes) {
         Ok(manifest) => {
             let bytes_total = manifest.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
             findings = Findings::told(Ear::new(heard, bytes_total));
-            verify_manifest(folder, &manifest, &bytes, &mut findings)?;
+            verify_manifest(folder, &manifest, &bytes, trust, &mut findings)?;
         }
         Err(e) => findings.fail(Check::Manifest, layout::MANIFEST_FILE, None, format!("no manifest: {e}")),
     }
     Ok(findings.report(folder.to_owned()))
+}
+
+/// Checks the signatures of a folder and nothing else; the failures.
+///
+/// # Errors
+/// As [`verify`].
+pub fn check_signatures(folder: &Path, trust: &Trust) -> Result<Vec<Failure>, FilesError> {
+    let bytes = chain::read_manifest(folder)?.ok_or_else(|| FilesError::NoManifest(folder.to_owned()))?;
+    let mut findings = Findings::default();
+    match Manifest::from_bytes(&bytes) {
+        Ok(manifest) if check_manifest(&manifest, &bytes, &mut findings) => {
+            signatures::check(folder, &manifest, Some(trust), &mut findings)?;
+        }
+        Ok(_) => {}
+        Err(e) => findings.fail(Check::Manifest, layout::MANIFEST_FILE, None, format!("no manifest: {e}")),
+    }
+    Ok(findings.report(folder.to_owned()).failures)
 }
 
 /// Verifies a folder whose manifest can be read.
@@ -56,6 +92,7 @@ fn verify_manifest(
     folder: &Path,
     manifest: &Manifest,
     bytes: &[u8],
+    trust: Option<&Trust>,
     findings: &mut Findings,
 ) -> Result<(), FilesError> {
     let safe = check_manifest(manifest, bytes, findings);
@@ -68,7 +105,7 @@ fn verify_manifest(
         content::verify(folder, version.0, manifest, findings)?;
         chain::check_chain(folder, version, manifest, findings)?;
     }
-    Ok(())
+    signatures::check(folder, manifest, trust, findings)
 }
 
 /// The manifest's form. False if its names cannot be trusted as paths.

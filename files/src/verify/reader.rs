@@ -36,7 +36,7 @@ impl Read for Hashed {
 
 /// A file being read line by line.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     reader: BufReader<Hashed>,
     line: Vec<u8>,
     number: u64,
@@ -44,7 +44,7 @@ pub(super) struct Lines {
 
 /// What stands in a file at some line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(crate) enum Line<'a> {
     /// A line, without its LF.
     Whole(&'a [u8]),
     /// A last line without LF, or a line that is too long: nothing behind it is read.
@@ -55,18 +55,18 @@ pub(super) enum Line<'a> {
 
 impl Lines {
     /// Opens a file; `ear` is told how much of it was read.
-    pub(super) fn open(path: &Path, ear: Ear) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, ear: Ear) -> io::Result<Self> {
         let hashed = Hashed { file: File::open(path)?, sha256: Sha256::new(), size: 0, ear };
         Ok(Self { reader: BufReader::with_capacity(BUFFER_BYTES, hashed), line: Vec::new(), number: 0 })
     }
 
     /// The number of the last line that was read, 1-based.
-    pub(super) const fn number(&self) -> u64 {
+    pub(crate) const fn number(&self) -> u64 {
         self.number
     }
 
     /// The next line.
-    pub(super) fn next(&mut self) -> io::Result<Line<'_>> {
+    pub(crate) fn next(&mut self) -> io::Result<Line<'_>> {
         self.line.clear();
         self.reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut self.line)?;
         if self.line.is_empty() {
@@ -81,7 +81,7 @@ impl Lines {
     }
 
     /// Reads the rest; returns the file's SHA-256 and size.
-    pub(super) fn finish(mut self) -> io::Result<([u8; 32], u64)> {
+    pub(crate) fn finish(mut self) -> io::Result<([u8; 32], u64)> {
         io::copy(&mut self.reader, &mut io::sink())?;
         let Hashed { sha256, size, .. } = self.reader.into_inner();
         Ok((sha256.finalize().into(), size))
@@ -90,7 +90,7 @@ impl Lines {
 
 /// The fields of one line, unquoted.
 #[derive(Debug, Default)]
-pub(super) struct Fields {
+pub(crate) struct Fields {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -100,7 +100,7 @@ impl Fields {
     ///
     /// # Errors
     /// What is wrong with its quotes.
-    pub(super) fn split(&mut self, line: &[u8]) -> Result<(), &'static str> {
+    pub(crate) fn split(&mut self, line: &[u8]) -> Result<(), &'static str> {
         self.bytes.clear();
         self.ends.clear();
         if line.contains(&b'"') {
@@ -152,12 +152,12 @@ impl Fields {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// A field; empty beyond the last.
-    pub(super) fn get(&self, column: usize) -> &[u8] {
+    pub(crate) fn get(&self, column: usize) -> &[u8] {
         let start = match column.checked_sub(1) {
             Some(before) => self.ends.get(before).map_or(self.bytes.len(), |end| end + 1),
             None => 0,
@@ -167,7 +167,7 @@ impl Fields {
     }
 
     /// A field as text.
-    pub(super) fn text(&self, column: usize) -> Option<&str> {
+    pub(crate) fn text(&self, column: usize) -> Option<&str> {
         str::from_utf8(self.get(column)).ok()
     }
 }

@@ -32,6 +32,8 @@ pub enum Check {
     Merkle,
     /// The link to the cycle before, and from the one after.
     Chain,
+    /// The signatures beside the manifest and what banks are told.
+    Signatures,
 }
 
 impl Check {
@@ -49,6 +51,7 @@ impl Check {
         Self::Messages,
         Self::Merkle,
         Self::Chain,
+        Self::Signatures,
     ];
 
     /// Its name in a report.
@@ -67,6 +70,7 @@ impl Check {
             Self::Messages => "messages",
             Self::Merkle => "merkle",
             Self::Chain => "chain",
+            Self::Signatures => "signatures",
         }
     }
 }
@@ -146,7 +150,7 @@ impl fmt::Display for Report {
                 Outcome::Failed(_) => "FAILED",
                 Outcome::Skipped => "skipped",
             };
-            writeln!(f, "{outcome:<8}{:<10}{what}", check.name())?;
+            writeln!(f, "{outcome:<8}{:<11}{what}", check.name())?;
             for failure in self.failures.iter().filter(|failure| failure.check == *check) {
                 writeln!(f, "          {failure}")?;
             }
@@ -172,19 +176,19 @@ pub type Heard = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
 /// Who is told about progress.
 #[derive(Clone, Default)]
-pub(super) struct Ear {
+pub(crate) struct Ear {
     heard: Option<Heard>,
     bytes_total: u64,
 }
 
 impl Ear {
     /// Tells `heard` of each part of `bytes_total` bytes.
-    pub(super) fn new(heard: Option<Heard>, bytes_total: u64) -> Self {
+    pub(crate) fn new(heard: Option<Heard>, bytes_total: u64) -> Self {
         Self { heard, bytes_total }
     }
 
     /// Tells that bytes were read.
-    pub(super) fn tell(&self, bytes: u64) {
+    pub(crate) fn tell(&self, bytes: u64) {
         if let Some(heard) = &self.heard {
             heard(bytes, self.bytes_total);
         }

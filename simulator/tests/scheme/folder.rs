@@ -47,6 +47,18 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     for name in ["rulebook.toml", "keys.toml", "hotlist.csv", "outages.csv", "truth.csv"] {
         assert!(one.contains_key(name), "{name}");
     }
+    for pair in [
+        "pki/ca",
+        "pki/signer-1",
+        "pki/tls/ca",
+        "pki/tls/portal",
+        "pki/tls/operator-li",
+        "pki/tls/client-cu-2000",
+    ] {
+        let (certificate, key) = (format!("{pair}.pem"), format!("{pair}.key"));
+        assert!(one.contains_key(&certificate), "{certificate}");
+        assert_ne!(one[&key], other[&key], "{key}");
+    }
     assert!(one.keys().all(|name| !name.contains("unfinished")));
 }
 

@@ -6,8 +6,12 @@ mod world;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
     time::{Duration, Instant},
 };
+
+use signing::{Algorithm, Authority, Order, Signers, Usage};
 
 use self::world::World;
 use super::{folder, tidy};
@@ -105,6 +109,51 @@ fn a_damaged_or_lost_segment_is_named_rendered_again_and_never_published() {
     assert!(world.publish(&[&renderer]) == expected[0]);
 }
 
+/// Pairs of a signer in a folder of their own, by their CA.
+fn signers(folder: &Path) -> Signers {
+    fs::create_dir(folder).unwrap();
+    let order = |subject, usage, serial| Order {
+        subject,
+        serial,
+        from: "2018-01-01".parse().unwrap(),
+        until: "2018-12-31".parse().unwrap(),
+        usage,
+    };
+    let (authority, issued) = Authority::new(&[1; 32], &order("CN=CA", Usage::Authority, 1)).unwrap();
+    fs::write(folder.join("ca.pem"), issued.certificate).unwrap();
+    let issued = authority.issue(&[2; 32], &order("CN=Signer", Usage::Signer, 2)).unwrap();
+    fs::write(folder.join("signer-1.pem"), issued.certificate).unwrap();
+    fs::write(folder.join("signer-1.key"), issued.key).unwrap();
+    fs::set_permissions(folder.join("signer-1.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    Signers::open(folder, &folder.join("ca.pem"), Algorithm::default()).unwrap()
+}
+
+#[test]
+fn a_folder_that_cannot_be_signed_does_not_appear_until_it_can() {
+    let expected = undisturbed(2);
+    let mut world = World::new(2);
+    let pki = world.dir.path().join("pki");
+    let signers = signers(&pki);
+    world.signers = Some(signers.clone());
+    let stand = world.stand("node");
+    let renderer = world.renderer(&stand);
+    first_day(&mut world);
+    world.fold_all(&stand);
+    let cycle = world.wait_for_segments(&[&renderer]);
+    let [key, away] = ["signer-1.key", "away.key"].map(|name| pki.join(name));
+    fs::rename(&key, &away).unwrap();
+    let error = world.try_assemble(cycle).unwrap_err();
+    assert!(error.to_string().contains("signer-1.key"), "{error}");
+    assert!(!world.out().exists() || fs::read_dir(world.out()).unwrap().next().is_none());
+
+    fs::rename(&away, &key).unwrap();
+    let folder = world.out().join(world.assemble(cycle).unwrap().folder);
+    assert_eq!(files::verify::check_signatures(&folder, &signers.trust().unwrap()).unwrap(), []);
+    let (signatures, rest): (Files, Files) =
+        world::read_all(&folder).into_iter().partition(|(name, _)| name.ends_with(".p7s"));
+    assert!(signatures.contains_key("manifest.json.p7s") && rest == expected[0]);
+}
+
 #[test]
 fn a_partition_that_moved_is_rendered_by_its_new_owner_and_a_late_owner_changes_nothing() {
     let expected = undisturbed(2);
@@ -174,6 +223,7 @@ fn rendered_after_the_next_cycle_the_bytes_are_the_same() {
         stores: &stores,
         log: world.log(),
         topics: world.topics(),
+        signers: None,
     };
     let again = world.dir.path().join("again");
     render(&source, &again.join("work"), &again.join("out")).unwrap();

@@ -16,6 +16,7 @@ use proto::{
     Bytes, Clearing, CycleEvent, JudgedPart, LateVerdicts, Message, Outcome, Part, PartVerdicts, Published,
     Verdicts, clearing::Body,
 };
+use signing::Signers;
 use tempfile::TempDir;
 use zerocopy::IntoBytes;
 
@@ -63,6 +64,8 @@ pub struct World {
     /// Every alarm of the coordinator.
     pub alarms: Vec<String>,
     pub partitions: u32,
+    /// Who signs folders, if somebody does.
+    pub signers: Option<Signers>,
     log: Arc<dyn Log>,
     topics: Topics,
     read: u64,
@@ -86,8 +89,18 @@ impl World {
         log.create_topics(&specs).unwrap();
         let objects = Objects::open(dir.path().join("objects").to_str().unwrap()).unwrap();
         let core = Coordinator::new(partitions);
-        let mut world =
-            Self { dir, objects, core, alarms: Vec::new(), partitions, log, topics, read: 0, due: None };
+        let mut world = Self {
+            dir,
+            objects,
+            core,
+            alarms: Vec::new(),
+            partitions,
+            signers: None,
+            log,
+            topics,
+            read: 0,
+            due: None,
+        };
         world.step(Input::Learn(rules(partitions)));
         world.step(Input::CaughtUp);
         world
@@ -295,20 +308,32 @@ impl World {
 
     /// Puts the folder together that is wanted, as the coordinator's thread does.
     pub fn assemble(&mut self, cycle: u32) -> Option<Published> {
+        self.try_assemble(cycle).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same where it may fail.
+    pub fn try_assemble(&mut self, cycle: u32) -> Result<Option<Published>, AssembleError> {
         let segments: Vec<_> = self.core.segments(cycle).collect();
         let work = self.dir.path().join("work");
-        match assemble(&self.objects, &self.closed(cycle), &segments, &work, &self.out()) {
+        match assemble(
+            &self.objects,
+            &self.closed(cycle),
+            &segments,
+            self.signers.as_ref(),
+            &work,
+            &self.out(),
+        ) {
             Ok(published) => {
                 self.step(Input::Rendered(published.clone()));
                 self.read();
-                Some(published)
+                Ok(Some(published))
             }
             Err(AssembleError::Lost { partition, what }) => {
                 self.step(Input::SegmentLost { cycle, partition, what });
                 self.read();
-                None
+                Ok(None)
             }
-            Err(error) => panic!("{error}"),
+            Err(error) => Err(error),
         }
     }
 

@@ -107,12 +107,12 @@ fn clear_does_not_write_into_the_scheme_folder() {
 }
 
 #[test]
-fn verify_names_the_wrong_figure_and_the_folders_to_name() {
+fn verify_goes_through_a_folder_of_cycles_and_names_the_wrong_figure() {
     let folder = TempDir::new().unwrap();
     let cycle = settled(&folder);
-    cityunion("verify {}", &[cycle.parent().unwrap()])
-        .exits(1)
-        .says(&["it holds 2018-09-12-001", "name one"]);
+    let said = cityunion("verify {}", &[cycle.parent().unwrap()]).ok().stdout;
+    assert!(said.contains("1 cycle is what its records say"), "{said}");
+    cityunion("verify {}", &[folder.path()]).exits(1).says(&["no manifest.json", "name a folder"]);
     let path = cycle.join("net.csv");
     let net = fs::read_to_string(&path).unwrap();
     let row = net.lines().nth(1).unwrap();
@@ -122,6 +122,8 @@ fn verify_names_the_wrong_figure_and_the_folders_to_name() {
     let wrong = format!("net.csv:2: net_fen is 77, positions and items give {figure}\n");
     assert!(said.contains(&wrong), "{said}");
     assert!(said.contains("net_fen sums to"), "{said}");
+    let said = cityunion("verify {}", &[cycle.parent().unwrap()]).exits(4).stdout;
+    assert!(said.contains(&format!("  2018-09-12-001/{wrong}")), "{said}");
 }
 
 #[test]

@@ -1,0 +1,132 @@
+//! The signatures of a folder: there, of these bytes, by somebody whom the CA had certified on the business date.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+};
+
+use signing::{Invalid, SIGNATURE_BYTES_MAX, SIGNATURE_SUFFIX, Signed, Trust};
+
+use super::report::{Check, Findings};
+use crate::{
+    error::FilesError,
+    layout,
+    manifest::Manifest,
+    sign::{digest, is_signed, signature_of},
+    text,
+};
+
+/// Checks every signature that there must be, and that there is no other.
+pub(super) fn check(
+    folder: &Path,
+    manifest: &Manifest,
+    trust: Option<&Trust>,
+    findings: &mut Findings,
+) -> Result<(), FilesError> {
+    let listed = manifest.files.iter().map(|file| file.name.as_str());
+    let signed: BTreeSet<&str> =
+        listed.chain([layout::MANIFEST_FILE]).filter(|name| is_signed(name)).collect();
+    let there = signatures(folder)?;
+    for name in &there {
+        let of = name.strip_suffix(SIGNATURE_SUFFIX).unwrap_or_default();
+        if !signed.contains(of) {
+            findings.fail(Check::Signatures, name, None, "there is no file that it should sign");
+        }
+    }
+    let Some(trust) = trust else {
+        let count = there.len();
+        let what =
+            format!("without a CA certificate {count} signatures were not checked: give one with --ca");
+        findings.skipped(Check::Signatures, &what);
+        return Ok(());
+    };
+    let mut digests: Vec<([u8; 32], &str)> = Vec::new();
+    for name in &signed {
+        let path = folder.join(name);
+        match digest(&path) {
+            Ok(sha256) => digests.push((sha256, name)),
+            // That it is missing is another check's finding.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(FilesError::io("read", &path)(error)),
+        }
+    }
+    let mut signers = BTreeSet::new();
+    for (sha256, name) in &digests {
+        let signature = signature_of(name);
+        let Some(bytes) = read(&folder.join(&signature))? else {
+            findings.fail(
+                Check::Signatures,
+                &signature,
+                None,
+                format!("it is missing: {name} is not signed"),
+            );
+            continue;
+        };
+        match trust.check(sha256, &bytes, manifest.business_date) {
+            Ok(signed) => drop(signers.insert(shown(&signed))),
+            Err(invalid) => {
+                findings.fail(Check::Signatures, &signature, None, what(&invalid, name, manifest, &digests))
+            }
+        }
+    }
+    let by = signers.into_iter().collect::<Vec<_>>().join("; ");
+    let by = if by.is_empty() { "nobody".to_owned() } else { by };
+    findings.checked(Check::Signatures, format!("{}, signed by {by}", counted(signed.len())));
+    Ok(())
+}
+
+/// Who signed, and by which CA.
+pub(crate) fn shown(signed: &Signed) -> String {
+    let Signed { signer, serial, authority_sha256 } = signed;
+    format!("{signer} (serial {serial}), CA certificate {authority_sha256}")
+}
+
+fn counted(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+}
+
+/// What is wrong with the signature of a file.
+fn what(invalid: &Invalid, name: &str, manifest: &Manifest, digests: &[([u8; 32], &str)]) -> String {
+    let Invalid::OtherBytes(other) = invalid else { return invalid.to_string() };
+    let signed = text::digest_hex(other);
+    let own = manifest.files.iter().any(|file| file.name == name && file.sha256 == signed);
+    match digests.iter().find(|(sha256, _)| sha256 == other) {
+        _ if own => format!("{name} was altered after it was signed with the SHA-256 {signed}"),
+        Some((_, another)) => format!("it is the signature of {another}, not of {name}"),
+        None => format!(
+            "{name} was altered after it was signed, or this is the signature of another file: it signs the SHA-256 \
+             {signed}"
+        ),
+    }
+}
+
+/// Reads a signature; `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FilesError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(SIGNATURE_BYTES_MAX).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FilesError::io("read", path)(error)),
+    }
+}
+
+/// All signatures below a folder, by name.
+fn signatures(folder: &Path) -> Result<BTreeSet<String>, FilesError> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![(folder.to_owned(), String::new())];
+    while let Some((path, prefix)) = folders.pop() {
+        for entry in fs::read_dir(&path).map_err(FilesError::io("read", &path))? {
+            let entry = entry.map_err(FilesError::io("read", &path))?;
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            if entry.file_type().map_err(FilesError::io("read", &entry.path()))?.is_dir() {
+                folders.push((entry.path(), format!("{name}/")));
+            } else if name.ends_with(SIGNATURE_SUFFIX) {
+                found.insert(name);
+            }
+        }
+    }
+    Ok(found)
+}

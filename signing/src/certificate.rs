@@ -1,0 +1,250 @@
+//! Certificates: whom a CA has certified, for what, and for how long.
+
+use std::{
+    fmt, fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use domain::date::Date;
+use p256::{
+    ecdsa::{DerSignature, VerifyingKey, signature::hazmat::PrehashVerifier as _},
+    pkcs8::DecodePublicKey as _,
+};
+use sha2::{Digest as _, Sha256};
+use x509_cert::{
+    Certificate,
+    der::{DecodePem as _, Encode as _, asn1::ObjectIdentifier},
+    ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage},
+};
+
+use crate::{
+    algorithm::Algorithm,
+    envelope::Envelope,
+    error::{Invalid, SigningError},
+    hex,
+};
+
+/// The largest file of certificates that is read, bytes.
+const PEM_BYTES_MAX: u64 = 1 << 20;
+/// The day from which Unix counts seconds, as a Julian day.
+const EPOCH_JULIAN_DAY: i64 = 2_440_588;
+/// The last second of a day in UTC+8, counted from its beginning in UTC.
+const END_OF_DAY_S: i64 = 86_399 - 8 * 3_600;
+
+/// Extended key usages that allow signing files: anything, documents, mail (what `openssl cms` asks for).
+const FOR_FILES: [ObjectIdentifier; 3] = [
+    ObjectIdentifier::new_unwrap("2.5.29.37.0"),
+    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.36"),
+    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4"),
+];
+/// Extensions that are understood; another one that is critical makes a certificate unusable.
+const UNDERSTOOD: [ObjectIdentifier; 6] = [
+    ObjectIdentifier::new_unwrap("2.5.29.14"),
+    ObjectIdentifier::new_unwrap("2.5.29.15"),
+    ObjectIdentifier::new_unwrap("2.5.29.17"),
+    ObjectIdentifier::new_unwrap("2.5.29.19"),
+    ObjectIdentifier::new_unwrap("2.5.29.35"),
+    ObjectIdentifier::new_unwrap("2.5.29.37"),
+];
+
+/// Whom signatures are checked against: one CA certificate, or several while one replaces another.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Trust {
+    authorities: Vec<Certificate>,
+}
+
+/// A signature that is right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// The subject of the signer's certificate.
+    pub signer: String,
+    /// Serial number of the signer's certificate, hex.
+    pub serial: String,
+    /// SHA-256 of the CA's certificate, hex: what a bank compares with what it was told by another way.
+    pub authority_sha256: String,
+}
+
+impl Trust {
+    /// Reads a file of CA certificates in PEM.
+    ///
+    /// # Errors
+    /// [`SigningError`] if it has none, or one that is no CA's.
+    pub fn read(path: &Path) -> Result<Self, SigningError> {
+        let authorities = read_certificates(path)?;
+        let wrong = |what: String| SigningError::Certificate { path: path.to_owned(), what };
+        for authority in &authorities {
+            check_authority(authority).map_err(|why| wrong(format!("{}: {why}", subject(authority))))?;
+        }
+        Ok(Self { authorities })
+    }
+
+    /// Checks a signature over bytes of a digest. The certificates must have been valid at the end of the business
+    /// date in UTC+8.
+    ///
+    /// # Errors
+    /// [`Invalid`]: what is wrong with it.
+    pub fn check(&self, sha256: &[u8; 32], signature: &[u8], date: Date) -> Result<Signed, Invalid> {
+        let envelope = Envelope::parse(signature)?;
+        if envelope.sha256 != *sha256 {
+            return Err(Invalid::OtherBytes(envelope.sha256));
+        }
+        let certificate = &envelope.certificate;
+        let attributes = envelope.signed_bytes().map_err(|error| Invalid::Form(error.to_string()))?;
+        if !verifies(certificate, &attributes, &envelope.signature) {
+            return Err(Invalid::Signature(subject(certificate)));
+        }
+        let authority = self.issuer_of(certificate, date)?;
+        let encoded = authority.to_der().map_err(|error| Invalid::Form(error.to_string()))?;
+        Ok(Signed {
+            signer: subject(certificate),
+            serial: hex(certificate.tbs_certificate().serial_number().as_bytes()),
+            authority_sha256: hex(&Sha256::digest(&encoded)),
+        })
+    }
+
+    /// The CA that issued a signer's certificate; both must be valid at the end of the date.
+    pub(crate) fn issuer_of(&self, certificate: &Certificate, date: Date) -> Result<&Certificate, Invalid> {
+        let authority = self.issuer(certificate)?;
+        check_purpose(certificate).map_err(|why| Invalid::Purpose { whose: subject(certificate), why })?;
+        for certificate in [certificate, authority] {
+            if !valid_on(certificate, date) {
+                let (from, until) = validity(certificate);
+                return Err(Invalid::NotOn { whose: subject(certificate), from, until, date });
+            }
+        }
+        Ok(authority)
+    }
+
+    /// The CA that issued a certificate, whatever the day.
+    pub(crate) fn issuer(&self, certificate: &Certificate) -> Result<&Certificate, Invalid> {
+        let issued = |authority: &&Certificate| {
+            let tbs = certificate.tbs_certificate();
+            let bytes = tbs.to_der().unwrap_or_default();
+            let signature = certificate.signature().as_bytes().unwrap_or_default();
+            let same = certificate.signature_algorithm() == tbs.signature();
+            same && Algorithm::of_signature(tbs.signature()).is_some()
+                && tbs.issuer() == authority.tbs_certificate().subject()
+                && verifies(authority, &bytes, signature)
+        };
+        self.authorities.iter().find(issued).ok_or_else(|| Invalid::Stranger {
+            signer: subject(certificate),
+            issuer: certificate.tbs_certificate().issuer().to_string(),
+        })
+    }
+
+    /// Whether it has every certificate of another one.
+    #[must_use]
+    pub fn has_all_of(&self, other: &Self) -> bool {
+        other.authorities.iter().all(|authority| self.authorities.contains(authority))
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.authorities.iter().map(subject)).finish()
+    }
+}
+
+/// Reads all certificates of a PEM file; at least one.
+pub(crate) fn read_certificates(path: &Path) -> Result<Vec<Certificate>, SigningError> {
+    let wrong = |what: String| SigningError::Certificate { path: PathBuf::from(path), what };
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(SigningError::io(path))?;
+    file.take(PEM_BYTES_MAX).read_to_string(&mut text).map_err(SigningError::io(path))?;
+    let mut certificates = Vec::new();
+    let mut rest = text.as_str();
+    while let Some((_, from)) = rest.split_once(BEGIN) {
+        let Some((body, behind)) = from.split_once(END) else {
+            return Err(wrong("its last certificate has no END line".to_owned()));
+        };
+        let pem = format!("{BEGIN}{body}{END}\n");
+        let parsed = Certificate::from_pem(pem.as_bytes());
+        certificates.push(parsed.map_err(|error| wrong(format!("it cannot be read: {error}")))?);
+        rest = behind;
+    }
+    if certificates.is_empty() {
+        return Err(wrong(format!("it has no {BEGIN} (PEM)")));
+    }
+    Ok(certificates)
+}
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+/// The name of a certificate's subject.
+pub(crate) fn subject(certificate: &Certificate) -> String {
+    certificate.tbs_certificate().subject().to_string()
+}
+
+/// From when and until when a certificate is valid.
+pub(crate) fn validity(certificate: &Certificate) -> (String, String) {
+    let validity = certificate.tbs_certificate().validity();
+    (validity.not_before.to_string(), validity.not_after.to_string())
+}
+
+/// The first second of a certificate, since 1970.
+pub(crate) fn not_before_s(certificate: &Certificate) -> u64 {
+    certificate.tbs_certificate().validity().not_before.to_unix_duration().as_secs()
+}
+
+/// Whether a certificate is valid at the end of a day in UTC+8.
+pub(crate) fn valid_on(certificate: &Certificate, date: Date) -> bool {
+    let days = i64::from(date.julian_day()).saturating_sub(EPOCH_JULIAN_DAY);
+    let end = days.saturating_mul(86_400).saturating_add(END_OF_DAY_S);
+    let until = certificate.tbs_certificate().validity().not_after.to_unix_duration().as_secs();
+    u64::try_from(end).is_ok_and(|end| (not_before_s(certificate)..=until).contains(&end))
+}
+
+/// Whether the key of a certificate made a signature over bytes.
+fn verifies(certificate: &Certificate, bytes: &[u8], signature: &[u8]) -> bool {
+    let spki = certificate.tbs_certificate().subject_public_key_info();
+    if !Algorithm::ALL.iter().any(|known| known.is_of_key(&spki.algorithm)) {
+        return false;
+    }
+    let key = spki.to_der().ok().and_then(|der| VerifyingKey::from_public_key_der(&der).ok());
+    let signature = DerSignature::try_from(signature).ok();
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    key.zip(signature).is_some_and(|(key, signature)| key.verify_prehash(&digest, &signature).is_ok())
+}
+
+/// Whether a certificate is one for signing files.
+pub(crate) fn check_purpose(certificate: &Certificate) -> Result<(), &'static str> {
+    check_critical(certificate)?;
+    let tbs = certificate.tbs_certificate();
+    let unreadable = |_| "an extension of it cannot be read";
+    if tbs.get_extension::<BasicConstraints>().map_err(unreadable)?.is_some_and(|(_, it)| it.ca) {
+        return Err("it is the certificate of a CA");
+    }
+    let usage = tbs.get_extension::<KeyUsage>().map_err(unreadable)?;
+    if usage.is_some_and(|(_, usage)| !usage.digital_signature() && !usage.non_repudiation()) {
+        return Err("its key usage has neither digitalSignature nor nonRepudiation");
+    }
+    let extended = tbs.get_extension::<ExtendedKeyUsage>().map_err(unreadable)?;
+    if extended.is_some_and(|(_, usages)| !usages.0.iter().any(|usage| FOR_FILES.contains(usage))) {
+        return Err("its extended key usage names other purposes, such as TLS");
+    }
+    Ok(())
+}
+
+/// Whether a certificate is a CA's whose signatures can be checked.
+fn check_authority(certificate: &Certificate) -> Result<(), &'static str> {
+    check_critical(certificate)?;
+    let tbs = certificate.tbs_certificate();
+    let constraints = tbs.get_extension::<BasicConstraints>();
+    if !constraints.is_ok_and(|found| found.is_some_and(|(_, it)| it.ca)) {
+        return Err("it is no certificate of a CA (basicConstraints CA:TRUE)");
+    }
+    if !Algorithm::ALL.iter().any(|known| known.is_of_key(&tbs.subject_public_key_info().algorithm)) {
+        return Err("its key is not one of ecdsa-p256-sha256");
+    }
+    Ok(())
+}
+
+fn check_critical(certificate: &Certificate) -> Result<(), &'static str> {
+    let extensions = certificate.tbs_certificate().extensions().map(Vec::as_slice).unwrap_or_default();
+    match extensions.iter().any(|it| it.critical && !UNDERSTOOD.contains(&it.extn_id)) {
+        true => Err("it has a critical extension that is not understood"),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,172 @@
+//! The folder of a signer's pairs, and which of them signs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use domain::date::Date;
+use sha2::{Digest as _, Sha256};
+use x509_cert::Certificate;
+
+use crate::{
+    algorithm::Algorithm,
+    certificate::{Trust, check_purpose, not_before_s, read_certificates, subject, valid_on, validity},
+    envelope::Envelope,
+    error::SigningError,
+    key::PrivateKey,
+};
+
+/// The most pairs of a folder.
+const PAIRS_MAX: usize = 256;
+
+/// A folder of pairs `signer-NAME.pem`, `signer-NAME.key`, and the CA that certified them. It is read anew whenever
+/// something is signed, so a pair that is put there is used from its first day on.
+#[derive(Clone, Debug)]
+pub struct Signers {
+    folder: PathBuf,
+    ca: PathBuf,
+    algorithm: Algorithm,
+}
+
+/// A pair that signs the files of one business date.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    certificate: Certificate,
+    key: PrivateKey,
+}
+
+impl Signers {
+    /// Opens the folder and checks every pair in it: key and certificate belong together, the CA certified them, the
+    /// key is secret. `ca` is the file of CA certificates by which others check.
+    ///
+    /// # Errors
+    /// [`SigningError`] naming file and fault.
+    pub fn open(folder: &Path, ca: &Path, algorithm: Algorithm) -> Result<Self, SigningError> {
+        let signers = Self { folder: folder.to_owned(), ca: ca.to_owned(), algorithm };
+        let trust = signers.trust()?;
+        for path in signers.certificates()? {
+            let certificate = read_one(&path)?;
+            signers.check(&certificate, &path, &trust)?;
+            signers.key_of(&certificate, &path)?;
+        }
+        Ok(signers)
+    }
+
+    /// The file of CA certificates.
+    #[must_use]
+    pub fn ca(&self) -> &Path {
+        &self.ca
+    }
+
+    /// The CA certificates.
+    ///
+    /// # Errors
+    /// [`SigningError`] if they cannot be read.
+    pub fn trust(&self) -> Result<Trust, SigningError> {
+        Trust::read(&self.ca)
+    }
+
+    /// The pair for a business date: of those valid at its end in UTC+8 the one whose validity begins last.
+    ///
+    /// # Errors
+    /// [`SigningError::NoneValid`], or whatever is wrong with that pair. No other is taken in its place: every node
+    /// must make the same bytes.
+    pub fn on(&self, date: Date) -> Result<Signer, SigningError> {
+        let (trust, mut there) = (self.trust()?, Vec::new());
+        for path in self.certificates()? {
+            there.push((read_one(&path)?, path));
+        }
+        let of_day = there.iter().filter(|(certificate, _)| valid_on(certificate, date));
+        let Some((certificate, path)) =
+            of_day.max_by_key(|(certificate, path)| (not_before_s(certificate), path))
+        else {
+            let one = |(certificate, _): &(Certificate, PathBuf)| {
+                let (from, until) = validity(certificate);
+                format!("{}: {from} to {until}", subject(certificate))
+            };
+            let there = there.iter().map(one).collect::<Vec<_>>().join("; ");
+            return Err(SigningError::NoneValid { folder: self.folder.clone(), date, there });
+        };
+        self.check(certificate, path, &trust)?;
+        Ok(Signer { key: self.key_of(certificate, path)?, certificate: certificate.clone() })
+    }
+
+    /// The certificates of the folder, by name.
+    fn certificates(&self) -> Result<Vec<PathBuf>, SigningError> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(SigningError::io(&self.folder))? {
+            let path = entry.map_err(SigningError::io(&self.folder))?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if name.starts_with("signer-") && name.ends_with(".pem") {
+                found.push(path);
+            }
+        }
+        if found.is_empty() || found.len() > PAIRS_MAX {
+            return Err(SigningError::NoPair(self.folder.clone()));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Refuses a certificate whose signatures nobody would accept.
+    fn check(&self, certificate: &Certificate, path: &Path, trust: &Trust) -> Result<(), SigningError> {
+        let wrong = |what: String| SigningError::Certificate { path: path.to_owned(), what };
+        let ca = self.ca.display();
+        trust.issuer(certificate).map_err(|error| wrong(format!("{error} ({ca})")))?;
+        check_purpose(certificate).map_err(|why| wrong(why.to_owned()))?;
+        let key = &certificate.tbs_certificate().subject_public_key_info().algorithm;
+        match self.algorithm.is_of_key(key) {
+            true => Ok(()),
+            false => Err(wrong(format!("its key is not one of {}", self.algorithm.name()))),
+        }
+    }
+
+    /// The private key of a certificate.
+    fn key_of(&self, certificate: &Certificate, path: &Path) -> Result<PrivateKey, SigningError> {
+        let path = path.with_extension("key");
+        let key = PrivateKey::read(&path)?;
+        if key.public()? != *certificate.tbs_certificate().subject_public_key_info() {
+            let what = "it is not the key of the certificate beside it";
+            return Err(SigningError::Key { path, what });
+        }
+        Ok(key)
+    }
+}
+
+/// Reads a file with one certificate.
+fn read_one(path: &Path) -> Result<Certificate, SigningError> {
+    let mut certificates = read_certificates(path)?;
+    match (certificates.pop(), certificates.len()) {
+        (Some(certificate), 0) => Ok(certificate),
+        _ => {
+            let what = "it must hold one certificate, the signer's own".to_owned();
+            Err(SigningError::Certificate { path: path.to_owned(), what })
+        }
+    }
+}
+
+impl Signer {
+    /// Signs bytes of a digest: the bytes of the `.p7s` file, the same ones every time.
+    ///
+    /// # Errors
+    /// [`SigningError::Encode`], which no pair that was read comes to.
+    pub fn sign(&self, sha256: &[u8; 32]) -> Result<Vec<u8>, SigningError> {
+        let failed = "a signature";
+        let mut envelope = Envelope {
+            algorithm: self.key.algorithm(),
+            sha256: *sha256,
+            certificate: self.certificate.clone(),
+            signature: Vec::new(),
+        };
+        let bytes = envelope.signed_bytes().map_err(SigningError::encode(failed))?;
+        envelope.signature = self.key.sign(&Sha256::digest(&bytes).into())?;
+        envelope.to_der().map_err(SigningError::encode(failed))
+    }
+
+    /// The subject of its certificate.
+    #[must_use]
+    pub fn name(&self) -> String {
+        subject(&self.certificate)
+    }
+}
