@@ -196,9 +196,21 @@ pub fn settle(
     if sum_fen != 0 {
         return Err(SettleError::NotZero { sum_fen });
     }
-    // What could not be told to a bank is refused now, before there is a plan that must be carried out.
-    Payments::of(&net, &positions, items)?;
+    // What could not be told to a bank is refused now, before there is a plan that must be carried out. Every figure of
+    // a message is a sum of some of these, so nearly always their sum answers for all.
+    if moved_fen(&positions, items) > u128::from(FIGURE_FEN_MAX) {
+        Payments::of(&net, &positions, items)?;
+    }
     Ok(Settlement { positions, net })
+}
+
+/// All amounts and fees of a cycle together, whatever their sign.
+fn moved_fen(positions: &[Position], items: &[Item]) -> u128 {
+    let of_position = |it: &Position| {
+        [it.amount_fen, it.interchange_fen.unsigned_abs(), it.switch_fee_fen.unsigned_abs()].map(u128::from)
+    };
+    let of_items = items.iter().map(|item| u128::from(item.amount_fen));
+    positions.iter().flat_map(of_position).chain(of_items).fold(0, u128::saturating_add)
 }
 
 /// What positions are summed by. The kind stands there by its name, which the file sorts by.

@@ -89,7 +89,7 @@ fn settle(scheme: &SchemeFolder, at: &Path, nodes: usize) -> Files {
     let (state, out) = (at.join("state"), at.join("out"));
     let cities: BTreeSet<City> = scheme.rulebook.participants.iter().map(|it| it.city).collect();
     let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&at.join("log")).unwrap());
-    let house = House::start(log, Topics::default(), &scheme.rulebook, &cities, &state, &out).unwrap();
+    let house = House::start(log, Topics::default(), &scheme.rulebook, &cities, &state, &out, None).unwrap();
     let others: Vec<Node> = (1..nodes).map(|number| join(&house, scheme, at, number)).collect();
     let nodes: Vec<&Node> = iter::once(&house.node).chain(&others).collect();
     wait("a share for each", || shared(&nodes, scheme.rulebook.partitions).then_some(()));
@@ -119,6 +119,7 @@ fn join(house: &House, scheme: &SchemeFolder, at: &Path, number: usize) -> Node 
         render_niceness: 0,
         out_dir: at.join("out"),
         partitions: scheme.rulebook.partitions,
+        signers: None,
         barrier_max: None,
         restore: None,
     };

@@ -38,7 +38,7 @@ pub enum Check {
 
 impl Check {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Manifest,
         Self::Files,
         Self::Counts,
