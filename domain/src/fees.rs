@@ -315,7 +315,9 @@ mod tests {
     fn a_fee_is_rounded_and_then_held_between_its_least_and_its_most() {
         let fee = Fee { rate: rate("0.003"), min_fen: 3, max_fen: Some(5) };
         // 0.003 × 1000 = 3, × 1167 = 3.501, × 1500 = 4.5, × 1834 = 5.502.
-        for (amount_fen, fee_fen) in [(0, 3), (1, 3), (1000, 3), (1167, 4), (1500, 5), (1834, 5), (u64::MAX, 5)] {
+        for (amount_fen, fee_fen) in
+            [(0, 3), (1, 3), (1000, 3), (1167, 4), (1500, 5), (1834, 5), (u64::MAX, 5)]
+        {
             assert_eq!(fee.of(amount_fen), fee_fen, "{amount_fen}");
         }
         let free = Fee { max_fen: Some(0), ..Fee::from(rate("0.5")) };

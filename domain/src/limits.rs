@@ -78,8 +78,7 @@ pub fn exposures(rulebook: &Rulebook, nets: impl IntoIterator<Item = (City, i64)
             let needed = u128::from(cap_fen).saturating_mul(u128::from(**level));
             net_debit_fen > 0 && u128::from(net_debit_fen).saturating_mul(100) >= needed
         };
-        exposure.level_percent =
-            rulebook.limits.net_debit_warn_percent.iter().filter(reached).max().copied();
+        exposure.level_percent = rulebook.limits.net_debit_warn_percent.iter().filter(reached).max().copied();
         Some(exposure)
     };
     nets.into_iter().filter_map(one).collect()

@@ -31,7 +31,8 @@ pub(super) fn status(format: Format, view: &View) -> Result<()> {
     let mut facts = Map::new();
     facts.insert("caught_up".to_owned(), json!(view.caught_up));
     facts.insert("closed_in_all".to_owned(), json!(view.closed_in_all));
-    let mut debits = Sheet::new("net_debits", &["cycle", "participant", "net_debit_fen", "cap_fen", "percent", "mark"]);
+    let mut debits =
+        Sheet::new("net_debits", &["cycle", "participant", "net_debit_fen", "cap_fen", "percent", "mark"]);
     for (cycle, debit) in &view.net_debits {
         debits.row([json!(cycle)].into_iter().chain(debit_row(debit)).collect());
     }
@@ -137,7 +138,8 @@ pub(super) fn one(format: Format, detail: &Detail) -> Result<()> {
     for missing in &detail.missing {
         partitions.row(vec![json!(missing), json!("missing"), Value::Null, Value::Null]);
     }
-    let mut debits = Sheet::new("net_debits", &["participant", "net_debit_fen", "cap_fen", "percent", "mark"]);
+    let mut debits =
+        Sheet::new("net_debits", &["participant", "net_debit_fen", "cap_fen", "percent", "mark"]);
     for debit in &detail.net_debits {
         debits.row(debit_row(debit).to_vec());
     }

@@ -35,7 +35,8 @@ pub fn run(args: &Diff) -> Result<ExitCode> {
     facts.insert("old_version".to_owned(), json!(old.version));
     facts.insert("new_version".to_owned(), json!(new.version));
     let found = changes(&old, &new);
-    let sheets = if args.output == Format::Table && found.is_empty() { vec![] } else { vec![sheet(&found, None)] };
+    let sheets =
+        if args.output == Format::Table && found.is_empty() { vec![] } else { vec![sheet(&found, None)] };
     print(args.output, &facts, &sheets)?;
     if found.is_empty() {
         say(args.output, &format!("{} and {} rule alike", words(&old), words(&new)));
@@ -43,7 +44,10 @@ pub fn run(args: &Diff) -> Result<ExitCode> {
     if new.version <= old.version {
         say(
             args.output,
-            &format!("\nversion {} could not follow version {}: give it a higher one", new.version, old.version),
+            &format!(
+                "\nversion {} could not follow version {}: give it a higher one",
+                new.version, old.version
+            ),
         );
     }
     Ok(ExitCode::SUCCESS)

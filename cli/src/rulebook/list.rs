@@ -33,9 +33,11 @@ pub fn run(args: &List) -> Result<ExitCode> {
     let mut sheet = Sheet::new("rulebooks", &columns);
     for rulebook in &rulebooks {
         let ruled: Vec<&Opening> = openings.iter().filter(|opening| rules(rulebook, opening)).collect();
-        let name =
-            |opening: Option<&&Opening>| opening.map_or(Value::Null, |it| json!(opening_name(it).to_string()));
-        let last = ruled.last().filter(|last| openings.last().is_none_or(|newest| newest.cycle != last.cycle));
+        let name = |opening: Option<&&Opening>| {
+            opening.map_or(Value::Null, |it| json!(opening_name(it).to_string()))
+        };
+        let last =
+            ruled.last().filter(|last| openings.last().is_none_or(|newest| newest.cycle != last.cycle));
         sheet.row(vec![
             json!(rulebook.version),
             Value::String(hex(&rulebook.digest())),

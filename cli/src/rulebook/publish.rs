@@ -61,7 +61,10 @@ pub fn run(args: &Publish) -> Result<ExitCode> {
     let standing =
         Standing { rulebooks: scheme.rulebooks(), openings: scheme.openings(), ended: scheme.ended() };
     if standing.has(&new)? {
-        say(args.output, &format!("version {} is on the log already, {}", new.version, standing.rules_from(&new)));
+        say(
+            args.output,
+            &format!("version {} is on the log already, {}", new.version, standing.rules_from(&new)),
+        );
         return Ok(ExitCode::SUCCESS);
     }
     standing.refuse_past(&new)?;
@@ -85,10 +88,7 @@ pub fn run(args: &Publish) -> Result<ExitCode> {
             new.version
         );
     }
-    say(
-        args.output,
-        &format!("\nversion {} is on the log; it {}", new.version, standing.rules_from(&new)),
-    );
+    say(args.output, &format!("\nversion {} is on the log; it {}", new.version, standing.rules_from(&new)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -139,7 +139,8 @@ impl Standing {
             return Ok(());
         }
         let all: Vec<String> = found.iter().map(ToString::to_string).collect();
-        let text = format!("it would change the rules of business dates that are closed:\n  {}", all.join("\n  "));
+        let text =
+            format!("it would change the rules of business dates that are closed:\n  {}", all.join("\n  "));
         Err(Refused(text).into())
     }
 

@@ -26,6 +26,7 @@ mod nodes;
 mod real_file;
 mod report;
 mod requeue;
+mod rulebook;
 mod scheme;
 mod services;
 mod settlement;

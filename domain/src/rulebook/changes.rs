@@ -121,12 +121,7 @@ impl Told {
         }
         self.value(city, "name_en", &old.name_en, &new.name_en);
         self.value(city, "name_zh", &old.name_zh, &new.name_zh);
-        self.value(
-            city,
-            "terminal_prefixes",
-            list(&old.terminal_prefixes),
-            list(&new.terminal_prefixes),
-        );
+        self.value(city, "terminal_prefixes", list(&old.terminal_prefixes), list(&new.terminal_prefixes));
         self.account(&city.to_string(), &old.account, &new.account);
         let cap = |cap: Option<u64>| cap.map_or_else(|| "none".to_owned(), |fen| format!("{fen} fen"));
         self.value(city, "net_debit_cap_fen", cap(old.net_debit_cap_fen), cap(new.net_debit_cap_fen));
@@ -161,8 +156,11 @@ impl Told {
             self.rates(&subject, &was.rates, &line.rates, line.from);
         }
         let order = |lines: &BTreeMap<(&str, usize), (usize, &FeeLine)>, other: &BTreeMap<_, _>| {
-            let mut common: Vec<_> =
-                lines.iter().filter(|(key, _)| other.contains_key(*key)).map(|(key, (at, _))| (*at, *key)).collect();
+            let mut common: Vec<_> = lines
+                .iter()
+                .filter(|(key, _)| other.contains_key(*key))
+                .map(|(key, (at, _))| (*at, *key))
+                .collect();
             common.sort_unstable();
             common.into_iter().map(|(_, (name, number))| (name.to_owned(), number)).collect::<Vec<_>>()
         };
@@ -184,7 +182,8 @@ impl Told {
         self.value("cut_off", "times", times(old), times(new));
         self.value("settlement", "name", stated(old.name.as_ref()), stated(new.name.as_ref()));
         self.account("settlement", &old.account, &new.account);
-        let days = |terms: &Terms| list(&terms.days_off.iter().map(|day| Weekday::word(*day)).collect::<Vec<_>>());
+        let days =
+            |terms: &Terms| list(&terms.days_off.iter().map(|day| Weekday::word(*day)).collect::<Vec<_>>());
         self.value("settlement", "days_off", days(old), days(new));
         let dates = |dates: &std::collections::BTreeSet<Date>| list(&dates.iter().collect::<Vec<_>>());
         self.value("settlement", "holidays", dates(&old.holidays), dates(&new.holidays));
@@ -325,9 +324,15 @@ joined = "2018-01-01"
     fn each_change_is_told_in_words_with_the_date_it_concerns() {
         let new = OLD
             .replace("presentment_days = 10", "presentment_days = 12")
-            .replace("interchange_rate = \"0.0025\"", "interchange_rate = \"0.0025\"\ninterchange_max_fen = 500")
+            .replace(
+                "interchange_rate = \"0.0025\"",
+                "interchange_rate = \"0.0025\"\ninterchange_max_fen = 500",
+            )
             .replace("until = \"2018-12-01\"", "until = \"2018-11-01\"")
-            .replace("\"天津\"", "\"天津\"\nleft = \"2019-01-01\"\nsuspended_from = \"2018-10-01\"\nnet_debit_cap_fen = 9")
+            .replace(
+                "\"天津\"",
+                "\"天津\"\nleft = \"2019-01-01\"\nsuspended_from = \"2018-10-01\"\nnet_debit_cap_fen = 9",
+            )
             + "[[participant]]\ncity = \"cu-4000\"\nname_en = \"Chongqing\"\nname_zh = \"重庆\"\n\
                joined = \"2018-10-01\"\n[cut_off]\ntimes = [\"04:00\", \"16:00\"]\n\
                [[fees.line]]\nname = \"bus\"\nsector = \"bus\"\nfrom = \"2018-10-01\"\n\
@@ -356,9 +361,12 @@ joined = "2018-01-01"
 
     #[test]
     fn lines_that_change_places_are_told() {
-        let swapped = OLD.replace("\"metro\"\nsector = \"metro\"", "\"x\"").replace("\"autumn\"", "\"metro\"");
+        let swapped =
+            OLD.replace("\"metro\"\nsector = \"metro\"", "\"x\"").replace("\"autumn\"", "\"metro\"");
         let swapped = swapped.replace("name = \"x\"", "name = \"autumn\"");
         let told = told(&swapped);
-        assert!(told.iter().any(|(subject, what, _)| subject == "fee lines" && what.contains("another order")));
+        assert!(
+            told.iter().any(|(subject, what, _)| subject == "fee lines" && what.contains("another order"))
+        );
     }
 }

@@ -63,7 +63,8 @@ fn span(first: Date, last: Date) -> String {
 fn of_lines(old: &[FeeLine], new: &[FeeLine], closed: &BTreeSet<Date>) -> Vec<Retroactive> {
     let (before, after) = (by_name(old), by_name(new));
     let Some(open) = closed.last().map(|last| last.plus_days(1)) else { return Vec::new() };
-    let refused = |line: &FeeLine, why: String| Retroactive { subject: format!("fee line {}", line.name), why };
+    let refused =
+        |line: &FeeLine, why: String| Retroactive { subject: format!("fee line {}", line.name), why };
     let mut found = Vec::new();
     for (key, (_, line)) in &after {
         match before.get(key) {
@@ -90,8 +91,11 @@ fn of_line(was: &FeeLine, line: &FeeLine, closed: &BTreeSet<Date>, open: Date) -
     }
     let moved = closed.iter().find(|date| applies(was, **date) != applies(line, **date));
     if let Some(date) = moved {
-        let (was, would) = if applies(line, *date) { ("did not apply", "would") } else { ("applied", "would not") };
-        return Some(format!("{was} on {date}, which is closed, and {would}; date the change {open} or later"));
+        let (was, would) =
+            if applies(line, *date) { ("did not apply", "would") } else { ("applied", "would not") };
+        return Some(format!(
+            "{was} on {date}, which is closed, and {would}; date the change {open} or later"
+        ));
     }
     let same_but_dates = FeeLine { from: line.from, until: line.until, ..was.clone() } == *line;
     let date = closed.iter().find(|date| applies(was, **date)).filter(|_| !same_but_dates)?;
@@ -154,7 +158,10 @@ joined = "2018-01-01"
         match expected {
             None => assert_eq!(found, Vec::<String>::new(), "{replacement}"),
             Some(words) => {
-                assert!(found.len() == 1 && found[0].contains(words), "{replacement}: {found:?}\nlacks: {words}");
+                assert!(
+                    found.len() == 1 && found[0].contains(words),
+                    "{replacement}: {found:?}\nlacks: {words}"
+                );
             }
         }
     }
@@ -166,29 +173,57 @@ joined = "2018-01-01"
         check(
             "\"天津\"",
             &of("left = \"2018-09-02\""),
-            Some("cu-3000: on 2018-09-02, which is closed, it was a member and would be no member; date the change 2018-09-03"),
+            Some(
+                "cu-3000: on 2018-09-02, which is closed, it was a member and would be no member; date the change 2018-09-03",
+            ),
         );
         check("\"天津\"", &of("suspended_from = \"2018-09-03\""), None);
-        check("\"天津\"", &of("suspended_from = \"2018-08-01\""), Some("2018-09-01 to 2018-09-02, which are closed"));
+        check(
+            "\"天津\"",
+            &of("suspended_from = \"2018-08-01\""),
+            Some("2018-09-01 to 2018-09-02, which are closed"),
+        );
         let past = of("suspended_from = \"2018-08-01\"\nsuspended_until = \"2018-09-01\"");
         check("\"天津\"", &past, None);
-        let joins = |joined| OLD.to_owned()
-            + &format!("[[participant]]\ncity = \"cu-4000\"\nname_en = \"C\"\nname_zh = \"重庆\"\njoined = \"{joined}\"\n");
+        let joins = |joined| {
+            OLD.to_owned()
+                + &format!(
+                    "[[participant]]\ncity = \"cu-4000\"\nname_en = \"C\"\nname_zh = \"重庆\"\njoined = \"{joined}\"\n"
+                )
+        };
         assert_eq!(refused(&joins("2018-09-03")), Vec::<String>::new());
-        assert!(refused(&joins("2018-09-02"))[0].contains("cu-4000: on 2018-09-02"), "{:?}", refused(&joins("2018-09-02")));
+        assert!(
+            refused(&joins("2018-09-02"))[0].contains("cu-4000: on 2018-09-02"),
+            "{:?}",
+            refused(&joins("2018-09-02"))
+        );
     }
 
     #[test]
     fn dated_fee_lines_of_closed_dates_stay() {
         check("until = \"2018-12-01\"", "until = \"2018-09-03\"", None);
-        check("until = \"2018-12-01\"", "until = \"2018-09-02\"", Some("applied on 2018-09-02, which is closed, and would not"));
-        check("from = \"2018-09-01\"", "from = \"2018-09-02\"", Some("fee line autumn: applied on 2018-09-01"));
+        check(
+            "until = \"2018-12-01\"",
+            "until = \"2018-09-02\"",
+            Some("applied on 2018-09-02, which is closed, and would not"),
+        );
+        check(
+            "from = \"2018-09-01\"",
+            "from = \"2018-09-02\"",
+            Some("fee line autumn: applied on 2018-09-01"),
+        );
         check("from = \"2018-09-01\"", "from = \"2018-08-01\"", None);
-        check("interchange_rate = \"0\"", "interchange_rate = \"0.1\"", Some("end it with until = \"2018-09-03\""));
+        check(
+            "interchange_rate = \"0\"",
+            "interchange_rate = \"0.1\"",
+            Some("end it with until = \"2018-09-03\""),
+        );
         check("\"metro\"\ninterchange_rate = \"0.0025\"", "\"metro\"\ninterchange_rate = \"0.1\"", None);
         let line = |from| {
             OLD.to_owned()
-                + &format!("[[fees.line]]\nname = \"n\"\nfrom = \"{from}\"\ninterchange_rate = \"0\"\nswitch_rate = \"0\"\n")
+                + &format!(
+                    "[[fees.line]]\nname = \"n\"\nfrom = \"{from}\"\ninterchange_rate = \"0\"\nswitch_rate = \"0\"\n"
+                )
         };
         assert_eq!(refused(&line("2018-09-03")), Vec::<String>::new());
         assert!(refused(&line("2018-09-02"))[0].contains("fee line n: is new and would apply on 2018-09-02"));

@@ -281,19 +281,15 @@ fn fees_alone(table: &Table<'_>) -> Result<(Basis, FeeRates), Fault> {
 }
 
 fn rates(table: &Table<'_>) -> Result<FeeRates, Fault> {
-    let [interchange_rate, interchange_min, interchange_max, switch_rate, switch_min, switch_max] = FEE_FIELDS;
+    let [interchange_rate, interchange_min, interchange_max, switch_rate, switch_min, switch_max] =
+        FEE_FIELDS;
     Ok(FeeRates {
         interchange: fee(table, interchange_rate, interchange_min, interchange_max)?,
         switch: fee(table, switch_rate, switch_min, switch_max)?,
     })
 }
 
-fn fee(
-    table: &Table<'_>,
-    rate: &'static str,
-    least: &'static str,
-    most: &'static str,
-) -> Result<Fee, Fault> {
+fn fee(table: &Table<'_>, rate: &'static str, least: &'static str, most: &'static str) -> Result<Fee, Fault> {
     let rate = table.required(rate, |value| {
         let text = text(value)
             .map_err(|_| "a bare number: write the rate as decimal text in quotes, such as \"0.003\"")?;

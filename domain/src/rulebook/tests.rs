@@ -280,7 +280,8 @@ fn clearing_and_cut_off_refusals() {
 
 #[test]
 fn fees_have_a_least_and_a_most() {
-    let fees = "switch_rate = \"0.0005\"\ninterchange_min_fen = 1\ninterchange_max_fen = 500\nswitch_max_fen = 0";
+    let fees =
+        "switch_rate = \"0.0005\"\ninterchange_min_fen = 1\ninterchange_max_fen = 500\nswitch_max_fen = 0";
     let rules = rulebook(&GOOD.replace("switch_rate = \"0.0005\"", fees));
     let rates = &rules.fees.lines[0].rates;
     assert_eq!((rates.interchange.min_fen, rates.interchange.max_fen), (1, Some(500)));
@@ -317,8 +318,16 @@ fn limits_and_caps() {
     let stated = |levels: &str| format!("[limits]\nnet_debit_warn_percent = {levels}");
     assert_eq!(rulebook(&GOOD.replace("[limits]", &stated("[70]"))).limits.net_debit_warn_percent, [70]);
     check("[limits]", &stated("[80, 50]"), &["[limits], net_debit_warn_percent: not rising"]);
-    check("[limits]", &stated("[0]"), &["[limits], net_debit_warn_percent: not a whole number from 1 to 100"]);
-    check("\"上海\"", "\"上海\"\nnet_debit_cap_fen = \"5\"", &["[[participant]] 2, net_debit_cap_fen: not a whole"]);
+    check(
+        "[limits]",
+        &stated("[0]"),
+        &["[limits], net_debit_warn_percent: not a whole number from 1 to 100"],
+    );
+    check(
+        "\"上海\"",
+        "\"上海\"\nnet_debit_cap_fen = \"5\"",
+        &["[[participant]] 2, net_debit_cap_fen: not a whole"],
+    );
 }
 
 /// A person sees all that is wrong, not one fault after each correction.
@@ -349,7 +358,9 @@ fn every_fault_is_named_at_once() {
     assert_eq!(Rulebook::faults(b"a = [[[").unwrap().len(), 1, "what is no TOML has one fault");
     let twice = GOOD.replace("city = \"cu-3120\"\nname", "city = \"cu-2000\"\nname");
     let faults = Rulebook::faults(twice.as_bytes()).unwrap();
-    assert!(faults.iter().any(|fault| fault.why.contains("both have the prefix") || fault.why.contains("twice")));
+    assert!(
+        faults.iter().any(|fault| fault.why.contains("both have the prefix") || fault.why.contains("twice"))
+    );
 }
 
 #[test]

@@ -31,7 +31,8 @@ impl Rulebook {
     fn hidden_lines(&self) -> impl Iterator<Item = String> {
         let lines = &self.fees.lines;
         lines.iter().enumerate().filter_map(move |(at, line)| {
-            let (number, earlier) = lines.iter().take(at).enumerate().find(|(_, other)| covers(other, line))?;
+            let (number, earlier) =
+                lines.iter().take(at).enumerate().find(|(_, other)| covers(other, line))?;
             Some(format!(
                 "[[fees.line]] {} `{}`: never applies, line {} `{}` before it takes all of its records",
                 at.saturating_add(1),
@@ -53,7 +54,10 @@ fn without_account(participant: &Participant) -> Option<String> {
     .collect();
     let city = participant.city;
     (!missing.is_empty()).then(|| {
-        format!("[[participant]] {city}: no {}; messages to banks name the city instead", missing.join(", no "))
+        format!(
+            "[[participant]] {city}: no {}; messages to banks name the city instead",
+            missing.join(", no ")
+        )
     })
 }
 

@@ -110,7 +110,9 @@ fn fees_of_records_are_not_held_again() -> Result<(), SettleError> {
     let (key, mut tally) = total("cu-2000", "cu-3000", Kind::Purchase, METRO, 0, 0);
     let rules = capped(Basis::PerRecord);
     for amount_fen in [1000, 10_000, 2800] {
-        tally.add(amount_fen, Some(rules.fees.rates(METRO))).map_err(|MoneyOverflow| SettleError::NotZero { sum_fen: 1 })?;
+        tally
+            .add(amount_fen, Some(rules.fees.rates(METRO)))
+            .map_err(|MoneyOverflow| SettleError::NotZero { sum_fen: 1 })?;
     }
     let found = settle(&rules, date("2018-09-01"), &BTreeMap::from([(key, tally)]), &[])?;
     // 5 + 20 + 7 and 1 + 3 + 1: 2800 × 0.0025 = 7, × 0.0005 = 1.4.

@@ -174,7 +174,13 @@ mod tests {
 
     fn totals(cycle: u32, partition: u32) -> Body {
         let totals = vec![Total::default(); 2];
-        Body::Totals(PartitionTotals { cycle, partition, totals, first_offset: 1, ..PartitionTotals::default() })
+        Body::Totals(PartitionTotals {
+            cycle,
+            partition,
+            totals,
+            first_offset: 1,
+            ..PartitionTotals::default()
+        })
     }
 
     fn said(partition: u32, what: What) -> Body {

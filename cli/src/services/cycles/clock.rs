@@ -288,13 +288,18 @@ mod tests {
         assert_eq!(asked(&first, "2018-09-01T04:00:00"), cut("2018-09-01"), "the date has another cycle");
         assert_eq!(asked(&second, "2018-09-01T15:59:59"), None);
         assert_eq!(asked(&second, "2018-09-01T16:00:00"), cut("2018-09-02"));
-        assert_eq!(asked(&opening("2018-09-02", 1), "2018-09-01T23:59:59"), None, "it began the evening before");
+        assert_eq!(
+            asked(&opening("2018-09-02", 1), "2018-09-01T23:59:59"),
+            None,
+            "it began the evening before"
+        );
         assert_eq!(asked(&opening("2018-09-01", 3), "2018-09-01T10:00:00"), None, "one more was cut by hand");
         assert_eq!(asked(&first, "2018-09-05T00:00:00"), cut("2018-09-01"), "nobody was there for days");
 
         let by_hand = CutOff { cycle: "2018-09-01-001".to_owned(), next_business_date: None };
         let clock = Clock::new(CutOffs::ByDate, None);
-        let request = clock.by_hand(&by_hand, &first, &ruled, date("2018-09-01")).map(|(_, request)| Some(request));
+        let request =
+            clock.by_hand(&by_hand, &first, &ruled, date("2018-09-01")).map(|(_, request)| Some(request));
         assert_eq!(request, Ok(cut("2018-09-01")), "by hand it goes on with the same date");
     }
 

@@ -117,7 +117,9 @@ fn words(cycle: &str, exposure: &Exposure, level: Level) -> String {
         Level::Percent(percent) => format!("has reached {percent} % of its cap"),
         Level::Beyond => "is beyond its cap".to_owned(),
     };
-    format!("{cycle}: the net debit of {city}, {net_debit_fen} fen so far, {how} of {cap_fen} fen; nothing is rejected")
+    format!(
+        "{cycle}: the net debit of {city}, {net_debit_fen} fen so far, {how} of {cap_fen} fen; nothing is rejected"
+    )
 }
 
 #[cfg(test)]
@@ -153,10 +155,16 @@ mod tests {
             watch.count(&opening, &rulebook, pictures.into_iter())
         };
         assert_eq!(told(599, 100), Vec::<String>::new(), "what it is owed counts against it");
-        assert!(told(600, 100)[0].contains("the net debit of cu-3000, 500 fen so far, has reached 50 % of its cap"));
+        assert!(
+            told(600, 100)[0]
+                .contains("the net debit of cu-3000, 500 fen so far, has reached 50 % of its cap")
+        );
         assert_eq!(told(700, 100), Vec::<String>::new(), "told already");
         assert!(told(900, 100)[0].contains("has reached 80 %"));
-        assert!(told(1101, 100)[0].contains("1001 fen so far, is beyond its cap of 1000 fen; nothing is rejected"));
+        assert!(
+            told(1101, 100)[0]
+                .contains("1001 fen so far, is beyond its cap of 1000 fen; nothing is rejected")
+        );
         assert_eq!(told(900, 100), Vec::<String>::new(), "nor on the way down");
         assert_eq!(told(5000, 100), Vec::<String>::new());
         assert!(watch.exposures()[0].is_beyond());

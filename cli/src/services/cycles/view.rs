@@ -80,7 +80,7 @@ pub struct Closed {
 pub struct CutOff {
     /// The cycle to end: it must be the open one, so that a request that is sent twice ends one cycle.
     pub cycle: String,
-    /// Business date of the cycle that follows; the day after without it.
+    /// Business date of the cycle that follows; what the cut-off times of the rules say without it.
     pub next_business_date: Option<Date>,
 }
 
@@ -126,7 +126,8 @@ impl View {
                 }
             }
         }
-        let unpublished = status.cycles.iter().filter(|cycle| status.published(cycle.opening.cycle).is_none());
+        let unpublished =
+            status.cycles.iter().filter(|cycle| status.published(cycle.opening.cycle).is_none());
         for cycle in unpublished {
             let near = cycle.exposures.iter().filter(|exposure| exposure.level_percent.is_some());
             let near = near.map(|exposure| (name(&cycle.opening), NetDebit::from(exposure)));
