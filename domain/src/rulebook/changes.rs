@@ -212,7 +212,7 @@ fn times(terms: &Terms) -> String {
 }
 
 fn fee(fee: &Fee) -> String {
-    let least = (fee.min_fen > 0).then(|| format!(", at least {} fen", fee.min_fen)).unwrap_or_default();
+    let least = if fee.min_fen > 0 { format!(", at least {} fen", fee.min_fen) } else { String::new() };
     let most = fee.max_fen.map(|fen| format!(", at most {fen} fen")).unwrap_or_default();
     format!("{}{least}{most}", fee.rate)
 }
