@@ -178,7 +178,11 @@ fn fee_refusals() {
     check("\"0.001\"", "\"0.0010000000000\"", &["line 8, [fees], switch_rate", "more than 12 decimals"]);
     check("\"0.001\"", "\"0,001\"", &["line 8, [fees], switch_rate", "not a rate"]);
     check("switch_rate = \"0.001\"\n", "", &["line 5, [fees], switch_rate: missing"]);
-    check("[fees]\n", "[fees]\nbasic = 1\n", &["line 6, [fees], basic: unknown", "basis, line, interchange_rate"]);
+    check(
+        "[fees]\n",
+        "[fees]\nbasic = 1\n",
+        &["line 6, [fees], basic: unknown", "basis, line, interchange_rate"],
+    );
     check("name = \"metro-delta\"\n", "", &["line 9, [[fees.line]] 1, name: missing"]);
     check("name = \"metro-delta\"", "name = \"\"", &["line 10, [[fees.line]] 1, name: empty"]);
     check("\"metro\"", "\"tram\"", &["line 13, [[fees.line]] 1, sector", "`tram`", "bus, metro"]);
