@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
+use domain::limits::Exposure;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -32,6 +33,12 @@ struct OfPartition {
     partition: u32,
 }
 
+/// The label of instruments that there are for each participant with a cap.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfParticipant {
+    participant: String,
+}
+
 /// The instruments.
 #[derive(Debug)]
 pub struct Metrics {
@@ -57,6 +64,8 @@ pub struct Metrics {
     closed_cycles: Counter,
     barrier_cities: Gauge,
     alarms: Counter,
+    net_debit: Family<OfParticipant, Gauge>,
+    net_debit_cap: Family<OfParticipant, Gauge>,
 }
 
 impl Metrics {
@@ -73,6 +82,10 @@ impl Metrics {
             "1 while a partition stands still or tries again",
             troubled.clone(),
         );
+        let (net_debit, net_debit_cap) = (Family::default(), Family::default());
+        let help = "What a participant with a cap owes in the open cycle so far, fen";
+        node.register("net_debit_fen", help, net_debit.clone());
+        node.register("net_debit_cap_fen", "The cap of its net debit, fen", net_debit_cap.clone());
         Self {
             arrived: counter(node, "arrived_records", "Records that arrived since the start"),
             results,
@@ -107,6 +120,8 @@ impl Metrics {
             closed_cycles: counter(node, "closed_cycles", "Cycles whose folder is published"),
             barrier_cities: gauge(node, "barrier_cities", "Acquirers for whose taps a cut-off waits"),
             alarms: counter(node, "alarms", "Alarms of the coordinator since the start"),
+            net_debit,
+            net_debit_cap,
         }
     }
 
@@ -141,6 +156,18 @@ impl Metrics {
         self.stopped_cities.set(number(sum(|p| p.stopped_cities().len() as u64)));
         self.show_partitions(&partitions, end);
         self.show_cycles(node);
+    }
+
+    /// Shows what participants with a cap owe so far.
+    pub fn show_exposures(&self, exposures: &[Exposure]) {
+        // Whoever has no cap any more has no instrument any more.
+        self.net_debit.clear();
+        self.net_debit_cap.clear();
+        for exposure in exposures {
+            let of = OfParticipant { participant: exposure.city.to_string() };
+            self.net_debit.get_or_create(&of).set(number(exposure.net_debit_fen));
+            self.net_debit_cap.get_or_create(&of).set(number(exposure.cap_fen));
+        }
     }
 
     /// Shows how far archiving is.

@@ -66,6 +66,8 @@ pub enum Command {
     Book(crate::book::Book),
     /// Look at the running clearing nodes, and have partitions that stand still go on
     Node(crate::node::Node),
+    /// Look at the rules: check a rulebook, compare two, publish a version, list those on the log
+    Rulebook(crate::rulebook::RulebookArgs),
     /// Write the log of closed cycles to an object store; check it; bring a log back from it
     Archive(crate::archive::Archive),
     /// Fold closed cycles again from the log or an archive and compare them with what was published

@@ -22,6 +22,7 @@ mod progress;
 mod prove;
 mod replay;
 pub mod report;
+pub mod rulebook;
 mod scheme_folder;
 mod services;
 mod signals;
@@ -33,7 +34,7 @@ mod verify;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use domain::date::Date;
+use domain::date::{Date, LocalTime};
 
 /// Runs a command and says on standard error what went wrong, if something did.
 #[must_use]
@@ -69,6 +70,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Archive(args) => archive::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Feed(args) => feed::run(args),
+        Command::Rulebook(args) => rulebook::run(args),
     };
     done.unwrap_or_else(|error| {
         tell(&error);
@@ -83,6 +85,15 @@ fn tell(error: &anyhow::Error) {
 
 /// Today in China's one zone, UTC+8.
 fn today() -> Date {
+    local_now().date
+}
+
+/// The time in China's one zone, UTC+8.
+fn local_now() -> LocalTime {
     let now = time::OffsetDateTime::now_utc() + time::Duration::hours(8);
-    Date::from_julian_day(now.date().to_julian_day())
+    let (hour, minute, second) = now.to_hms();
+    LocalTime {
+        date: Date::from_julian_day(now.date().to_julian_day()),
+        second: u32::from(hour) * 3600 + u32::from(minute) * 60 + u32::from(second),
+    }
 }

@@ -202,3 +202,14 @@ pub(crate) fn integer(range: RangeInclusive<u32>) -> impl Fn(Value<'_>) -> Resul
             .ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
     }
 }
+
+/// A whole number of fen up to `max`.
+pub(crate) fn fen(max: u64) -> impl Fn(Value<'_>) -> Result<u64, String> {
+    move |value| {
+        let number = match value {
+            DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix()).ok(),
+            _ => None,
+        };
+        number.filter(|n| *n <= max).ok_or_else(|| format!("not a whole number of fen from 0 to {max}"))
+    }
+}

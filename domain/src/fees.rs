@@ -138,13 +138,41 @@ impl Basis {
     }
 }
 
-/// The two rates that apply to a record.
+/// A rate, and the least and the most that it may come to.
+///
+/// What they hold for is what is rounded: one record, or a cycle's total of a (pair, kind, fee line).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fee {
+    /// The rate.
+    pub rate: Rate,
+    /// The least, fen.
+    pub min_fen: u32,
+    /// The most, fen; at least `min_fen`.
+    pub max_fen: Option<u32>,
+}
+
+impl Fee {
+    /// The fee on an amount in fen: rounded first, then raised to the least or lowered to the most.
+    #[must_use]
+    pub fn of(&self, amount_fen: u64) -> u64 {
+        let rounded = self.rate.of(amount_fen).max(self.min_fen.into());
+        self.max_fen.map_or(rounded, |max_fen| rounded.min(max_fen.into()))
+    }
+}
+
+impl From<Rate> for Fee {
+    fn from(rate: Rate) -> Self {
+        Self { rate, min_fen: 0, max_fen: None }
+    }
+}
+
+/// The two fees that apply to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeeRates {
     /// What the acquirer pays to the issuer.
-    pub interchange: Rate,
+    pub interchange: Fee,
     /// What the acquirer pays to the scheme.
-    pub switch: Rate,
+    pub switch: Fee,
 }
 
 /// Rates for the records that every stated selector matches.
@@ -284,6 +312,20 @@ mod tests {
     }
 
     #[test]
+    fn a_fee_is_rounded_and_then_held_between_its_least_and_its_most() {
+        let fee = Fee { rate: rate("0.003"), min_fen: 3, max_fen: Some(5) };
+        // 0.003 × 1000 = 3, × 1167 = 3.501, × 1500 = 4.5, × 1834 = 5.502.
+        for (amount_fen, fee_fen) in
+            [(0, 3), (1, 3), (1000, 3), (1167, 4), (1500, 5), (1834, 5), (u64::MAX, 5)]
+        {
+            assert_eq!(fee.of(amount_fen), fee_fen, "{amount_fen}");
+        }
+        let free = Fee { max_fen: Some(0), ..Fee::from(rate("0.5")) };
+        assert_eq!(free.of(1_000_000), 0, "a most of nothing");
+        assert_eq!(Fee::from(rate("0.5")).of(3), 2, "nothing stated, nothing held");
+    }
+
+    #[test]
     fn other_texts_are_no_rates() {
         use RateError::{AboveOne, Form, TooManyDecimals};
         let cases = [
@@ -336,7 +378,7 @@ mod tests {
             product: None,
             from: None,
             until: None,
-            rates: FeeRates { interchange: Rate::ZERO, switch: Rate::ZERO },
+            rates: FeeRates { interchange: Rate::ZERO.into(), switch: Rate::ZERO.into() },
         }
     }
 
@@ -344,7 +386,7 @@ mod tests {
     fn the_first_line_that_matches_applies() {
         let fees = Fees {
             basis: Basis::CycleBilateral,
-            default: FeeRates { interchange: rate("0.003"), switch: rate("0.001") },
+            default: FeeRates { interchange: rate("0.003").into(), switch: rate("0.001").into() },
             lines: vec![
                 FeeLine { product: Some(Product::Pass), issuer: Some(city("cu-3000")), ..line("passes") },
                 FeeLine { acquirer: Some(city("cu-2000")), sector: Some(Sector::Metro), ..line("metro") },

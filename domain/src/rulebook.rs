@@ -9,12 +9,16 @@ use crate::{
     date::Date,
     document::{self, Fault},
     fees::Fees,
+    limits::Limits,
     terminal::{Ownership, TerminalPrefix},
     terms::{Account, Terms},
 };
 
+pub mod changes;
+pub mod past;
 mod read;
 mod read_terms;
+mod warnings;
 
 /// The largest rulebook, bytes.
 pub const RULEBOOK_BYTES_MAX: usize = 4 << 20;
@@ -40,6 +44,8 @@ pub struct Participant {
     pub terminal_prefixes: Vec<TerminalPrefix>,
     /// Where it is paid.
     pub account: Account,
+    /// The most it should come to owe in a cycle, fen, if that is watched.
+    pub net_debit_cap_fen: Option<u64>,
 }
 
 impl Participant {
@@ -90,9 +96,12 @@ pub struct Rulebook {
     pub partitions: u32,
     /// When and through whom nets are paid.
     pub terms: Terms,
+    /// What is watched.
+    pub limits: Limits,
     assignment: BTreeMap<City, u32>,
     ownership: Ownership,
     unknown_tables: Vec<String>,
+    unknown_fields: Vec<String>,
     bytes: Arc<[u8]>,
     digest: [u8; 32],
 }
@@ -138,11 +147,35 @@ impl Rulebook {
             participants: body.participants,
             partitions: body.partitions,
             terms: body.terms,
+            limits: body.limits,
             assignment: body.assignment,
             unknown_tables: body.unknown_tables,
+            unknown_fields: body.unknown_fields,
             bytes: toml_bytes.into(),
             digest: Sha256::digest(toml_bytes).into(),
         })
+    }
+
+    /// Everything that is wrong in a rulebook, as far as one fault does not hide another: at most one in each entry, in
+    /// the order of the lines; empty if [`Rulebook::parse`] takes it.
+    ///
+    /// # Errors
+    /// [`RulebookError`] if it is too long, or not text.
+    pub fn faults(toml_bytes: &[u8]) -> Result<Vec<Fault>, RulebookError> {
+        let first = match Self::parse(toml_bytes) {
+            Ok(_) => return Ok(Vec::new()),
+            Err(RulebookError::Wrong(first)) => first,
+            Err(error) => return Err(error),
+        };
+        let text = std::str::from_utf8(toml_bytes).map_err(RulebookError::NotUtf8)?;
+        // What is no TOML has one fault, the first.
+        let mut faults = document::read(text, |top| Ok(read::faults(top))).unwrap_or_default();
+        if !faults.contains(&first) {
+            faults.push(first);
+        }
+        faults.sort_by(|a, b| (a.line, &a.entry, &a.field).cmp(&(b.line, &b.entry, &b.field)));
+        faults.dedup();
+        Ok(faults)
     }
 
     /// SHA-256 of its bytes.

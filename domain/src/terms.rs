@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use crate::date::{Date, LocalTime};
+use crate::{
+    cycle::CycleName,
+    date::{Date, LocalTime},
+};
 
 /// The currency of every settlement.
 pub const CURRENCY: &str = "CNY";
@@ -11,6 +14,9 @@ pub const CURRENCY: &str = "CNY";
 pub const ACCOUNT_CHARS_MAX: usize = 34;
 /// The longest name of an account: what ISO 20022 allows.
 pub const ACCOUNT_NAME_CHARS_MAX: usize = 70;
+
+/// The last second of a day.
+const LAST_SECOND: u32 = 86_399;
 
 /// A bank, by one of the two ids that banks in China go by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,8 +160,9 @@ pub struct Terms {
     pub working_days: BTreeSet<Date>,
     /// How many working days after the business date the nets are paid.
     pub settle_after_days: u32,
-    /// The time of day at which a business date ends, in seconds since midnight.
-    pub cut_off_second: u32,
+    /// The times of day at which the cycles of a business date end, in seconds since midnight, in order; empty where
+    /// a rulebook states none, and a business date then ends with its day.
+    pub cut_off_times: Vec<u32>,
 }
 
 impl Default for Terms {
@@ -168,7 +175,7 @@ impl Default for Terms {
             holidays: BTreeSet::new(),
             working_days: BTreeSet::new(),
             settle_after_days: 1,
-            cut_off_second: 86_399,
+            cut_off_times: Vec::new(),
         }
     }
 }
@@ -197,10 +204,20 @@ impl Terms {
         day
     }
 
-    /// When a business date ends.
+    /// When a cycle ends: the first of its business date at the first time, the second at the second, and every
+    /// further one at the last. Without stated times, in the last second of its day.
     #[must_use]
-    pub const fn cut_off(&self, business_date: Date) -> LocalTime {
-        LocalTime { date: business_date, second: self.cut_off_second }
+    pub fn cut_off(&self, cycle: CycleName) -> LocalTime {
+        let at = usize::try_from(cycle.sequence.saturating_sub(1)).unwrap_or(usize::MAX);
+        let time = self.cut_off_times.get(at).or(self.cut_off_times.last());
+        LocalTime { date: cycle.business_date, second: time.copied().unwrap_or(LAST_SECOND) }
+    }
+
+    /// The business date of the cycle that follows: the same while it has a cut-off time left, else the next day.
+    #[must_use]
+    pub fn date_after(&self, cycle: CycleName) -> Date {
+        let cycles = u32::try_from(self.cut_off_times.len()).unwrap_or(u32::MAX);
+        if cycle.sequence < cycles { cycle.business_date } else { cycle.business_date.plus_days(1) }
     }
 }
 
@@ -256,7 +273,23 @@ mod tests {
         let terms = Terms::default();
         assert_eq!(terms.settlement_date(date("2018-09-01")), date("2018-09-03"), "Saturday → Monday");
         assert_eq!(terms.settlement_date(date("2018-10-01")), date("2018-10-02"));
-        assert_eq!(terms.cut_off(date("2018-09-01")).to_string(), "2018-09-01T23:59:59");
+        let first = CycleName { business_date: date("2018-09-01"), sequence: 1 };
+        assert_eq!(terms.cut_off(first).to_string(), "2018-09-01T23:59:59");
+        assert_eq!(terms.date_after(first), date("2018-09-02"));
+    }
+
+    #[test]
+    fn each_cycle_of_a_date_ends_at_its_own_time_and_what_follows_the_last_is_the_next_date() {
+        let terms = Terms { cut_off_times: vec![4 * 3600, 16 * 3600], ..Terms::default() };
+        for (sequence, ends, follows) in [
+            (1, "2018-09-01T04:00:00", "2018-09-01"),
+            (2, "2018-09-01T16:00:00", "2018-09-02"),
+            (3, "2018-09-01T16:00:00", "2018-09-02"),
+        ] {
+            let cycle = CycleName { business_date: date("2018-09-01"), sequence };
+            assert_eq!(terms.cut_off(cycle).to_string(), ends, "{cycle}");
+            assert_eq!(terms.date_after(cycle), date(follows), "{cycle}");
+        }
     }
 
     #[test]

@@ -63,12 +63,12 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fees::{Rate, RateError};
+    use crate::fees::{Fee, Rate, RateError};
 
     #[test]
     fn per_record_fees_are_rounded_one_by_one() -> Result<(), Box<dyn std::error::Error>> {
         let rate = |text: &str| -> Result<Rate, RateError> { text.parse() };
-        let rates = FeeRates { interchange: rate("0.003")?, switch: rate("0.001")? };
+        let rates = FeeRates { interchange: rate("0.003")?.into(), switch: rate("0.001")?.into() };
         let mut tally = Tally::default();
         for amount_fen in [200, 200, 0, 500, u32::MAX] {
             tally.add(amount_fen, Some(&rates))?;
@@ -83,6 +83,20 @@ mod tests {
         let mut without = Tally::default();
         without.add(500, None)?;
         assert_eq!(without, Tally { count: 1, amount_fen: 500, interchange_fen: 0, switch_fee_fen: 0 });
+        Ok(())
+    }
+
+    #[test]
+    fn the_least_and_the_most_of_a_fee_hold_for_each_record() -> Result<(), Box<dyn std::error::Error>> {
+        let rate = |text: &str| -> Result<Rate, RateError> { text.parse() };
+        let interchange = Fee { rate: rate("0.01")?, min_fen: 2, max_fen: Some(4) };
+        let rates = FeeRates { interchange, switch: Fee { max_fen: Some(1), ..rate("0.01")?.into() } };
+        let mut tally = Tally::default();
+        for amount_fen in [0, 100, 300, 1000] {
+            tally.add(amount_fen, Some(&rates))?;
+        }
+        // Rounded 0, 1, 3, 10: held 2, 2, 3, 4 and 0, 1, 1, 1.
+        assert_eq!(tally, Tally { count: 4, amount_fen: 1400, interchange_fen: 11, switch_fee_fen: 3 });
         Ok(())
     }
 

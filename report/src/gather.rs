@@ -6,6 +6,7 @@ use domain::{
     city::City,
     cycle::CycleName,
     date::LocalTime,
+    limits::exposures,
     result::{ALL_RESULTS, RecordResult},
     settlement::{FIGURE_FEN_MAX, Item, ItemKind, Party},
     tap::{Kind, Medium, Product, Sector},
@@ -55,6 +56,8 @@ pub fn gather(path: &Path, on_progress: &mut dyn FnMut(Progress)) -> Result<Cycl
         each(rows, &mut told, |rows| count_cleared(rows, &mut cycle))?;
     }
     name_cities(&folder, &mut cycle);
+    let nets = cycle.nets.iter().map(|(city, net)| (*city, net.net_fen));
+    cycle.exposures = exposures(&folder.rulebook, nets);
     Ok(cycle)
 }
 
@@ -72,6 +75,7 @@ fn empty(folder: &Folder) -> Cycle {
         rulebook_sha256: manifest.rulebook.sha256.clone(),
         cities: BTreeMap::new(),
         nets: BTreeMap::new(),
+        exposures: Vec::new(),
         scheme: Net::default(),
         pairs: BTreeMap::new(),
         taken: BTreeMap::new(),

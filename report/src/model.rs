@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::{
     city::City,
     date::Date,
+    limits::Exposure,
     result::RecordResult,
     settlement::Item,
     tap::{Medium, Product, Sector},
@@ -115,6 +116,8 @@ pub struct Cycle {
     pub cities: BTreeMap<City, Named>,
     /// Nets of participants, in order.
     pub nets: BTreeMap<City, Net>,
+    /// What participants with a cap owe, in order.
+    pub exposures: Vec<Exposure>,
     /// The scheme's own.
     pub scheme: Net,
     /// What is owed, by (creditor, debtor): for purchases (acquirer, home city).

@@ -3,6 +3,7 @@
 mod known;
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -102,6 +103,24 @@ impl SchemeView {
         let known = lock(&self.shared);
         let opening = known.openings.values().next_back()?;
         known.rulebook(opening)
+    }
+
+    /// The openings of all cycles, in order.
+    #[must_use]
+    pub fn openings(&self) -> Vec<Opening> {
+        lock(&self.shared).openings.values().cloned().collect()
+    }
+
+    /// The ordinal of the last cycle that was cut off; 0 if none was.
+    #[must_use]
+    pub fn ended(&self) -> u32 {
+        lock(&self.shared).cut_off
+    }
+
+    /// The partition of each city that is on its way to another one or has moved.
+    #[must_use]
+    pub fn moved(&self) -> BTreeMap<City, u32> {
+        lock(&self.shared).moved.clone()
     }
 
     /// The rules that an opening names, once their bytes are here.

@@ -255,6 +255,11 @@ impl Node {
         !self.host.was_given() && self.joined.elapsed() < SHARE_WAIT
     }
 
+    /// Says that a person should look.
+    pub fn alarm(&self, text: String) {
+        self.shown.alarm(text);
+    }
+
     /// Waits until this node works on all partitions and coordinates the cycles.
     ///
     /// # Errors

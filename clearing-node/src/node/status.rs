@@ -7,7 +7,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use domain::city::City;
+use domain::{
+    city::City,
+    limits::{Exposure, exposures},
+};
 use proto::{Opening, Published};
 
 use crate::coordinator::{Coordinator, Stage};
@@ -55,6 +58,8 @@ pub struct CycleProgress {
     pub ranges: BTreeMap<u32, Range<u64>>,
     /// The digest of its plan, once that is made.
     pub plan_digest: Option<Vec<u8>>,
+    /// What the plan has participants with a cap owe.
+    pub exposures: Vec<Exposure>,
 }
 
 impl CycleProgress {
@@ -113,6 +118,15 @@ impl CycleStatus {
     }
 }
 
+/// What a cycle's plan, if it is made, has participants with a cap owe.
+fn exposures_of(core: &Coordinator, opening: &Opening) -> Vec<Exposure> {
+    let (Some(plan), Some(rulebook)) = (core.plan(opening.cycle), core.rulebook_of(opening)) else {
+        return Vec::new();
+    };
+    let city = |net: &proto::Net| Some((City::parse(net.participant.as_bytes()).ok()?, net.net_fen));
+    exposures(&rulebook, plan.net.iter().filter_map(city))
+}
+
 /// The status of the cycles, where its writer and its readers meet.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
@@ -158,6 +172,11 @@ impl Shown {
                 std::mem::take(&mut status.cycles).into_iter().map(|c| (c.opening.cycle, c)).collect();
             for opening in core.openings() {
                 let known = before.remove(&opening.cycle);
+                // A plan never changes, so neither does what it has anybody owe.
+                let exposures = match &known {
+                    Some(known) if known.plan_digest.is_some() => known.exposures.clone(),
+                    _ => exposures_of(core, opening),
+                };
                 let stage = core.stage(opening.cycle);
                 let news = known.as_ref().is_none_or(|known| known.stage.name() != stage.name());
                 let mut seen = known.map(|known| known.seen).unwrap_or_default();
@@ -171,6 +190,7 @@ impl Shown {
                     seen,
                     ranges: ranges.collect(),
                     plan_digest: core.plan(opening.cycle).map(|plan| plan.digest.to_vec()),
+                    exposures,
                 });
             }
             status.role = role;

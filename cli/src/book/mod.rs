@@ -6,7 +6,7 @@
 mod import;
 mod items;
 mod moving;
-mod place;
+pub(crate) mod place;
 mod resume;
 mod snapshots;
 mod verify;

@@ -77,7 +77,7 @@ struct CutOffArgs {
     /// The cycle to end, such as 2018-09-01-001; refused if it is not the open one [default: the open one]
     #[arg(long)]
     cycle: Option<CycleName>,
-    /// Business date of the cycle that follows at once [default: the day after]
+    /// Business date of the cycle that follows at once [default: as the cut-off times of the rules say]
     #[arg(long)]
     next_date: Option<Date>,
     /// Seconds to wait for the folder; the close goes on without this command too

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     output::{Format, Sheet, print, say, thousands},
     services::cycles::{
-        detail::Detail,
+        detail::{Detail, NetDebit},
         view::{Closed, View},
     },
 };
@@ -31,7 +31,14 @@ pub(super) fn status(format: Format, view: &View) -> Result<()> {
     let mut facts = Map::new();
     facts.insert("caught_up".to_owned(), json!(view.caught_up));
     facts.insert("closed_in_all".to_owned(), json!(view.closed_in_all));
-    print(format, &facts, &[cycles, alarms])?;
+    let mut debits =
+        Sheet::new("net_debits", &["cycle", "participant", "net_debit_fen", "cap_fen", "percent", "mark"]);
+    for (cycle, debit) in &view.net_debits {
+        debits.row([json!(cycle)].into_iter().chain(debit_row(debit)).collect());
+    }
+    let sheets = [cycles, debits, alarms];
+    let shown = sheets.into_iter().filter(|sheet| sheet.title != "net_debits" || !sheet.rows.is_empty());
+    print(format, &facts, &shown.collect::<Vec<_>>())?;
     if view.role == "standby" {
         say(format, "\nno node that answers coordinates the cycles at this moment");
     } else if !view.caught_up {
@@ -44,6 +51,16 @@ pub(super) fn status(format: Format, view: &View) -> Result<()> {
         say(format, &format!("\n{all} cycles are closed in all"));
     }
     Ok(())
+}
+
+/// What a participant with a cap owes, and how near that is.
+fn debit_row(debit: &NetDebit) -> [Value; 5] {
+    let mark = match (debit.beyond_cap, debit.level_percent) {
+        (true, _) => json!("BEYOND THE CAP"),
+        (false, Some(level)) => json!(format!("{level} % reached")),
+        (false, None) => json!(""),
+    };
+    [json!(debit.city), json!(debit.net_debit_fen), json!(debit.cap_fen), json!(debit.percent), mark]
 }
 
 /// All cycles, the latest first.
@@ -121,8 +138,17 @@ pub(super) fn one(format: Format, detail: &Detail) -> Result<()> {
     for missing in &detail.missing {
         partitions.row(vec![json!(missing), json!("missing"), Value::Null, Value::Null]);
     }
+    let mut debits =
+        Sheet::new("net_debits", &["participant", "net_debit_fen", "cap_fen", "percent", "mark"]);
+    for debit in &detail.net_debits {
+        debits.row(debit_row(debit).to_vec());
+    }
+    let with_debits = |mut sheets: Vec<Sheet>| {
+        sheets.extend((!debits.rows.is_empty()).then_some(debits));
+        sheets
+    };
     if format != Format::Table {
-        return print(format, &facts, &[partitions]);
+        return print(format, &facts, &with_debits(vec![partitions]));
     }
     // People get the facts as a table of their own.
     let mut known = Sheet::new(&row.cycle, &["what", "is"]);
@@ -132,7 +158,7 @@ pub(super) fn one(format: Format, detail: &Detail) -> Result<()> {
             known.row(vec![json!(what), json!(shown)]);
         }
     }
-    print(format, &Map::new(), &[known, partitions])
+    print(format, &Map::new(), &with_debits(vec![known, partitions]))
 }
 
 /// A closed cycle, and what to do with it.

@@ -134,6 +134,12 @@ fn write_page(file: &Path, page: &str) -> Result<()> {
     written.inspect_err(|_| drop(fs::remove_file(&part))).with_context(failed)
 }
 
+/// The participants that owe more than their caps.
+fn beyond_cap(cycle: &Cycle) -> Vec<String> {
+    let beyond = cycle.exposures.iter().filter(|exposure| exposure.is_beyond());
+    beyond.map(|exposure| exposure.city.to_string()).collect()
+}
+
 /// What stands beside the tables for programs.
 fn facts(cycle: &Cycle, standing: &Standing) -> Map<String, Value> {
     let (presented, cleared) = (cycle.presented(), cycle.cleared());
@@ -158,6 +164,7 @@ fn facts(cycle: &Cycle, standing: &Standing) -> Map<String, Value> {
         ("paid_out_fen", json!(i64::try_from(cycle.paid_out_fen()).unwrap_or(i64::MAX))),
         ("scheme_net_fen", json!(cycle.scheme.net_fen)),
         ("items", json!(cycle.items_total)),
+        ("beyond_cap", json!(beyond_cap(cycle))),
     ];
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -25,7 +25,15 @@ pub fn headline(cycle: &Cycle, standing: &Standing) -> Vec<String> {
         Standing::Different(differences) => format!("NOT what its records say ({differences} differences)"),
         Standing::NotChecked => "not verified".to_owned(),
     };
-    vec![
+    let beyond = cycle.exposures.iter().filter(|exposure| exposure.is_beyond()).map(|exposure| {
+        format!(
+            "BEYOND ITS CAP: {} owes {} yuan, its net debit cap is {} yuan",
+            exposure.city,
+            figures::yuan(exposure.net_debit_fen.into()),
+            figures::yuan(exposure.cap_fen.into())
+        )
+    });
+    let mut lines = vec![
         format!(
             "Cycle {}, business date {}, {} participants, rulebook version {}: {standing}",
             cycle.name,
@@ -46,7 +54,9 @@ pub fn headline(cycle: &Cycle, standing: &Standing) -> Vec<String> {
             figures::yuan(cleared.amount_fen.into()),
             figures::yuan(cycle.paid_out_fen())
         ),
-    ]
+    ];
+    lines.extend(beyond);
+    lines
 }
 
 /// Few columns, at most `top` rows of what may be long, bars.

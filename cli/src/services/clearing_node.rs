@@ -30,7 +30,8 @@ use super::{
     Configured, LogConfig,
     cycles::{
         Ask, Asked, Desk,
-        clock::{self, Clock, CutOffs},
+        clock::{self, Clock, CutOffs, Ruled},
+        limits::Watch,
         node::NodeView,
         view::CutOff as CutOffAsked,
     },
@@ -89,7 +90,8 @@ pub(super) struct Config {
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum CutOff {
-    /// When its business date is over in UTC+8, also one that was over while the node was away.
+    /// At the cut-off times of the rulebook, else when its business date is over, in UTC+8; also one that was over while
+    /// the node was away.
     #[default]
     ByDate,
     /// When somebody asks: `cityunion cycle cut-off`.
@@ -236,10 +238,19 @@ pub(super) fn run(config: Config) -> Result<()> {
     );
     let metrics = frame.board.register(Metrics::register);
     let snapshot_metrics = frame.board.register(SnapshotMetrics::register);
-    let clock = Clock::new(config.cut_offs(), config.first_business_date, rulebook.version);
+    let clock = Clock::new(config.cut_offs(), config.first_business_date);
     let out_dir = std::path::absolute(&config.out_dir).context("find out_dir")?;
     let mut snapshots = config.snapshots(&objects, &node)?;
-    let mut cycles = Cycles { clock, desk, started: Instant::now(), asked: None, out_dir };
+    let mut cycles = Cycles {
+        clock,
+        desk,
+        started: Instant::now(),
+        asked: None,
+        out_dir,
+        scheme: Arc::clone(&scheme),
+        own_version: rulebook.version,
+        watch: Watch::default(),
+    };
     frame.run(|| {
         if let Some(why) = node.membership_failed() {
             bail!("{why}");
@@ -260,6 +271,7 @@ pub(super) fn run(config: Config) -> Result<()> {
         cycles.desk.show_node(NodeView::of(&node, rulebook.partitions, end, &taken, told));
         cycles.look(&node, status, &mut snapshots);
         metrics.show(&node, end);
+        metrics.show_exposures(cycles.watch.exposures());
         snapshot_metrics.show(&taken, SystemTime::now());
         if let Some(archiver) = &archiver {
             metrics.show_archive(&archiver.status());
@@ -318,16 +330,37 @@ struct Cycles {
     /// A cut-off that somebody asked for and that the coordinator has not answered, with its cycle.
     asked: Option<(u32, Asked)>,
     out_dir: PathBuf,
+    scheme: Arc<SchemeView>,
+    /// The version that this node put on the log when it started.
+    own_version: u32,
+    /// What participants with a cap owe.
+    watch: Watch,
 }
 
 impl Cycles {
-    fn look(&mut self, node: &Node, status: CycleStatus, snapshots: &mut Snapshots) {
+    fn look(&mut self, node: &Node, mut status: CycleStatus, snapshots: &mut Snapshots) {
         snapshots.look();
+        self.watch_limits(node, &mut status);
         self.act(node, &status, snapshots);
         self.desk.show(status, self.out_dir.clone());
     }
 
+    /// Puts beside the open cycle what its participants owe so far, and tells it where a level is reached.
+    fn watch_limits(&mut self, node: &Node, status: &mut CycleStatus) {
+        let Some(opening) = status.open_cycle().cloned() else { return };
+        let Some(rulebook) = self.scheme.rulebook_of(&opening) else { return };
+        let partitions = node.partitions();
+        let alarms = self.watch.look(&opening, &rulebook, &partitions, self.started.elapsed());
+        alarms.into_iter().for_each(|alarm| node.alarm(alarm));
+        if let Some(open) = status.cycles.iter_mut().find(|cycle| cycle.opening.cycle == opening.cycle) {
+            open.exposures = self.watch.exposures().to_vec();
+        }
+    }
+
     fn act(&mut self, node: &Node, status: &CycleStatus, snapshots: &mut Snapshots) {
+        let newest = self.scheme.rulebooks().last().map_or(self.own_version, |newest| newest.version);
+        let rules = status.openings.last().and_then(|last| self.scheme.rulebook_of(last));
+        let ruled = Ruled { newest, terms: rules.as_ref().map(|rules| &rules.terms) };
         if let Some((cycle, asked)) = self.asked.take() {
             match clock::outcome(cycle, status) {
                 None => self.asked = Some((cycle, asked)),
@@ -337,7 +370,7 @@ impl Cycles {
         }
         if let Some(asked) = self.desk.take() {
             match asked.ask.clone() {
-                Ask::CutOff(cut_off) => self.cut_off(node, status, &cut_off, asked),
+                Ask::CutOff(cut_off) => self.cut_off(node, status, &ruled, &cut_off, asked),
                 Ask::Snapshot(partition) => {
                     let folded = |at: &Arc<Progress>| at.next_offset.load(Ordering::Relaxed);
                     snapshots.ask(partition, node.partitions().get(&partition).map(folded), asked);
@@ -350,7 +383,7 @@ impl Cycles {
             }
             return;
         }
-        let looked = self.clock.look(status, self.started.elapsed(), crate::today());
+        let looked = self.clock.look(status, &ruled, self.started.elapsed(), crate::local_now());
         if let Some(why) = looked.refused {
             tracing::warn!("the coordinator refused: {why}; it is asked again");
         }
@@ -359,8 +392,15 @@ impl Cycles {
         }
     }
 
-    fn cut_off(&mut self, node: &Node, status: &CycleStatus, wanted: &CutOffAsked, asked: Asked) {
-        match self.clock.by_hand(wanted, status, crate::today()) {
+    fn cut_off(
+        &mut self,
+        node: &Node,
+        status: &CycleStatus,
+        ruled: &Ruled<'_>,
+        wanted: &CutOffAsked,
+        asked: Asked,
+    ) {
+        match self.clock.by_hand(wanted, status, ruled, crate::today()) {
             Err(why) => asked.answer(Err(why)),
             Ok((cycle, request)) => {
                 tracing::info!("cut-off of {} by hand", wanted.cycle);

@@ -44,8 +44,8 @@ pub fn settlement(
     Some(Settlement {
         kind: kind.name(),
         fee_line: rulebook.fees.lines.get(usize::from(line)).map(|line| line.name.clone()),
-        interchange_rate: rates.interchange.to_string(),
-        switch_rate: rates.switch.to_string(),
+        interchange_rate: rates.interchange.rate.to_string(),
+        switch_rate: rates.switch.rate.to_string(),
         basis: rulebook.fees.basis.word(),
         rulebook_version: rulebook.version,
         line_count: total.map(|(count, _)| count),

@@ -27,6 +27,7 @@ mod proofs;
 mod real_file;
 mod report;
 mod requeue;
+mod rulebook;
 mod scheme;
 mod services;
 mod settlement;

@@ -1,12 +1,14 @@
 //! Reads the rulebook's tables and refuses what contradicts itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Participant, read_terms};
 use crate::{
     city::City,
-    document::{Fault, Table, Value, integer, name, parsed, text},
-    fees::{Basis, FeeLine, FeeRates, Fees, Rate},
+    document::{Fault, Table, Value, fen, integer, name, parsed, text},
+    fees::{Basis, Fee, FeeLine, FeeRates, Fees, Rate},
+    limits::Limits,
+    settlement::FIGURE_FEN_MAX,
     tap::{Product, Sector},
     terminal::TerminalPrefix,
     terms::Terms,
@@ -17,6 +19,16 @@ const GRACE_HOURS_MAX: u32 = 87_600;
 const FEE_LINES_MAX: usize = 10_000;
 const PARTITIONS_MAX: u32 = 1024;
 const NAME_BYTES_MAX: usize = 256;
+
+/// The fields of fees, in `[fees]` and in each fee line.
+const FEE_FIELDS: [&str; 6] = [
+    "interchange_rate",
+    "interchange_min_fen",
+    "interchange_max_fen",
+    "switch_rate",
+    "switch_min_fen",
+    "switch_max_fen",
+];
 
 /// The top-level keys that have a meaning here.
 const KNOWN: [&str; 9] = [
@@ -41,29 +53,112 @@ pub(super) struct Body {
     pub(super) partitions: u32,
     pub(super) assignment: BTreeMap<City, u32>,
     pub(super) terms: Terms,
+    pub(super) limits: Limits,
     pub(super) unknown_tables: Vec<String>,
+    /// Fields without a meaning in the tables that allow them, such as `[limits] x`.
+    pub(super) unknown_fields: Vec<String>,
 }
 
 pub(super) fn rulebook(top: &Table<'_>) -> Result<Body, Fault> {
     let participants = participants(top)?;
     let (partitions, assignment) = clearing(top)?;
     let terms = read_terms::terms(top)?;
-    top.table("limits")?;
+    let limits = limits(top)?;
+    let cities = participants.keys().copied().collect();
     Ok(Body {
-        version: top.required("version", integer(1..=u32::MAX))?,
-        presentment_days: top.required("presentment_days", integer(0..=PRESENTMENT_DAYS_MAX))?,
-        hotlist_grace_hours: top.required("hotlist_grace_hours", integer(0..=GRACE_HOURS_MAX))?,
-        fees: fees(top, &participants)?,
+        version: version(top)?,
+        presentment_days: presentment_days(top)?,
+        hotlist_grace_hours: hotlist_grace_hours(top)?,
+        fees: fees(top, &cities)?,
         participants: participants.into_values().collect(),
         partitions,
         assignment,
         terms,
+        limits,
+        unknown_fields: unknown_fields(top)?,
         unknown_tables: top
             .fields()
             .map(|(key, _)| key.to_owned())
             .filter(|key| !KNOWN.contains(&key.as_str()))
             .collect(),
     })
+}
+
+/// The faults of each part by itself: one part that cannot be read does not hide those of the others.
+pub(super) fn faults(top: &Table<'_>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut found = |fault: Option<Fault>| faults.extend(fault);
+    found(version(top).err());
+    found(presentment_days(top).err());
+    found(hotlist_grace_hours(top).err());
+    found(clearing(top).err());
+    found(read_terms::terms(top).err());
+    found(limits(top).err());
+    let tables = match top.tables("participant") {
+        Ok(tables) => tables,
+        Err(fault) => {
+            found(Some(fault));
+            Vec::new()
+        }
+    };
+    tables.iter().for_each(|table| found(participant(table).err()));
+    found(participants(top).err());
+    // A participant that is wrong elsewhere is one all the same.
+    let cities = tables.iter().filter_map(|table| table.required("city", parsed).ok()).collect();
+    match top.table("fees") {
+        Ok(Some(table)) => {
+            found(fees_alone(&table).err());
+            match table.tables("line") {
+                Ok(lines) => lines.iter().for_each(|line| found(fee_line(line, &cities).err())),
+                Err(fault) => found(Some(fault)),
+            }
+        }
+        Ok(None) => found(fees(top, &cities).err()),
+        Err(fault) => found(Some(fault)),
+    }
+    faults
+}
+
+fn version(top: &Table<'_>) -> Result<u32, Fault> {
+    top.required("version", integer(1..=u32::MAX))
+}
+
+fn presentment_days(top: &Table<'_>) -> Result<u32, Fault> {
+    top.required("presentment_days", integer(0..=PRESENTMENT_DAYS_MAX))
+}
+
+fn hotlist_grace_hours(top: &Table<'_>) -> Result<u32, Fault> {
+    top.required("hotlist_grace_hours", integer(0..=GRACE_HOURS_MAX))
+}
+
+/// The fields of the tables that allow others, which have no meaning here.
+fn unknown_fields(top: &Table<'_>) -> Result<Vec<String>, Fault> {
+    let mut unknown = Vec::new();
+    for (name, known) in [("cut_off", &["time", "times", "holidays"][..]), ("limits", &LIMIT_FIELDS[..])] {
+        let fields = top.table(name)?.into_iter().flat_map(|table| table.fields());
+        let others = fields.map(|(field, _)| field).filter(|field| !known.contains(field));
+        unknown.extend(others.map(|field| format!("[{name}] {field}")));
+    }
+    Ok(unknown)
+}
+
+const LIMIT_FIELDS: [&str; 1] = ["net_debit_warn_percent"];
+const LEVELS_MAX: usize = 10;
+
+fn limits(top: &Table<'_>) -> Result<Limits, Fault> {
+    let mut limits = Limits::default();
+    let Some(table) = top.table("limits")? else { return Ok(limits) };
+    let [field] = LIMIT_FIELDS;
+    if let Some(levels) = table.list(field, integer(1..=100))? {
+        if levels.len() > LEVELS_MAX {
+            return Err(table.fault(field, format_args!("{} levels; at most {LEVELS_MAX}", levels.len())));
+        }
+        if levels.windows(2).any(|pair| matches!(pair, [lower, higher] if higher <= lower)) {
+            return Err(table.fault(field, "not rising; write each level once, the lowest first"));
+        }
+        limits.net_debit_warn_percent = levels;
+    }
+    Ok(limits)
 }
 
 fn participants(top: &Table<'_>) -> Result<BTreeMap<City, Participant>, Fault> {
@@ -103,6 +198,7 @@ fn participant(table: &Table<'_>) -> Result<Participant, Fault> {
         "bank",
         "account",
         "account_name",
+        "net_debit_cap_fen",
     ])?;
     let city: City = table.required("city", parsed)?;
     let prefix = |value: Value<'_>| {
@@ -123,6 +219,7 @@ fn participant(table: &Table<'_>) -> Result<Participant, Fault> {
         suspended_until: table.optional("suspended_until", parsed)?,
         terminal_prefixes,
         account: read_terms::account(table)?,
+        net_debit_cap_fen: table.optional("net_debit_cap_fen", fen(FIGURE_FEN_MAX))?,
     };
     check_dates(table, &participant)?;
     Ok(participant)
@@ -158,54 +255,60 @@ fn check_dates(table: &Table<'_>, participant: &Participant) -> Result<(), Fault
     Ok(())
 }
 
-fn fees(top: &Table<'_>, participants: &BTreeMap<City, Participant>) -> Result<Fees, Fault> {
+fn fees(top: &Table<'_>, cities: &BTreeSet<City>) -> Result<Fees, Fault> {
     let Some(table) = top.table("fees")? else {
         return Err(top.fault("fees", "missing; state [fees] with basis, interchange_rate and switch_rate"));
     };
-    table.only(&["basis", "interchange_rate", "switch_rate", "line"])?;
+    let (basis, default) = fees_alone(&table)?;
+    let lines = table.tables("line")?;
+    if lines.len() > FEE_LINES_MAX {
+        return Err(table.fault("line", format_args!("{} fee lines; at most {FEE_LINES_MAX}", lines.len())));
+    }
+    let lines = lines.iter().map(|line| fee_line(line, cities)).collect::<Result<_, _>>()?;
+    Ok(Fees { basis, default, lines })
+}
+
+/// `[fees]` without its lines.
+fn fees_alone(table: &Table<'_>) -> Result<(Basis, FeeRates), Fault> {
+    table.only(&[&["basis", "line"], &FEE_FIELDS[..]].concat())?;
     let words = Basis::ALL.map(Basis::word);
     let basis = |value: Value<'_>| {
         let text = text(value)?;
         let found = Basis::ALL.into_iter().find(|basis| basis.word() == text);
         found.ok_or_else(|| format!("`{text}` is no basis; known: {}", words.join(", ")))
     };
-    let lines = table.tables("line")?;
-    if lines.len() > FEE_LINES_MAX {
-        return Err(table.fault("line", format_args!("{} fee lines; at most {FEE_LINES_MAX}", lines.len())));
-    }
-    Ok(Fees {
-        basis: table.required("basis", basis)?,
-        default: rates(&table)?,
-        lines: lines.iter().map(|line| fee_line(line, participants)).collect::<Result<_, _>>()?,
-    })
+    Ok((table.required("basis", basis)?, rates(table)?))
 }
 
 fn rates(table: &Table<'_>) -> Result<FeeRates, Fault> {
-    let rate = |field| {
-        table.required(field, |value| {
-            let text = text(value)
-                .map_err(|_| "a bare number: write the rate as decimal text in quotes, such as \"0.003\"")?;
-            Rate::parse(text).map_err(|error| format!("`{text}`: {error}"))
-        })
-    };
-    Ok(FeeRates { interchange: rate("interchange_rate")?, switch: rate("switch_rate")? })
+    let [interchange_rate, interchange_min, interchange_max, switch_rate, switch_min, switch_max] =
+        FEE_FIELDS;
+    Ok(FeeRates {
+        interchange: fee(table, interchange_rate, interchange_min, interchange_max)?,
+        switch: fee(table, switch_rate, switch_min, switch_max)?,
+    })
 }
 
-fn fee_line(table: &Table<'_>, participants: &BTreeMap<City, Participant>) -> Result<FeeLine, Fault> {
-    table.only(&[
-        "name",
-        "acquirer",
-        "issuer",
-        "sector",
-        "product",
-        "from",
-        "until",
-        "interchange_rate",
-        "switch_rate",
-    ])?;
+fn fee(table: &Table<'_>, rate: &'static str, least: &'static str, most: &'static str) -> Result<Fee, Fault> {
+    let rate = table.required(rate, |value| {
+        let text = text(value)
+            .map_err(|_| "a bare number: write the rate as decimal text in quotes, such as \"0.003\"")?;
+        Rate::parse(text).map_err(|error| format!("`{text}`: {error}"))
+    })?;
+    let min_fen = table.optional(least, integer(0..=u32::MAX))?.unwrap_or(0);
+    let max_fen = table.optional(most, integer(0..=u32::MAX))?;
+    if max_fen.is_some_and(|max_fen| max_fen < min_fen) {
+        return Err(table.fault(most, format_args!("less than {least} = {min_fen}")));
+    }
+    Ok(Fee { rate, min_fen, max_fen })
+}
+
+fn fee_line(table: &Table<'_>, cities: &BTreeSet<City>) -> Result<FeeLine, Fault> {
+    let selectors = ["name", "acquirer", "issuer", "sector", "product", "from", "until"];
+    table.only(&[&selectors[..], &FEE_FIELDS[..]].concat())?;
     let city = |value: Value<'_>| {
         let city: City = parsed(value)?;
-        match participants.contains_key(&city) {
+        match cities.contains(&city) {
             true => Ok(city),
             false => Err(format!("{city} is no participant; correct it or add the participant")),
         }

@@ -10,6 +10,8 @@ use crate::{
 
 /// The most days that a list of them may have.
 const DAYS_MAX: usize = 10_000;
+/// The most cycles that a business date may have by its cut-off times: one an hour.
+const TIMES_MAX: usize = 24;
 const SETTLE_AFTER_DAYS_MAX: u32 = 30;
 /// The longest name of the scheme: what ISO 20022 allows.
 const NAME_CHARS_MAX: usize = 140;
@@ -52,19 +54,37 @@ pub(super) fn terms(top: &Table<'_>) -> Result<Terms, Fault> {
     Ok(terms)
 }
 
-/// When cut-offs are called belongs to whoever calls them; messages are dated by the time that stands here.
+/// When cycles end is decided by whoever calls cut-offs, by the times that stand here; messages are dated by them too.
 fn cut_off(top: &Table<'_>) -> Result<Terms, Fault> {
     let mut terms = Terms::default();
     let Some(table) = top.table("cut_off")? else { return Ok(terms) };
-    let time = table.optional("time", |value| {
-        let text = text(value)?;
-        let midnight = format!("2000-01-01T{text}:00");
-        let time = LocalTime::parse(midnight.as_bytes());
-        time.map_err(|_| format!("`{text}` is no time of day: write HH:MM, such as \"23:30\""))
-    })?;
-    terms.cut_off_second = time.map_or(terms.cut_off_second, |time| time.second);
+    let one = table.optional("time", time_of_day)?;
+    let several = table.list("times", time_of_day)?;
+    terms.cut_off_times = match (one, several) {
+        (Some(_), Some(_)) => return Err(table.fault("times", "beside time; keep one of them")),
+        (one, None) => one.into_iter().collect(),
+        (None, Some(times)) => times,
+    };
+    let times = &terms.cut_off_times;
+    if times.is_empty() && table.fields().any(|(field, _)| field == "times") {
+        return Err(table.fault("times", "empty; state at least one, or leave it out"));
+    }
+    if times.len() > TIMES_MAX {
+        return Err(table.fault("times", format_args!("{} times; at most {TIMES_MAX} a day", times.len())));
+    }
+    if times.windows(2).any(|pair| matches!(pair, [earlier, later] if later <= earlier)) {
+        return Err(table.fault("times", "not in order; write each time once, the earliest first"));
+    }
     terms.holidays = dates(&table, "holidays")?;
     Ok(terms)
+}
+
+/// Seconds since midnight.
+fn time_of_day(value: Value<'_>) -> Result<u32, String> {
+    let text = text(value)?;
+    let time = LocalTime::parse(format!("2000-01-01T{text}:00").as_bytes());
+    time.map(|time| time.second)
+        .map_err(|_| format!("`{text}` is no time of day: write HH:MM, such as \"23:30\""))
 }
 
 /// Bank, number and name of an account.

@@ -64,12 +64,12 @@ fn everything_it_says_is_there() {
     let rules = rulebook(GOOD);
     assert_eq!((rules.version, rules.presentment_days, rules.hotlist_grace_hours), (3, 10, 24));
     assert_eq!(rules.fees.basis, Basis::CycleBilateral);
-    assert_eq!(rules.fees.default.interchange.to_string(), "0.003");
+    assert_eq!(rules.fees.default.interchange.rate.to_string(), "0.003");
     let line = &rules.fees.lines[0];
     assert_eq!((line.acquirer, line.issuer), (Some(city("cu-2000")), Some(city("cu-3120"))));
     assert_eq!((line.sector, line.product), (Some(Sector::Metro), Some(Product::Distance)));
     assert_eq!((line.from, line.until), (Some(date("2018-09-01")), Some(date("2018-10-01"))));
-    assert_eq!(line.rates.switch.to_string(), "0.0005");
+    assert_eq!(line.rates.switch.rate.to_string(), "0.0005");
     let cities: Vec<String> = rules.participants.iter().map(|p| p.city.to_string()).collect();
     assert_eq!(cities, ["cu-2000", "cu-3120", "tu-3120"]);
     let shanghai = rules.participant(city("cu-2000"));
@@ -178,7 +178,11 @@ fn fee_refusals() {
     check("\"0.001\"", "\"0.0010000000000\"", &["line 8, [fees], switch_rate", "more than 12 decimals"]);
     check("\"0.001\"", "\"0,001\"", &["line 8, [fees], switch_rate", "not a rate"]);
     check("switch_rate = \"0.001\"\n", "", &["line 5, [fees], switch_rate: missing"]);
-    check("[fees]\n", "[fees]\nbasic = 1\n", &["line 6, [fees], basic: unknown", "basis, interchange_rate"]);
+    check(
+        "[fees]\n",
+        "[fees]\nbasic = 1\n",
+        &["line 6, [fees], basic: unknown", "basis, line, interchange_rate"],
+    );
     check("name = \"metro-delta\"\n", "", &["line 9, [[fees.line]] 1, name: missing"]);
     check("name = \"metro-delta\"", "name = \"\"", &["line 10, [[fees.line]] 1, name: empty"]);
     check("\"metro\"", "\"tram\"", &["line 13, [[fees.line]] 1, sector", "`tram`", "bus, metro"]);
@@ -279,6 +283,116 @@ fn clearing_and_cut_off_refusals() {
 }
 
 #[test]
+fn fees_have_a_least_and_a_most() {
+    let fees =
+        "switch_rate = \"0.0005\"\ninterchange_min_fen = 1\ninterchange_max_fen = 500\nswitch_max_fen = 0";
+    let rules = rulebook(&GOOD.replace("switch_rate = \"0.0005\"", fees));
+    let rates = &rules.fees.lines[0].rates;
+    assert_eq!((rates.interchange.min_fen, rates.interchange.max_fen), (1, Some(500)));
+    assert_eq!((rates.switch.min_fen, rates.switch.max_fen), (0, Some(0)));
+    assert_eq!((rules.fees.default.interchange.min_fen, rules.fees.default.interchange.max_fen), (0, None));
+    let line = "switch_rate = \"0.0005\"";
+    check(line, &format!("{line}\nswitch_min_fen = -1"), &["[[fees.line]] 1, switch_min_fen", "from 0 to"]);
+    let crossed = format!("{line}\nswitch_min_fen = 3\nswitch_max_fen = 2");
+    check(line, &crossed, &["[[fees.line]] 1, switch_max_fen: less than switch_min_fen = 3"]);
+}
+
+#[test]
+fn cut_off_times_stand_in_order() {
+    let times = |text: &str| GOOD.replace("time = \"23:30\"", text);
+    let rules = rulebook(&times("times = [\"04:00\", \"16:00\"]"));
+    assert_eq!(rules.terms.cut_off_times, [4 * 3600, 16 * 3600]);
+    for (text, expected) in [
+        ("times = []", "[cut_off], times: empty"),
+        ("times = [\"16:00\", \"04:00\"]", "[cut_off], times: not in order"),
+        ("times = [\"04:00\", \"04:00\"]", "[cut_off], times: not in order"),
+        ("times = [\"4:00\"]", "[cut_off], times: `4:00` is no time of day"),
+        ("time = \"04:00\"\ntimes = [\"04:00\"]", "[cut_off], times: beside time"),
+    ] {
+        check("time = \"23:30\"", text, &[expected]);
+    }
+}
+
+#[test]
+fn limits_and_caps() {
+    let rules = rulebook(&GOOD.replace("\"上海\"", "\"上海\"\nnet_debit_cap_fen = 5_000_000_000"));
+    let cap = |name: &str| rules.participant(city(name)).and_then(|p| p.net_debit_cap_fen);
+    assert_eq!((cap("cu-2000"), cap("cu-3120")), (Some(5_000_000_000), None));
+    assert_eq!(rules.limits.net_debit_warn_percent, [50, 80, 95], "what holds where nothing is stated");
+    let stated = |levels: &str| format!("[limits]\nnet_debit_warn_percent = {levels}");
+    assert_eq!(rulebook(&GOOD.replace("[limits]", &stated("[70]"))).limits.net_debit_warn_percent, [70]);
+    check("[limits]", &stated("[80, 50]"), &["[limits], net_debit_warn_percent: not rising"]);
+    check(
+        "[limits]",
+        &stated("[0]"),
+        &["[limits], net_debit_warn_percent: not a whole number from 1 to 100"],
+    );
+    check(
+        "\"上海\"",
+        "\"上海\"\nnet_debit_cap_fen = \"5\"",
+        &["[[participant]] 2, net_debit_cap_fen: not a whole"],
+    );
+}
+
+/// A person sees all that is wrong, not one fault after each correction.
+#[test]
+fn every_fault_is_named_at_once() {
+    assert_eq!(Rulebook::faults(GOOD.as_bytes()).map_err(|error| error.to_string()), Ok(Vec::new()));
+    let wrong = GOOD
+        .replace("presentment_days = 10", "presentment_days = \"ten\"")
+        .replace("basis = \"cycle_bilateral\"", "basis = \"weekly\"")
+        .replace("sector = \"metro\"", "sector = \"subway\"")
+        .replace("joined = \"2018-03-01\"", "joined = \"2018-3-1\"")
+        .replace("city = \"cu-2000\"\nname", "city = \"cu-2000\"\nnamed = 1\nname")
+        .replace("partitions = 4", "partitions = 0")
+        .replace("\"23:30\"", "\"23.30\"");
+    let faults = Rulebook::faults(wrong.as_bytes()).unwrap();
+    let named: Vec<(&str, &str)> = faults.iter().map(|fault| (&*fault.entry, &*fault.field)).collect();
+    let expected = [
+        ("", "presentment_days"),
+        ("[fees]", "basis"),
+        ("[[fees.line]] 1", "sector"),
+        ("[[participant]] 2", "named"),
+        ("[[participant]] 3", "joined"),
+        ("[clearing]", "partitions"),
+        ("[cut_off]", "time"),
+    ];
+    assert_eq!(named, expected);
+    assert!(faults.windows(2).all(|pair| pair[0].line < pair[1].line));
+    assert_eq!(Rulebook::faults(b"a = [[[").unwrap().len(), 1, "what is no TOML has one fault");
+    let twice = GOOD.replace("city = \"cu-3120\"\nname", "city = \"cu-2000\"\nname");
+    let faults = Rulebook::faults(twice.as_bytes()).unwrap();
+    assert!(
+        faults.iter().any(|fault| fault.why.contains("both have the prefix") || fault.why.contains("twice"))
+    );
+}
+
+#[test]
+fn slips_are_warned_of() {
+    let warned = |toml: &str| rulebook(toml).warnings();
+    let hidden = "[[participant]]\ncity = \"tu-3120\"";
+    let line = "[[fees.line]]\nname = \"again\"\nissuer = \"cu-3120\"\nacquirer = \"cu-2000\"\nsector = \"metro\"\n\
+        product = \"distance\"\nfrom = \"2018-09-02\"\nuntil = \"2018-10-01\"\ninterchange_rate = \"0\"\nswitch_rate = \"0\"\n";
+    let account = "\"上海\"\nbank = \"ICBKCNBJ\"\naccount = \"1\"";
+    let found = warned(&GOOD.replacen(hidden, &format!("{line}{hidden}"), 1).replace("\"上海\"", account));
+    let expected = [
+        "directory: has no meaning here",
+        "[limits] anything: has no meaning here",
+        "cu-3120: no bank, no account; messages",
+        "tu-3120: no bank, no account; messages",
+        "tu-9999: is no participant",
+        "[[fees.line]] 2 `again`: never applies, line 1 `metro-delta` before it takes",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (warning, words) in found.iter().zip(expected) {
+        assert!(warning.contains(words), "{warning}\nlacks: {words}");
+    }
+    let wider = line.replace("from = \"2018-09-02\"", "from = \"2018-08-31\"");
+    let found = warned(&GOOD.replacen(hidden, &format!("{wider}{hidden}"), 1));
+    assert!(!found.iter().any(|warning| warning.contains("never applies")), "a day before the other begins");
+}
+
+#[test]
 fn bytes_that_are_no_rulebook() {
     let message =
         |bytes: &[u8]| Rulebook::parse(bytes).map_or_else(|error| error.to_string(), |_| String::new());
@@ -309,7 +423,7 @@ fn how_nets_are_paid() {
     assert_eq!(terms.account.bank, Some(crate::terms::Bank::Cnaps("102100099996".to_owned())));
     assert_eq!(terms.account.number.as_ref().map(ToString::to_string).as_deref(), Some("1234567890"));
     assert_eq!(terms.account.name.as_deref(), Some("Clearing House"));
-    assert_eq!(terms.cut_off(date("2018-09-28")).to_string(), "2018-09-28T23:30:00");
+    assert_eq!(terms.cut_off("2018-09-28-001".parse().unwrap()).to_string(), "2018-09-28T23:30:00");
     // Saturday is worked here, Sunday the 30th too; 1 October stands in [cut_off], 2 October here.
     for (business_date, settled) in
         [("2018-09-28", "2018-09-30"), ("2018-09-29", "2018-10-03"), ("2018-10-05", "2018-10-08")]

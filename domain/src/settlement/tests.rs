@@ -64,6 +64,63 @@ fn item(id: &str, kind: ItemKind, debtor: &str, creditor: &str, amount_fen: u64)
     }
 }
 
+/// The metro line above, whose interchange is 5 to 20 fen and whose switch fee is at most 3.
+fn capped(basis: Basis) -> Rulebook {
+    let toml = FEES.replace("cycle_bilateral", basis.word()).replace(
+        "interchange_rate = \"0.0025\"",
+        "interchange_rate = \"0.0025\"\ninterchange_min_fen = 5\ninterchange_max_fen = 20\nswitch_max_fen = 3",
+    );
+    let entry = |code: &str| {
+        format!(
+            "[[participant]]\ncity = \"cu-{code}\"\nname_en = \"City\"\nname_zh = \"市\"\njoined = \"2018-01-01\"\n"
+        )
+    };
+    rulebook(&(toml + &["2000", "3000", "4000"].map(entry).concat()))
+}
+
+/// Under `cycle_bilateral` the least and the most hold for the rounded fee of each (pair, kind, fee line):
+/// 1000 × 0.0025 = 2.5 → 3 → 5 and × 0.0005 → 1; 10 000 × 0.0025 = 25 → 20 and × 0.0005 = 5 → 3, taken back with its
+/// sign; 200 000 on the default line, which has none, 600 and 200. A total without records has no fee.
+#[test]
+fn the_least_and_the_most_of_a_cycles_fees_by_hand() -> Result<(), SettleError> {
+    let totals = BTreeMap::from([
+        total("cu-2000", "cu-3000", Kind::Purchase, METRO, 3, 1000),
+        total("cu-2000", "cu-3000", Kind::Purchase, DEFAULT, 1, 200_000),
+        total("cu-2000", "cu-3000", Kind::PurchaseReversal, METRO, 1, 10_000),
+        total("cu-2000", "cu-4000", Kind::Purchase, METRO, 0, 0),
+        // A record over nothing is a record: the least is due.
+        total("cu-2000", "cu-4000", Kind::Load, METRO, 1, 0),
+    ]);
+    let found = settle(&capped(Basis::CycleBilateral), date("2018-09-01"), &totals, &[])?;
+    let fees: Vec<_> =
+        found.positions.iter().map(|p| (p.issuer, p.kind, p.interchange_fen, p.switch_fee_fen)).collect();
+    let expected = [
+        (city("cu-3000"), Kind::Purchase, 5 + 600, 1 + 200),
+        (city("cu-3000"), Kind::PurchaseReversal, -20, -3),
+        (city("cu-4000"), Kind::Load, 5, 0),
+    ];
+    assert_eq!(fees, expected);
+    assert_eq!(found.net.iter().map(|net| net.net_fen).sum::<i64>(), 0);
+    Ok(())
+}
+
+/// Under `per_record` they have held already, record by record, where the totals were summed: here they hold no more.
+#[test]
+fn fees_of_records_are_not_held_again() -> Result<(), SettleError> {
+    let (key, mut tally) = total("cu-2000", "cu-3000", Kind::Purchase, METRO, 0, 0);
+    let rules = capped(Basis::PerRecord);
+    for amount_fen in [1000, 10_000, 2800] {
+        tally
+            .add(amount_fen, Some(rules.fees.rates(METRO)))
+            .map_err(|MoneyOverflow| SettleError::NotZero { sum_fen: 1 })?;
+    }
+    let found = settle(&rules, date("2018-09-01"), &BTreeMap::from([(key, tally)]), &[])?;
+    // 5 + 20 + 7 and 1 + 3 + 1: 2800 × 0.0025 = 7, × 0.0005 = 1.4.
+    let [position] = found.positions[..] else { panic!("{:?}", found.positions) };
+    assert_eq!((position.count, position.interchange_fen, position.switch_fee_fen), (3, 32, 5));
+    Ok(())
+}
+
 /// Three cities and a fourth that only watches. Arrows point from who pays the amount to who
 /// receives it; the receiver of a purchase or load pays the fees on it.
 ///

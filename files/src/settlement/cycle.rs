@@ -69,9 +69,9 @@ impl<'a> Cycle<'a> {
         format!("{}-{message}", self.name)
     }
 
-    /// When the messages were made: when the business date ended.
+    /// When the messages were made: when the cycle ended, by the rulebook.
     pub(super) fn created(&self) -> String {
-        format!("{}+08:00", self.rulebook.terms.cut_off(self.name.business_date))
+        format!("{}+08:00", self.rulebook.terms.cut_off(self.name))
     }
 
     /// When the nets are paid.

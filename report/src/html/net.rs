@@ -1,6 +1,6 @@
 //! Net by participant.
 
-use domain::city::City;
+use domain::{city::City, limits::Exposure};
 use maud::{Markup, html};
 
 use super::{
@@ -39,6 +39,9 @@ fn chart_and_table(cycle: &Cycle) -> Markup {
     nets.sort_by_key(|(city, net)| (-net.net_fen, *city));
     let table = table(cycle, &nets);
     html! {
+        @for exposure in cycle.exposures.iter().filter(|exposure| exposure.is_beyond()) {
+            p.beyond-cap { (both(&beyond_cap(cycle, exposure))) }
+        }
         div.scroll { (skyline::charts(cycle, &nets)) }
         @if nets.len() > OPEN_MAX {
             details {
@@ -49,6 +52,16 @@ fn chart_and_table(cycle: &Cycle) -> Markup {
                 (table)
             }
         } @else { div style="margin-top:20px" { (table) } }
+    }
+}
+
+/// That a city owes more than its cap.
+fn beyond_cap(cycle: &Cycle, exposure: &Exposure) -> Words {
+    let named = cycle.named(exposure.city);
+    let (owes, cap) = (yuan(exposure.net_debit_fen.into()), yuan(exposure.cap_fen.into()));
+    Words {
+        en: format!("Beyond its cap: {} owes {owes}, its net debit cap is {cap}.", named.en),
+        zh: format!("超出限额：{}应付净额 {owes}，净借记限额为 {cap}。", named.zh),
     }
 }
 

@@ -21,11 +21,11 @@ pub(super) struct Known {
     /// The last cycle whose opening came alone, and the last whose markers are said to stand.
     alone: u32,
     opened: u32,
-    cut_off: u32,
+    pub(super) cut_off: u32,
     /// Partitions in which the marker of the last cut-off stands: their totals are there.
     marked: BTreeSet<u32>,
     /// The partition to which each city is on its way or has moved, and the moves that are known.
-    moved: BTreeMap<City, u32>,
+    pub(super) moved: BTreeMap<City, u32>,
     moves: BTreeSet<String>,
     /// Why nothing more is taken, if so.
     pub(super) failed: Option<String>,
@@ -174,7 +174,13 @@ mod tests {
 
     fn totals(cycle: u32, partition: u32) -> Body {
         let totals = vec![Total::default(); 2];
-        Body::Totals(PartitionTotals { cycle, partition, totals, first_offset: 1, ..PartitionTotals::default() })
+        Body::Totals(PartitionTotals {
+            cycle,
+            partition,
+            totals,
+            first_offset: 1,
+            ..PartitionTotals::default()
+        })
     }
 
     fn said(partition: u32, what: What) -> Body {

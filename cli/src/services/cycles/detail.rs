@@ -10,7 +10,7 @@ use clearing_node::{
     coordinator::Stage,
     node::{CycleProgress, CycleStatus},
 };
-use domain::date::Date;
+use domain::{date::Date, limits::Exposure};
 use serde::{Deserialize, Serialize};
 
 /// A cycle in a list.
@@ -58,6 +58,39 @@ pub struct Detail {
     pub missing: Vec<u32>,
     /// Why its close stands still, if it does.
     pub halted: Option<String>,
+    /// What participants with a cap owe: so far, or by the plan once it is made.
+    #[serde(default)]
+    pub net_debits: Vec<NetDebit>,
+}
+
+/// A participant's net debit beside its cap.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct NetDebit {
+    /// The participant.
+    pub city: String,
+    /// What it owes in all, fen.
+    pub net_debit_fen: u64,
+    /// Its cap, fen.
+    pub cap_fen: u64,
+    /// The net debit in whole per cent of the cap; none beyond a cap of 0.
+    pub percent: Option<u64>,
+    /// The highest warning level that is reached, per cent.
+    pub level_percent: Option<u32>,
+    /// Whether it is beyond the cap.
+    pub beyond_cap: bool,
+}
+
+impl From<&Exposure> for NetDebit {
+    fn from(exposure: &Exposure) -> Self {
+        Self {
+            city: exposure.city.to_string(),
+            net_debit_fen: exposure.net_debit_fen,
+            cap_fen: exposure.cap_fen,
+            percent: exposure.percent(),
+            level_percent: exposure.level_percent,
+            beyond_cap: exposure.is_beyond(),
+        }
+    }
 }
 
 /// Where a cycle is in a partition of `cu.clearing`.
@@ -129,6 +162,7 @@ impl Detail {
             folder: published.map(|published| out_dir.join(&published.folder).display().to_string()),
             ranges: cycle.ranges.iter().map(range).collect(),
             missing,
+            net_debits: cycle.exposures.iter().map(NetDebit::from).collect(),
             halted: halted.filter(|_| !matches!(cycle.stage, Stage::Open | Stage::Published)),
         })
     }
@@ -165,6 +199,7 @@ mod tests {
             seen: BTreeMap::from([("open", begun), ("totals", begun + Duration::from_secs(3600))]),
             ranges: BTreeMap::new(),
             plan_digest: None,
+            exposures: Vec::new(),
         };
         let row = Row::of(&cycle, begun + Duration::from_secs(3690));
         assert_eq!(

@@ -13,6 +13,7 @@
 
 pub mod clock;
 pub mod detail;
+pub mod limits;
 pub mod node;
 pub mod view;
 

@@ -6,7 +6,7 @@ use clearing_node::{book::opening_name, node::CycleStatus};
 use domain::date::Date;
 use serde::{Deserialize, Serialize};
 
-use super::detail::Row;
+use super::detail::{NetDebit, Row};
 
 /// How many of the closed cycles are shown.
 const CLOSED_SHOWN: usize = 10;
@@ -40,6 +40,9 @@ pub struct View {
     pub closed_in_all: usize,
     /// What a person should look at, the latest last.
     pub alarms: Vec<String>,
+    /// Participants whose net debit in the open cycle, or in one that is being closed, has reached a level.
+    #[serde(default)]
+    pub net_debits: Vec<(String, NetDebit)>,
 }
 
 /// A cycle.
@@ -77,7 +80,7 @@ pub struct Closed {
 pub struct CutOff {
     /// The cycle to end: it must be the open one, so that a request that is sent twice ends one cycle.
     pub cycle: String,
-    /// Business date of the cycle that follows; the day after without it.
+    /// Business date of the cycle that follows; what the cut-off times of the rules say without it.
     pub next_business_date: Option<Date>,
 }
 
@@ -122,6 +125,13 @@ impl View {
                     view.closing.push(Closing { cycle: name(opening), waits_for: waits_for.collect() });
                 }
             }
+        }
+        let unpublished =
+            status.cycles.iter().filter(|cycle| status.published(cycle.opening.cycle).is_none());
+        for cycle in unpublished {
+            let near = cycle.exposures.iter().filter(|exposure| exposure.level_percent.is_some());
+            let near = near.map(|exposure| (name(&cycle.opening), NetDebit::from(exposure)));
+            view.net_debits.extend(near);
         }
         view.closed.truncate(CLOSED_SHOWN);
         let skipped = status.alarms.len().saturating_sub(ALARMS_SHOWN);
