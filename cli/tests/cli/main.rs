@@ -23,6 +23,7 @@ mod local;
 mod malformed;
 mod mapping;
 mod nodes;
+mod portal;
 mod real_file;
 mod report;
 mod requeue;
