@@ -48,6 +48,8 @@ pub struct TlsConfig {
 pub struct Limits {
     /// Connections at a time; more of them wait.
     pub connections_max: u32,
+    /// Of these, connections with one certificate; more of them are answered with 429.
+    pub certificate_connections_max: u32,
     /// Seconds until a connection must have said who it is, and each request what it wants.
     pub head_s_max: u64,
     /// Seconds that finding the answer may take.
@@ -62,6 +64,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 256,
+            certificate_connections_max: 32,
             head_s_max: 10,
             request_s_max: 60,
             stall_s_max: 60,
@@ -102,7 +105,7 @@ impl PortalConfig {
     pub fn check(&self) -> Result<(), PortalError> {
         let limits = self.limits;
         let seconds = [limits.head_s_max, limits.request_s_max, limits.stall_s_max, limits.connection_s_max];
-        if limits.connections_max == 0 || seconds.contains(&0) {
+        if limits.connections_max == 0 || limits.certificate_connections_max == 0 || seconds.contains(&0) {
             return Err(PortalError::Config("every value of [limits] is at least 1".to_owned()));
         }
         for (key, folder) in [("state_dir", self.state_dir.clone()), ("audit_dir", self.audit_dir())] {

@@ -49,6 +49,8 @@ pub(crate) struct Desk {
 pub(crate) struct Asked {
     pub(crate) peer: SocketAddr,
     pub(crate) fingerprint: Fingerprint,
+    /// Whether there are too many connections with this certificate.
+    pub(crate) crowded: bool,
     pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: Option<String>,
@@ -124,6 +126,10 @@ impl Desk {
             );
             return Reply::error(StatusCode::FORBIDDEN, &why);
         };
+        if asked.crowded {
+            let why = "too many connections with this certificate; end some, or try again later";
+            return Reply::error(StatusCode::TOO_MANY_REQUESTS, why);
+        }
         let route = match Route::of(&asked.path) {
             Ok(route) => route,
             Err(error) => return Reply::error(StatusCode::NOT_FOUND, &error.to_string()),

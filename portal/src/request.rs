@@ -28,6 +28,8 @@ type ReplyBody = Either<Full<Bytes>, FileBody>;
 pub(crate) struct Client {
     pub(crate) peer: SocketAddr,
     pub(crate) fingerprint: Fingerprint,
+    /// Whether there are too many connections with this certificate.
+    pub(crate) crowded: bool,
     /// Told when a download is not taken.
     pub(crate) stalled: Arc<Notify>,
 }
@@ -81,6 +83,7 @@ async fn asked(client: &Client, limits: Limits, request: Request<Incoming>) -> A
     Asked {
         peer: client.peer,
         fingerprint: client.fingerprint.clone(),
+        crowded: client.crowded,
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
         range: text(RANGE),

@@ -1,6 +1,7 @@
 //! Connections: who comes in, for how long, and the end.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     os::fd::{AsFd as _, OwnedFd},
     pin::pin,
@@ -14,7 +15,7 @@ use runtime::{admin::Missing, whole_text};
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Notify, Semaphore, watch},
+    sync::{Semaphore, watch},
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -58,6 +59,28 @@ struct Shared {
     tls: TlsAcceptor,
     limits: Limits,
     places: Arc<Semaphore>,
+    /// Connections by certificate.
+    open: Mutex<BTreeMap<Fingerprint, u32>>,
+}
+
+impl Shared {
+    /// Counts a connection; whether there are too many with its certificate.
+    fn enter(&self, fingerprint: &Fingerprint) -> bool {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(fingerprint.clone()).or_default();
+        *count = count.saturating_add(1);
+        *count > self.limits.certificate_connections_max
+    }
+
+    fn leave(&self, fingerprint: &Fingerprint) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(fingerprint) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.remove(fingerprint);
+            }
+        }
+    }
 }
 
 impl Portal {
@@ -90,6 +113,7 @@ impl Portal {
             tls: TlsAcceptor::from(tls::server(&config.tls)?),
             limits: config.limits,
             places: Arc::new(Semaphore::new(places)),
+            open: Mutex::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let _inside = tokio.enter();
@@ -165,18 +189,32 @@ async fn connection(
     shared: &Arc<Shared>,
     stream: TcpStream,
     peer: SocketAddr,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) {
     let cutter = Cutter::of(&stream);
     let Some((stream, fingerprint)) = shake_hands(shared, stream, peer).await else { return };
+    let crowded = shared.enter(&fingerprint);
+    let client = Client { peer, fingerprint: fingerprint.clone(), crowded, stalled: Arc::default() };
+    answer(shared, stream, Arc::new(client), cutter, stopped).await;
+    shared.leave(&fingerprint);
+}
+
+/// Answers what comes over a connection, until its end.
+async fn answer(
+    shared: &Arc<Shared>,
+    stream: TlsStream<TcpStream>,
+    client: Arc<Client>,
+    cutter: Cutter,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let (peer, crowded, stalled) = (client.peer, client.crowded, Arc::clone(&client.stalled));
     let limits = shared.limits;
-    let stalled = Arc::new(Notify::new());
-    let client = Arc::new(Client { peer, fingerprint, stalled: Arc::clone(&stalled) });
     let (desk, limits_of) = (Arc::clone(&shared.desk), limits);
     let service =
         service_fn(move |request| serve(Arc::clone(&desk), Arc::clone(&client), limits_of, request));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
+        .keep_alive(!crowded)
         .header_read_timeout(limits.head())
         .max_buf_size(HEAD_LEN_MAX)
         .max_headers(HEADERS_MAX)

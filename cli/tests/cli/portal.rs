@@ -478,6 +478,27 @@ fn slow_clients_are_cut_off_and_others_are_served() {
 }
 
 #[test]
+fn one_participant_does_not_take_the_places_of_others() {
+    let world = World::start("certificate_connections_max = 2");
+    big(&world);
+    let slow = || {
+        let mut curl = world.curl("operations");
+        curl.args(["--limit-rate", "1k", "-o", "/dev/null"]).arg(world.url(&format!("/v1/files/{BIG}")));
+        curl.stderr(Stdio::null()).spawn().unwrap()
+    };
+    let downloads = [slow(), slow()];
+    wait_for("both downloads", || (world.audit().len() == 2).then_some(()));
+    let refused = world.get("operations", "/v1/cycles", &[]).is(429).json();
+    assert!(refused["error"].as_str().unwrap().contains("too many connections"), "{refused}");
+    world.get("icbc", "/v1/cycles", &[]).is(200);
+    for mut download in downloads {
+        download.kill().unwrap();
+        download.wait().unwrap();
+    }
+    wait_for("a free place", || (world.get("operations", "/v1/cycles", &[]).status == 200).then_some(()));
+}
+
+#[test]
 fn told_to_stop_it_ends_what_is_going_on() {
     let mut world = World::start("");
     big(&world);
