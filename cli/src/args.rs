@@ -72,6 +72,8 @@ pub enum Command {
     Archive(crate::archive::Archive),
     /// Fold closed cycles again from the log or an archive and compare them with what was published
     Replay(crate::replay::ReplayArgs),
+    /// Hand published files out over HTTPS with certificates on both sides, and take what participants say of them
+    Portal(crate::services::PortalArgs),
     /// Play a day of a scheme folder into the inboxes of running adapters
     Feed(crate::feed::Feed),
 }

@@ -41,6 +41,7 @@ use domain::date::{Date, LocalTime};
 pub fn run(cli: Cli) -> ExitCode {
     let service = match &cli.command {
         Command::Adapter(args) => args.is_service(),
+        Command::Portal(args) => args.is_service(),
         Command::Switch(_) | Command::ClearingNode(_) => true,
         _ => false,
     };
@@ -64,6 +65,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Convert(args) => convert::run(args),
         Command::Switch(service) => services::switch(service),
         Command::ClearingNode(service) => services::clearing_node(service),
+        Command::Portal(args) => services::portal(args),
         Command::Cycle(args) => cycle::run(args),
         Command::Book(args) => book::run(args),
         Command::Node(args) => node::run(args),

@@ -5,6 +5,7 @@ mod clearing_node;
 pub mod cycles;
 mod frame;
 mod ingest;
+mod portal;
 mod snapshots;
 mod switch;
 
@@ -20,6 +21,7 @@ use runtime::config::ConfigError;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use adapter::AdapterArgs;
+pub use portal::PortalArgs;
 
 use crate::{
     args::{Action, Config, Service},
@@ -88,6 +90,14 @@ pub fn switch(service: &Service) -> Result<ExitCode> {
 /// What is wrong with the configuration, or why the service ended.
 pub fn clearing_node(service: &Service) -> Result<ExitCode> {
     act(service, clearing_node::run)
+}
+
+/// Runs or checks the portal, or lists what participants said there.
+///
+/// # Errors
+/// What is wrong with the configuration, or why the service ended.
+pub fn portal(args: &PortalArgs) -> Result<ExitCode> {
+    args.act()
 }
 
 fn act<C: Configured>(service: &Service, run: fn(C) -> Result<()>) -> Result<ExitCode> {

@@ -23,6 +23,7 @@ mod local;
 mod malformed;
 mod mapping;
 mod nodes;
+mod portal;
 mod proofs;
 mod real_file;
 mod report;
