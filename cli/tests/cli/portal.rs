@@ -468,9 +468,10 @@ fn slow_clients_are_cut_off_and_others_are_served() {
     slow.wait().unwrap();
 
     // Too much at once is refused, not taken in.
-    let long = format!("X-Long: {}", "x".repeat(40_000));
+    let long = format!("X-Long: {}", "x".repeat(120_000));
     let refused = world.get("shanghai", "/v1/cycles", &["-H", &long]);
-    assert_eq!(refused.status, 431, "{refused:?}");
+    // 431, unless the connection was closed while curl was still sending.
+    assert!(refused.status == 431 || (refused.status == 0 && refused.code != 0), "{refused:?}");
     wait_for("free places", || {
         let (_, metrics) = ask(world.admin, "/metrics").ok()?;
         (metric(&metrics, "cityunion_portal_connections") == 0).then_some(())
