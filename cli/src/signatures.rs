@@ -26,6 +26,7 @@ const LINK: &str = "pki";
 pub fn of_scheme(scheme: &Path, state: &Path, out: &Path) -> Result<Option<Arc<Signers>>> {
     let folder = scheme.join(PKI);
     if !folder.is_dir() {
+        unsigned(out, &format!("there are no keys in {}", folder.display()))?;
         return Ok(None);
     }
     let folder = folder.canonicalize().with_context(|| format!("failed to find {}", folder.display()))?;
@@ -36,6 +37,19 @@ pub fn of_scheme(scheme: &Path, state: &Path, out: &Path) -> Result<Option<Arc<S
         symlink(&folder, &link).with_context(|| format!("failed to write {}", link.display()))?;
     }
     Ok(Some(signers))
+}
+
+/// Refuses to go on without signers where cycles are signed: one that appeared unsigned would stay so for good.
+///
+/// # Errors
+/// `why` there are none.
+pub fn unsigned(out: &Path, why: &str) -> Result<()> {
+    let ca = out.join(CA_FILE);
+    if !ca.is_file() {
+        return Ok(());
+    }
+    let text = format!("{why}, and {} says that cycles here are signed: bring the keys back", ca.display());
+    Err(Refused(text).into())
 }
 
 /// The signers that the last `clear` into an OUT had, if it had some.

@@ -11,6 +11,7 @@ pub mod answer;
 pub mod audit;
 mod body;
 pub mod config;
+mod crowd;
 pub mod digests;
 pub mod directory;
 mod error;

@@ -1,8 +1,7 @@
 //! Connections: who comes in, for how long, and the end.
 
 use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::fd::{AsFd as _, OwnedFd},
     pin::pin,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
@@ -15,7 +14,7 @@ use runtime::{admin::Missing, whole_text};
 use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -24,6 +23,7 @@ use crate::{
     answer::Answers,
     audit::Audit,
     config::{Limits, PortalConfig},
+    crowd::Crowd,
     digests::Digests,
     directory::Fingerprint,
     error::PortalError,
@@ -39,6 +39,11 @@ use crate::{
 const HEAD_LEN_MAX: usize = 32 * 1024;
 /// The most headers of a request.
 const HEADERS_MAX: usize = 64;
+/// Connections that are saying who they are, at a time. They take no place among those that are answered: who has no
+/// certificate must not keep out who has one.
+const DOORS: usize = 512;
+/// Of these, from one address; more are closed at once.
+const ADDRESS_DOORS: u32 = 32;
 /// Pause when no connection can be taken, for want of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How often the directory is looked at.
@@ -58,29 +63,12 @@ struct Shared {
     desk: Arc<Desk>,
     tls: TlsAcceptor,
     limits: Limits,
+    doors: Arc<Semaphore>,
     places: Arc<Semaphore>,
-    /// Connections by certificate.
-    open: Mutex<BTreeMap<Fingerprint, u32>>,
-}
-
-impl Shared {
-    /// Counts a connection; whether there are too many with its certificate.
-    fn enter(&self, fingerprint: &Fingerprint) -> bool {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(fingerprint.clone()).or_default();
-        *count = count.saturating_add(1);
-        *count > self.limits.certificate_connections_max
-    }
-
-    fn leave(&self, fingerprint: &Fingerprint) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(fingerprint) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                open.remove(fingerprint);
-            }
-        }
-    }
+    /// Connections that are saying who they are, by address.
+    at_doors: Crowd<IpAddr>,
+    /// Connections that are answered, by certificate.
+    open: Crowd<Fingerprint>,
 }
 
 impl Portal {
@@ -112,8 +100,10 @@ impl Portal {
             desk: Arc::new(desk),
             tls: TlsAcceptor::from(tls::server(&config.tls)?),
             limits: config.limits,
+            doors: Arc::new(Semaphore::new(DOORS)),
             places: Arc::new(Semaphore::new(places)),
-            open: Mutex::default(),
+            at_doors: Crowd::default(),
+            open: Crowd::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let _inside = tokio.enter();
@@ -162,7 +152,7 @@ fn listening(listen: SocketAddr) -> std::io::Result<std::net::TcpListener> {
 }
 
 async fn accept(shared: Arc<Shared>, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
-    while let Ok(place) = Arc::clone(&shared.places).acquire_owned().await {
+    while let Ok(door) = Arc::clone(&shared.doors).acquire_owned().await {
         let accepted = tokio::select! {
             _ = stopped.changed() => return,
             accepted = listener.accept() => accepted,
@@ -172,9 +162,8 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, mut stopped: watch::
                 let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
                 tokio::spawn(async move {
                     shared.desk.metrics.connections.inc();
-                    connection(&shared, stream, peer, stopped).await;
+                    connection(&shared, stream, peer, door, stopped).await;
                     shared.desk.metrics.connections.dec();
-                    drop(place);
                 });
             }
             Err(error) => {
@@ -189,14 +178,22 @@ async fn connection(
     shared: &Arc<Shared>,
     stream: TcpStream,
     peer: SocketAddr,
+    door: OwnedSemaphorePermit,
     stopped: watch::Receiver<bool>,
 ) {
     let cutter = Cutter::of(&stream);
-    let Some((stream, fingerprint)) = shake_hands(shared, stream, peer).await else { return };
-    let crowded = shared.enter(&fingerprint);
+    let shaken = match shared.at_doors.enter(&peer.ip()) {
+        1..=ADDRESS_DOORS => shake_hands(shared, stream, peer).await,
+        _ => None,
+    };
+    shared.at_doors.leave(&peer.ip());
+    drop(door);
+    let Some((stream, fingerprint)) = shaken else { return };
+    let Ok(_place) = shared.places.acquire().await else { return };
+    let crowded = shared.open.enter(&fingerprint) > shared.limits.certificate_connections_max;
     let client = Client { peer, fingerprint: fingerprint.clone(), crowded, stalled: Arc::default() };
     answer(shared, stream, Arc::new(client), cutter, stopped).await;
-    shared.leave(&fingerprint);
+    shared.open.leave(&fingerprint);
 }
 
 /// Answers what comes over a connection, until its end.

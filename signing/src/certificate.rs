@@ -105,7 +105,9 @@ impl Trust {
 
     /// The CA that issued a signer's certificate; both must be valid at the end of the date.
     pub(crate) fn issuer_of(&self, certificate: &Certificate, date: Date) -> Result<&Certificate, Invalid> {
-        let authority = self.issuer(certificate)?;
+        // A CA that was renewed with its key stands here twice: the one of the day counts.
+        let authority = self.issued(certificate).find(|authority| valid_on(authority, date));
+        let authority = authority.map_or_else(|| self.issuer(certificate), Ok)?;
         check_purpose(certificate).map_err(|why| Invalid::Purpose { whose: subject(certificate), why })?;
         for certificate in [certificate, authority] {
             if !valid_on(certificate, date) {
@@ -118,7 +120,15 @@ impl Trust {
 
     /// The CA that issued a certificate, whatever the day.
     pub(crate) fn issuer(&self, certificate: &Certificate) -> Result<&Certificate, Invalid> {
-        let issued = |authority: &&Certificate| {
+        self.issued(certificate).next().ok_or_else(|| Invalid::Stranger {
+            signer: subject(certificate),
+            issuer: certificate.tbs_certificate().issuer().to_string(),
+        })
+    }
+
+    /// Those CA certificates by whose key a certificate was issued.
+    fn issued<'a>(&'a self, certificate: &Certificate) -> impl Iterator<Item = &'a Certificate> {
+        let issued = move |authority: &&Certificate| {
             let tbs = certificate.tbs_certificate();
             let bytes = tbs.to_der().unwrap_or_default();
             let signature = certificate.signature().as_bytes().unwrap_or_default();
@@ -127,10 +137,7 @@ impl Trust {
                 && tbs.issuer() == authority.tbs_certificate().subject()
                 && verifies(authority, &bytes, signature)
         };
-        self.authorities.iter().find(issued).ok_or_else(|| Invalid::Stranger {
-            signer: subject(certificate),
-            issuer: certificate.tbs_certificate().issuer().to_string(),
-        })
+        self.authorities.iter().filter(issued)
     }
 
     /// Whether it has every certificate of another one.
@@ -234,6 +241,10 @@ fn check_authority(certificate: &Certificate) -> Result<(), &'static str> {
     let constraints = tbs.get_extension::<BasicConstraints>();
     if !constraints.is_ok_and(|found| found.is_some_and(|(_, it)| it.ca)) {
         return Err("it is no certificate of a CA (basicConstraints CA:TRUE)");
+    }
+    let usage = tbs.get_extension::<KeyUsage>();
+    if !usage.is_ok_and(|found| found.is_none_or(|(_, usage)| usage.key_cert_sign())) {
+        return Err("its key usage does not allow it to certify (keyCertSign)");
     }
     if !Algorithm::ALL.iter().any(|known| known.is_of_key(&tbs.subject_public_key_info().algorithm)) {
         return Err("its key is not one of ecdsa-p256-sha256");

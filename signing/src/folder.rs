@@ -89,6 +89,11 @@ impl Signers {
             return Err(SigningError::NoneValid { folder: self.folder.clone(), date, there });
         };
         self.check(certificate, path, &trust)?;
+        // A published folder never changes: what nobody would accept on that day is not signed.
+        trust.issuer_of(certificate, date).map_err(|error| SigningError::Certificate {
+            path: path.clone(),
+            what: format!("{error} ({})", self.ca.display()),
+        })?;
         Ok(Signer { key: self.key_of(certificate, path)?, certificate: certificate.clone() })
     }
 

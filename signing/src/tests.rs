@@ -149,10 +149,12 @@ fn a_pair_made_with_openssl_signs() {
         accepted(&openssl(pki.dir.path(), words));
     }
     pki.allow("signer-a", 0o600);
-    let today = String::from_utf8(Command::new("date").args(["-u", "+%F"]).output().unwrap().stdout).unwrap();
-    let signature = pki.sign(today.trim());
+    // A day ends at 16:00 UTC, and today's may have ended before the certificate began.
+    let words = ["-u", "-d", "tomorrow", "+%F"];
+    let its_day = String::from_utf8(Command::new("date").args(words).output().unwrap().stdout).unwrap();
+    let signature = pki.sign(its_day.trim());
     accepted(&pki.openssl(&signature, FILE));
-    assert_eq!(pki.check(&signature, today.trim()).unwrap().signer, "CN=Signer");
+    assert_eq!(pki.check(&signature, its_day.trim()).unwrap().signer, "CN=Signer");
     assert!(matches!(pki.check(&signature, "2018-09-01"), Err(Invalid::NotOn { .. })));
 }
 
@@ -317,4 +319,25 @@ fn several_ca_certificates_are_trusted_while_one_replaces_another() {
         new.check(signature, "2018-09-01").unwrap();
     }
     assert!(new.trust().has_all_of(&old.trust()) && !old.trust().has_all_of(&new.trust()));
+}
+
+/// The same key and name, certified anew: whichever of its certificates was valid on the day counts.
+#[test]
+fn a_ca_that_was_renewed_with_its_key_stands_there_twice() {
+    let pki = Pki::one(1);
+    let ca = |from, until| {
+        let (from, until) = (date(from), date(until));
+        let order = Order { subject: "CN=CA,O=Clearing", serial: 1, from, until, usage: Usage::Authority };
+        Authority::new(&[1; 32], &order).unwrap().1.certificate
+    };
+    let (old, new) = (ca("2000-01-01", "2018-09-01"), ca("2018-09-01", "2099-12-31"));
+    fs::write(pki.path("ca.pem"), format!("{old}{new}")).unwrap();
+    for on in ["2018-09-01", "2018-09-02"] {
+        pki.check(&pki.sign(on), on).unwrap();
+    }
+    // With the old one alone nothing is signed behind its end: nobody would accept it.
+    fs::write(pki.path("ca.pem"), old).unwrap();
+    pki.check(&pki.sign("2018-09-01"), "2018-09-01").unwrap();
+    let refused = pki.open().unwrap().on(date("2018-09-02")).unwrap_err();
+    assert!(refused.to_string().contains("2018-09-01"), "{refused}");
 }

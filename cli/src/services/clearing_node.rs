@@ -161,6 +161,7 @@ impl Config {
 
     fn signers(&self) -> Result<Option<Arc<Signers>>> {
         let Some((folder, ca)) = self.pairs()? else {
+            signatures::unsigned(&self.out_dir, "signing_dir is not set")?;
             tracing::warn!("signing_dir is not set: closed cycles are not signed");
             return Ok(None);
         };

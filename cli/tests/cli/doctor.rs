@@ -97,12 +97,16 @@ fn a_kafka_that_is_not_there_fails_at_once() {
 
 #[test]
 fn a_shell_completes_commands_and_options() {
-    let script = cityunion("completions bash", &[]).ok().stdout;
+    // In a file, as a shell reads it: it is longer than one argument may be.
+    let folder = TempDir::new().unwrap();
+    let script = folder.path().join("cityunion.bash");
+    fs::write(&script, cityunion("completions bash", &[]).ok().stdout).unwrap();
+    let script = script.display();
     let completed = |words: &str, at: usize| {
         let mut shell = Command::new("bash");
         let last = words.rsplit(' ').next().unwrap();
         let ask = format!(
-            "{script}\nCOMP_WORDS=({words}); COMP_CWORD={at}; _cityunion cityunion '{last}' ''; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+            ". {script}\nCOMP_WORDS=({words}); COMP_CWORD={at}; _cityunion cityunion '{last}' ''; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
         let said = shell.args(["--norc", "-c", &ask]).stdin(Stdio::null()).output().unwrap();
         assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));

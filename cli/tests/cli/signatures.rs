@@ -256,6 +256,10 @@ fn no_cycle_appears_where_it_cannot_be_signed() {
     fs::remove_file(out.join("ca.pem")).unwrap();
     clear(&scheme.path, &out);
     cityunion("verify {}", &[&out]).ok();
+    // Nor does an unsigned cycle appear beside signed ones.
+    fs::rename(&pki, folder.path().join("kept")).unwrap();
+    cityunion("clear {} --out {}", &[&scheme.path, &out]).exits(3).says(&["ca.pem", "bring the keys back"]);
+    assert_eq!(cycles(&out), [FIRST]);
 }
 
 #[test]

@@ -134,7 +134,11 @@ fn hotlist_grace_hours(top: &Table<'_>) -> Result<u32, Fault> {
 /// The fields of the tables that allow others, which have no meaning here.
 fn unknown_fields(top: &Table<'_>) -> Result<Vec<String>, Fault> {
     let mut unknown = Vec::new();
-    for (name, known) in [("cut_off", &["time", "times", "holidays"][..]), ("limits", &LIMIT_FIELDS[..])] {
+    for (name, known) in [
+        ("cut_off", &["time", "times", "holidays"][..]),
+        ("settlement", &read_terms::SETTLEMENT_FIELDS[..]),
+        ("limits", &LIMIT_FIELDS[..]),
+    ] {
         let fields = top.table(name)?.into_iter().flat_map(|table| table.fields());
         let others = fields.map(|(field, _)| field).filter(|field| !known.contains(field));
         unknown.extend(others.map(|field| format!("[{name}] {field}")));

@@ -16,21 +16,23 @@ const SETTLE_AFTER_DAYS_MAX: u32 = 30;
 /// The longest name of the scheme: what ISO 20022 allows.
 const NAME_CHARS_MAX: usize = 140;
 
+/// The fields of `[settlement]` that have a meaning.
+pub(super) const SETTLEMENT_FIELDS: [&str; 9] = [
+    "name",
+    "bank",
+    "account",
+    "account_name",
+    "currency",
+    "days_off",
+    "holidays",
+    "working_days",
+    "settle_after_days",
+];
+
 /// How nets are paid, by `[settlement]` and `[cut_off]`.
 pub(super) fn terms(top: &Table<'_>) -> Result<Terms, Fault> {
     let mut terms = cut_off(top)?;
     let Some(table) = top.table("settlement")? else { return Ok(terms) };
-    table.only(&[
-        "name",
-        "bank",
-        "account",
-        "account_name",
-        "currency",
-        "days_off",
-        "holidays",
-        "working_days",
-        "settle_after_days",
-    ])?;
     terms.name = table.optional("name", short_name(NAME_CHARS_MAX))?;
     terms.account = account(&table)?;
     table.optional("currency", |value| match text(value)? {

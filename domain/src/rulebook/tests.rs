@@ -471,13 +471,17 @@ fn settlement_refusals() {
             "settle_after_days = 31",
             "[settlement], settle_after_days: not a whole number from 0 to 30",
         ),
-        ("settle_after_days = 2", "settle_days = 2", "[settlement], settle_days: unknown"),
         ("\"Clearing House\"", "\"\"", "[settlement], account_name: empty"),
         ("[settlement]", "[[settlement]]", "settlement: not a table: write [settlement]"),
     ] {
         let message = refused(text, replacement);
         assert!(message.contains(expected), "`{replacement}`: {message}\nlacks: {expected}");
     }
+    assert_eq!(
+        refused("settle_after_days = 2", "agent = \"x\""),
+        "accepted",
+        "a table may say more; check warns"
+    );
     check("\"扬州\"", "\"扬州\"\nbank = \"X\"", &["line 23, [[participant]] 1, bank: `X`: not a bank"]);
     let long = format!("\"扬州\"\naccount_name = \"{}\"", "名".repeat(71));
     check("\"扬州\"", &long, &["[[participant]] 1, account_name: longer than 70 characters"]);
