@@ -271,7 +271,7 @@ fn line_in_words(line: &FeeLine) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::testing::{date, rulebook};
 

@@ -112,38 +112,10 @@ fn applies(line: &FeeLine, date: Date) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{date, rulebook};
-
-    const OLD: &str = r#"
-version = 1
-presentment_days = 10
-hotlist_grace_hours = 24
-[fees]
-basis = "cycle_bilateral"
-interchange_rate = "0.003"
-switch_rate = "0.001"
-[[fees.line]]
-name = "metro"
-sector = "metro"
-interchange_rate = "0.0025"
-switch_rate = "0.0005"
-[[fees.line]]
-name = "autumn"
-from = "2018-09-01"
-until = "2018-12-01"
-interchange_rate = "0"
-switch_rate = "0"
-[[participant]]
-city = "cu-2000"
-name_en = "Shanghai"
-name_zh = "上海"
-joined = "2018-01-01"
-[[participant]]
-city = "cu-3000"
-name_en = "Tianjin"
-name_zh = "天津"
-joined = "2018-01-01"
-"#;
+    use crate::{
+        rulebook::changes::tests::OLD,
+        testing::{date, rulebook},
+    };
 
     /// What is refused once 1 and 2 September are closed.
     fn refused(new: &str) -> Vec<String> {
