@@ -50,6 +50,13 @@ pub struct PlaceArgs {
     wait_s: u64,
 }
 
+impl PlaceArgs {
+    /// Whether they name an OUT of `clear`.
+    pub const fn is_out(&self) -> bool {
+        self.folder.is_some()
+    }
+}
+
 /// The log on which the book stands, and a node over it where none is running.
 pub struct Place {
     pub log: Arc<dyn Log>,

@@ -89,6 +89,11 @@ pub fn run(args: &Publish) -> Result<ExitCode> {
         );
     }
     say(args.output, &format!("\nversion {} is on the log; it {}", new.version, standing.rules_from(&new)));
+    if args.place.is_out() {
+        let text =
+            "`cityunion clear` rules by the rulebook.toml of its scheme folder: put this file there too";
+        say(args.output, text);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -119,6 +119,7 @@ fn a_version_published_between_two_days_rules_the_second() {
     assert_eq!(listed["rulebooks"].as_array().unwrap().len(), 1, "looking changes nothing: {listed}");
     let done = cityunion(&format!("{publish} --yes"), &[&new, &out]).ok().stdout;
     assert!(done.contains("rules from the opening after 2018-09-01-001 on"), "{done}");
+    assert!(done.contains("put this file there too"), "{done}");
     let again = cityunion(&format!("{publish} --yes"), &[&new, &out]).ok().stdout;
     assert!(again.contains("version 5 is on the log already"), "{again}");
     let lower = rules.version(4, |text| text);
