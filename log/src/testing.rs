@@ -1,4 +1,4 @@
-//! A real Kafka broker for tests.
+//! A real Kafka broker for tests, and free ports for what speaks to it.
 
 use std::{
     env, fs,
@@ -19,6 +19,8 @@ const START_WAIT_MAX: Duration = Duration::from_secs(60);
 const STOP_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Another process may take a free port before the broker does.
 const STARTS_MAX: u32 = 3;
+/// Where ports for tests are looked for.
+const FREE_PORTS: std::ops::Range<u16> = 12_000..32_000;
 
 /// A broker that answers: the one that `KAFKA_BOOTSTRAP` names, else one of this process's own, which
 /// ends with it however it ends.
@@ -84,7 +86,8 @@ impl Own {
         if !root.join(".deps/kafka/libs").is_dir() {
             panic!("the tests need Apache Kafka's jars in .deps/kafka: run tools/setup once");
         }
-        let [port, controller_port] = free_ports()?;
+        let ports = free_ports(2);
+        let (port, controller_port) = (ports[0], ports[1]);
         let data = env::temp_dir().join(format!("cityunion-kafka-{}-{port}", process::id()));
         let process = Command::new(root.join("deploy/kafka/run"))
             .arg("attached")
@@ -132,12 +135,29 @@ impl Drop for Own {
     }
 }
 
-/// Two ports that were free a moment ago.
-fn free_ports() -> Result<[u16; 2], String> {
-    let bind = || TcpListener::bind("127.0.0.1:0").map_err(|e| format!("failed to find a free port: {e}"));
-    let port = |listener: &TcpListener| {
-        listener.local_addr().map(|it| it.port()).map_err(|e| format!("failed to read a port: {e}"))
-    };
-    let both = [bind()?, bind()?];
-    Ok([port(&both[0])?, port(&both[1])?])
+/// Ports of 127.0.0.1 that nobody listens on, each given once in this process: tests run beside each other, and each
+/// binds its ports a while after it got them. They lie outside the range from which systems take the ports of outgoing
+/// connections, so that a service that was killed finds its port free.
+///
+/// # Panics
+/// If nearly all of them are taken.
+#[must_use]
+pub fn free_ports(count: usize) -> Vec<u16> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    // Processes beside this one begin elsewhere.
+    static FIRST: OnceLock<u64> = OnceLock::new();
+    let since_epoch = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let first = FIRST.get_or_init(|| u64::from(process::id()) * 613 + u64::from(since_epoch.subsec_nanos()));
+    let width = u64::from(FREE_PORTS.end - FREE_PORTS.start);
+    let mut free = Vec::with_capacity(count);
+    while free.len() < count {
+        let tried = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(tried < width, "no free port is left among {FREE_PORTS:?}");
+        let offset = u16::try_from((first + tried) % width).unwrap_or_default();
+        let port = FREE_PORTS.start + offset;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            free.push(port);
+        }
+    }
+    free
 }

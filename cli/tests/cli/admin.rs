@@ -8,11 +8,11 @@ use std::{
     thread,
 };
 
-use cu_log::testing::{Broker, unique_prefix};
+use cu_log::testing::{Broker, free_ports, unique_prefix};
 use tempfile::TempDir;
 
 use crate::{
-    local::{ask, free_ports},
+    local::ask,
     scheme::Scheme,
     support::{Running, arguments, cityunion, command, wait_for},
 };

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -11,7 +10,7 @@ use std::{
 use cu_log::{
     Log,
     kafka::{KafkaConfig, KafkaLog},
-    testing::unique_prefix,
+    testing::{free_ports, unique_prefix},
     topics::Topics,
 };
 use proto::{Message, TapBatch};
@@ -66,7 +65,7 @@ impl Edge {
                  first_business_date = \"2018-09-01\"\n{log}"
             ),
         );
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_ports(1)[0];
         write(
             "switch.toml",
             format!("acquirers = [\"{CITY}\"]\n{log}[home_cities]\n{HOME} = \"http://127.0.0.1:{port}\"\n"),
@@ -234,8 +233,8 @@ pub struct Node<'a> {
 
 impl<'a> Node<'a> {
     pub fn new(data: &'a Path) -> Self {
-        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let ports = listeners.map(|it| it.local_addr().unwrap().port().to_string());
+        let ports = free_ports(2);
+        let ports = [ports[0], ports[1]].map(|port| port.to_string());
         Self { data, ports }
     }
 

@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cu_log::testing::free_ports;
 use tempfile::TempDir;
 
 use crate::{
-    local::{free_ports, stranger},
+    local::stranger,
     support::{Ran, Running, arguments, cityunion, command, wait_for},
 };
 

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -13,7 +12,7 @@ use std::{
 use cu_log::{
     Log,
     kafka::{KafkaConfig, KafkaLog},
-    testing::{Broker, unique_prefix},
+    testing::{Broker, free_ports, unique_prefix},
     topics::Topics,
 };
 use runtime::scheme::SchemeView;
@@ -34,7 +33,7 @@ struct Town {
     folder: TempDir,
     scheme: Scheme,
     topics: Topics,
-    ports: [u16; 3],
+    ports: Vec<u16>,
 }
 
 impl Town {
@@ -42,7 +41,7 @@ impl Town {
         let folder = TempDir::new().unwrap();
         let scheme = Scheme::new(folder.path().join("scheme"), &CITIES);
         scheme.change_rules(|rules| rules.replace("presentment_days = 10", "presentment_days = 3000"));
-        let town = Self { folder, scheme, topics: Topics::new(&unique_prefix()), ports: free_ports() };
+        let town = Self { folder, scheme, topics: Topics::new(&unique_prefix()), ports: free_ports(3) };
         for city in CITIES {
             fs::create_dir_all(town.path(&format!("inbox-{city}"))).unwrap();
         }
@@ -63,12 +62,12 @@ impl Town {
              first_business_date = \"2018-09-01\"\ncut_off_every_s = 3600\n{log}"
         );
         fs::write(self.path("clearing-node.toml"), node).unwrap();
-        let [first, second, ingest] = self.ports;
+        let [first, second, ingest] = self.ports[..] else { unreachable!("three were asked for") };
         let homes =
             format!("cu-2000 = \"http://127.0.0.1:{first}\"\ncu-3000 = \"http://127.0.0.1:{second}\"\n");
         let switch = format!("acquirers = [\"cu-2000\", \"cu-3000\"]\n{log}\n[home_cities]\n{homes}");
         fs::write(self.path("switch.toml"), switch).unwrap();
-        for (city, port) in CITIES.iter().zip(self.ports) {
+        for (city, port) in CITIES.iter().zip(&self.ports) {
             let adapter = format!(
                 "city = \"{city}\"\nstate_dir = \"{here}/state-{city}\"\ninbox_dir = \"{here}/inbox-{city}\"\n\
                  stable_s = 2\nout_dir = \"{here}/answers\"\n{log}\n[issuer]\nlisten = \"127.0.0.1:{port}\"\n\
@@ -131,11 +130,6 @@ fn results(folder: &Path, source: &str) -> BTreeMap<u64, [String; 3]> {
         }
     }
     all
-}
-
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::{
     process::Command,
 };
 
+use cu_log::testing::free_ports;
 use tempfile::TempDir;
 
 use crate::support::{
@@ -112,11 +113,6 @@ impl Drop for Local {
     fn drop(&mut self) {
         self.run("down");
     }
-}
-
-pub fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
 pub fn ask(port: u16, path: &str) -> std::io::Result<(u16, String)> {

@@ -7,12 +7,11 @@ use std::{
     process::Command,
 };
 
-use cu_log::testing::{Broker, unique_prefix};
+use cu_log::testing::{Broker, free_ports, unique_prefix};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    local::free_ports,
     scheme::Scheme,
     support::{Running, arguments, cityunion, command, verify_all, wait_for},
 };

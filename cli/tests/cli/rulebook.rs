@@ -2,12 +2,12 @@
 
 use std::{fs, path::PathBuf};
 
-use cu_log::testing::{Broker, unique_prefix};
+use cu_log::testing::{Broker, free_ports, unique_prefix};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    local::{ask, free_ports},
+    local::ask,
     scheme::{Scheme, tap},
     support::{Running, arguments, cityunion, command, verify_all, wait_for},
 };

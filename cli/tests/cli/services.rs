@@ -1,11 +1,11 @@
 //! Each service as a process of its own, on a real Apache Kafka.
 
-use std::{fs, net::TcpListener, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 use cu_log::{
     Log,
     kafka::{KafkaConfig, KafkaLog},
-    testing::{Broker, unique_prefix},
+    testing::{Broker, free_ports, unique_prefix},
     topics::Topics,
 };
 use runtime::scheme::SchemeView;
@@ -33,7 +33,7 @@ impl Town {
         let folder = TempDir::new().unwrap();
         let scheme = Scheme::new(folder.path().join("scheme"), &CITIES);
         scheme.change_rules(|rules| rules.replace("presentment_days = 10", "presentment_days = 3000"));
-        let (topics, issuers) = (Topics::new(&unique_prefix()), free_ports());
+        let (topics, issuers) = (Topics::new(&unique_prefix()), free_ports(CITIES.len()));
         let town = Self { folder, scheme, topics, kafka: kafka.to_owned(), issuers };
         for name in ["node", "out", "draft"].into_iter().map(str::to_owned).chain(
             CITIES.iter().flat_map(|city| ["state", "inbox", "answers"].map(|what| format!("{what}-{city}"))),
@@ -100,11 +100,6 @@ impl Town {
         fs::write(&draft, format!("{}{sealed}", crate::scheme::HEADER)).unwrap();
         fs::rename(draft, self.path(&format!("inbox-{city}")).join(name)).unwrap();
     }
-}
-
-fn free_ports() -> Vec<u16> {
-    let listeners = CITIES.map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
 /// Cleared records of all closed cycles.

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, process::Command, time::Duration};
 use cu_log::{
     Log,
     kafka::{KafkaConfig, KafkaLog},
-    testing::Broker,
+    testing::{Broker, free_ports},
 };
 use proto::{Clearing, Message, clearing::Body};
 
 use crate::{
-    local::{ask, free_ports, metric},
+    local::{ask, metric},
     scheme::tap,
     services::{CITIES, Town, cleared},
     support::{Running, columns, verify_all, wait_for},

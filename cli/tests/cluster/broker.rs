@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    cluster::{Cluster, Kind, free_ports},
+    cluster::{Cluster, Kind},
     kafka::Kafka,
     proxy::{Mode, Proxy},
     world::{DATES, World},
@@ -100,7 +100,7 @@ impl Seen {
 
 #[test]
 fn a_broker_that_cannot_be_reached_for_a_minute_only_delays() {
-    let port = free_ports(1)[0];
+    let port = cu_log::testing::free_ports(1)[0];
     let kafka = Kafka::start(Some(port));
     let proxy = Proxy::start(port, kafka.port());
     // Most of its time it waits, so it runs beside another test.

@@ -4,18 +4,18 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use cu_log::testing::unique_prefix;
+use cu_log::testing::{free_ports, unique_prefix};
 use serde_json::Value;
 
 use crate::{
-    support::{Dice, Running, arguments, assert_same, command, verify_all},
+    support::{Running, arguments, assert_same, command, verify_all},
     world::{DATES, World, cycle_of},
 };
 
@@ -477,20 +477,6 @@ fn ask(port: u16, path: &str) -> std::io::Result<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
     Ok((status, body.to_owned()))
-}
-
-/// Ports that nobody listens on, outside the range from which outgoing connections take theirs: a service that was
-/// killed must find its port free.
-pub fn free_ports(count: usize) -> Vec<u16> {
-    let mut dice = Dice(u64::from(std::process::id()) ^ seed());
-    let mut ports = BTreeSet::new();
-    while ports.len() < count {
-        let port = u16::try_from(12_000 + dice.below(20_000)).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            ports.insert(port);
-        }
-    }
-    ports.into_iter().collect()
 }
 
 /// `CU_SEED`, or another one in each run.

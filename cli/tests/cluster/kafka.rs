@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::cluster::free_ports;
+use cu_log::testing::free_ports;
 
 pub struct Kafka {
     data: TempDir,

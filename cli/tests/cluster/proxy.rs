@@ -161,7 +161,7 @@ fn pass(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared) -> std::io::R
 #[test]
 fn a_reset_is_a_reset_and_a_refusal_a_refusal() {
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = crate::cluster::free_ports(1)[0];
+    let port = cu_log::testing::free_ports(1)[0];
     let proxy = Proxy::start(port, target.local_addr().unwrap().port());
     let connect = || TcpStream::connect(("127.0.0.1", port));
     let mut client = connect().unwrap();

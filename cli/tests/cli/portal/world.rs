@@ -8,11 +8,12 @@ use std::{
     sync::OnceLock,
 };
 
+use cu_log::testing::free_ports;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    local::{ask, free_ports},
+    local::ask,
     support::{Ran, Running, arguments, cityunion, clear, command, cycles, repository, tree, wait_for},
 };
 
