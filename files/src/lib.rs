@@ -8,6 +8,7 @@ pub mod answer;
 mod detail;
 mod detail_files;
 mod error;
+mod figures;
 mod folder;
 mod join;
 pub mod layout;
@@ -23,6 +24,7 @@ pub mod verify;
 
 pub use detail::{AcquirerRow, Detail, MEMORY_BYTES_DEFAULT};
 pub use error::FilesError;
+pub use figures::Figures;
 pub use folder::{CycleInput, Published, assemble};
 pub use join::Segment;
 pub use publish::publish;

@@ -20,6 +20,7 @@
 mod answer;
 mod detail;
 mod golden;
+mod ledger;
 mod proof;
 mod publish;
 mod segments;
