@@ -15,6 +15,7 @@ pub mod home_city;
 pub mod hotlist;
 pub mod identity;
 pub mod keys;
+pub mod ledger;
 pub mod limits;
 pub mod merkle;
 pub mod money;

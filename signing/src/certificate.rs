@@ -8,7 +8,7 @@ use std::{
 
 use domain::date::Date;
 use p256::{
-    ecdsa::{DerSignature, VerifyingKey, signature::hazmat::PrehashVerifier as _},
+    ecdsa::{DerSignature, Signature, VerifyingKey, signature::hazmat::PrehashVerifier as _},
     pkcs8::DecodePublicKey as _,
 };
 use sha2::{Digest as _, Sha256};
@@ -105,6 +105,9 @@ impl Trust {
         let attributes = envelope.signed_bytes().map_err(|error| Invalid::Form(error.to_string()))?;
         if !verifies(certificate, &attributes, &envelope.signature) {
             return Err(Invalid::Signature(subject(certificate)));
+        }
+        if !is_low(&envelope.signature) {
+            return Err(Invalid::Form("of the two numbers s that fit it has the higher one".to_owned()));
         }
         let authority = self.issuer_of(certificate, date)?;
         let encoded = authority.to_der().map_err(|error| Invalid::Form(error.to_string()))?;
@@ -257,6 +260,13 @@ fn verifies(certificate: &Certificate, bytes: &[u8], signature: &[u8]) -> bool {
     let signature = DerSignature::try_from(signature).ok();
     let digest: [u8; 32] = Sha256::digest(bytes).into();
     key.zip(signature).is_some_and(|(key, signature)| key.verify_prehash(&digest, &signature).is_ok())
+}
+
+/// Whether a signature has the lower of the two numbers s that fit. Anybody can turn one into the other without the key,
+/// so with both allowed the same file would have two signatures.
+fn is_low(signature: &[u8]) -> bool {
+    let signature = Signature::from_der(signature);
+    signature.is_ok_and(|signature| signature.normalize_s() == signature)
 }
 
 /// Whether a certificate is one for signing files.
