@@ -5,6 +5,7 @@
 //! arrival, and nothing here reads a clock or a random number.
 
 pub mod answer;
+mod correct;
 mod detail;
 mod detail_files;
 mod error;
@@ -22,6 +23,7 @@ pub mod table;
 pub mod text;
 pub mod verify;
 
+pub use correct::correct;
 pub use detail::{AcquirerRow, Detail, MEMORY_BYTES_DEFAULT};
 pub use error::FilesError;
 pub use figures::Figures;

@@ -229,6 +229,7 @@ fn write_cycle(
     let (settlement, items) = (settlement(), items());
     let participants: Vec<City> = rulebook.members(name.business_date).collect();
     let input = CycleInput {
+        version: 1,
         name,
         settlement: &settlement,
         items: &items,
