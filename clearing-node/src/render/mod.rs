@@ -301,8 +301,8 @@ mod tests {
             partition: 0,
         };
         let total = |acquirer: &str, fee_line, count, amount_fen| proto::Total {
-            acquirer: acquirer.to_owned(),
-            issuer: "cu-3000".to_owned(),
+            acquirer: acquirer.into(),
+            issuer: "cu-3000".into(),
             fee_line,
             count,
             amount_fen,
