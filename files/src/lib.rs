@@ -4,6 +4,7 @@
 //! The same input always gives the same bytes: rows are sorted by their content, never by their
 //! arrival, and nothing here reads a clock or a random number.
 
+pub mod agree;
 mod detail;
 mod detail_files;
 mod error;
