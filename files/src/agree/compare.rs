@@ -1,6 +1,6 @@
 //! The rows of the file and the taps of the city, both in the file's order, side by side.
 
-use std::{cmp::Ordering, collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use domain::{
     city::City,
@@ -275,7 +275,7 @@ fn changed(fields: &Fields, members: &[Member]) -> Vec<Changed> {
     let of = |member: &Member| {
         let mut own = Fields::default();
         // A row of ours has no quotes.
-        drop(own.split(&member.row));
+        let _ = own.split(&member.row);
         let columns = ISSUER.columns.iter().enumerate().skip(PLACE_COLUMNS);
         let differ = columns.filter(|(at, _)| own.get(*at) != fields.get(*at));
         differ
