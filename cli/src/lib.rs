@@ -22,6 +22,7 @@ mod nodes;
 mod output;
 mod progress;
 mod prove;
+pub mod reconcile;
 mod replay;
 pub mod report;
 pub mod rulebook;
@@ -56,6 +57,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Clear(args) => clear::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Agree(args) => agree::run(args),
+        Command::Reconcile(args) => reconcile::run(args),
         Command::Prove(args) => prove::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Report(args) => report::run(args),

@@ -16,6 +16,7 @@ pub mod layout;
 pub mod manifest;
 pub mod proof;
 mod publish;
+pub mod reconcile;
 mod segment;
 mod settlement;
 mod sign;

@@ -56,6 +56,12 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Whether these are the records that the cycle asked for pays, as the city agreed.
+    #[must_use]
+    pub fn is_agreed(&self) -> bool {
+        !self.is_segment && self.origin == Origin::Moves
+    }
+
     /// Reads its records, some at a time.
     ///
     /// # Errors
