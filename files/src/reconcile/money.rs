@@ -40,3 +40,38 @@ fn add(item: &Item, found: &mut Reconciled) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// cu-2000 took 1,000 fen of a cu-3000 card: 700 were disputed by one side or the other, 200 given back.
+    #[test]
+    fn cleared_is_booked_and_disputes_passed_less_refunds() {
+        let [shanghai, tianjin] = ["cu-2000", "cu-3000"].map(|text| text.parse::<City>().unwrap_or_else(|_| panic!()));
+        let item = |kind, debtor, creditor, amount_fen, reference: &str| Item {
+            id: String::new(),
+            kind,
+            debtor,
+            creditor,
+            amount_fen,
+            original_cycle: None,
+            reference: reference.to_owned(),
+            reason: String::new(),
+        };
+        let mut found = Reconciled::default();
+        found.pair(shanghai, tianjin).booked.amount_fen = 1_000;
+        for item in [
+            item(ItemKind::Dispute, tianjin, shanghai, 5_000, "cu-2000/a.csv:2"),
+            item(ItemKind::Adjustment, tianjin, shanghai, 500, "cu-2000/a.csv:2"),
+            item(ItemKind::Adjustment, shanghai, tianjin, 200, "cu-2000/a.csv:3"),
+            item(ItemKind::Refund, shanghai, tianjin, 200, "cu-2000/a.csv:4"),
+            item(ItemKind::Adjustment, shanghai, tianjin, 9_000, "a debt that was carried"),
+        ] {
+            add(&item, &mut found);
+        }
+        let pair = found.pairs[&(shanghai, tianjin)];
+        assert_eq!((pair.disputes_fen, pair.refunds_fen, pair.cleared_fen()), (300, 200, 1_100));
+        assert_eq!(found.pairs.len(), 1);
+    }
+}
