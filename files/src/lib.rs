@@ -4,6 +4,7 @@
 //! The same input always gives the same bytes: rows are sorted by their content, never by their
 //! arrival, and nothing here reads a clock or a random number.
 
+pub mod agree;
 pub mod answer;
 mod correct;
 mod detail;
@@ -16,6 +17,7 @@ pub mod layout;
 pub mod manifest;
 pub mod proof;
 mod publish;
+pub mod reconcile;
 mod segment;
 mod settlement;
 mod sign;

@@ -23,6 +23,7 @@ mod golden;
 mod ledger;
 mod proof;
 mod publish;
+mod reconcile;
 mod segments;
 mod settlement;
 mod signatures;
