@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod join;
 pub mod layout;
+pub mod lookup;
 pub mod manifest;
 pub mod proof;
 mod publish;

@@ -19,6 +19,7 @@
 
 mod detail;
 mod golden;
+mod lookup;
 mod proof;
 mod publish;
 mod segments;
