@@ -17,9 +17,12 @@ use crate::{
     totals::{Tally, TotalKey},
 };
 
+pub mod confirmation;
 mod payments;
+mod reference;
 
 pub use payments::{Leg, Movement, MovementKey, Payments, Purpose};
+pub use reference::{Reference, reference};
 
 /// The largest figure of a settlement, fen: what every reader of JSON holds exactly (below 2^53).
 pub const FIGURE_FEN_MAX: u64 = (1 << 53) - 1;

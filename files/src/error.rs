@@ -110,6 +110,14 @@ pub enum FilesError {
     /// A file cannot be signed.
     #[error(transparent)]
     Signing(#[from] signing::SigningError),
+    /// A closed folder is not what its manifest says.
+    #[error("read {}: {what}; `cityunion verify` names every difference", folder.display())]
+    Damaged {
+        /// The folder.
+        folder: PathBuf,
+        /// The first thing that is wrong.
+        what: String,
+    },
     /// A folder that should hold a cycle has no manifest.
     #[error("read {}: no manifest.json, so this is no cycle folder", .0.display())]
     NoManifest(PathBuf),

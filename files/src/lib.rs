@@ -4,9 +4,11 @@
 //! The same input always gives the same bytes: rows are sorted by their content, never by their
 //! arrival, and nothing here reads a clock or a random number.
 
+pub mod answer;
 mod detail;
 mod detail_files;
 mod error;
+mod figures;
 mod folder;
 mod join;
 pub mod layout;
@@ -23,6 +25,7 @@ pub mod verify;
 
 pub use detail::{AcquirerRow, Detail, MEMORY_BYTES_DEFAULT};
 pub use error::FilesError;
+pub use figures::Figures;
 pub use folder::{CycleInput, Published, assemble};
 pub use join::Segment;
 pub use publish::publish;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use p256::{
-    ecdsa::{DerSignature, SigningKey, signature::hazmat::PrehashSigner as _},
+    ecdsa::{Signature, SigningKey, signature::hazmat::PrehashSigner as _},
     pkcs8::{DecodePrivateKey as _, EncodePublicKey as _},
 };
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
@@ -61,10 +61,11 @@ impl PrivateKey {
         SubjectPublicKeyInfoOwned::try_from(document.as_bytes()).map_err(SigningError::encode(failed))
     }
 
-    /// Signs a digest; the DER of ECDSA's two numbers.
+    /// Signs a digest; the DER of ECDSA's two numbers, of which the second is the lower of the two that fit.
     pub(crate) fn sign(&self, sha256: &[u8; 32]) -> Result<Vec<u8>, SigningError> {
-        let signature: Result<DerSignature, _> = self.0.sign_prehash(sha256);
-        signature.map(|signature| signature.as_bytes().to_vec()).map_err(SigningError::encode("a signature"))
+        let signature: Result<Signature, _> = self.0.sign_prehash(sha256);
+        let signature = signature.map_err(SigningError::encode("a signature"))?;
+        Ok(signature.normalize_s().to_der().as_bytes().to_vec())
     }
 
     /// The key itself, for those that issue certificates.

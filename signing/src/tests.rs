@@ -174,6 +174,38 @@ fn no_byte_of_a_signature_can_be_changed() {
     assert!(matches!(pki.check(&longer, "2018-09-01"), Err(Invalid::Form(_))));
 }
 
+/// The other number s that fits: the order of the curve less this one.
+fn with_the_other_s(signature: &[u8]) -> Vec<u8> {
+    let mut envelope = crate::envelope::Envelope::parse(signature).unwrap();
+    let own = p256::ecdsa::Signature::from_der(&envelope.signature).unwrap();
+    let (r, s) = own.split_scalars();
+    let other = p256::ecdsa::Signature::from_scalars(r, -s).unwrap();
+    envelope.signature = other.to_der().as_bytes().to_vec();
+    envelope.to_der().unwrap()
+}
+
+#[test]
+fn of_the_two_signatures_that_fit_one_is_made_and_accepted() {
+    let pki = Pki::one(1);
+    let signer = pki.open().unwrap().on(date("2018-09-01")).unwrap();
+    // By the nonces of RFC 6979 alone about half of them would have the higher s.
+    for number in 0..16_u8 {
+        let (file, day) = ([number], date("2018-09-01"));
+        let signature = signer.sign(&sha256(&file)).unwrap();
+        assert!(pki.trust().check(&sha256(&file), &signature, day).is_ok(), "{number}");
+        let other = with_the_other_s(&signature);
+        assert!(other != signature && with_the_other_s(&other) == signature);
+        let refused = pki.trust().check(&sha256(&file), &other, day);
+        assert!(
+            matches!(&refused, Err(Invalid::Form(why)) if why.contains("the higher one")),
+            "{number}: {refused:?}"
+        );
+        // To OpenSSL both are good.
+        accepted(&pki.openssl(&signature, &file));
+        accepted(&pki.openssl(&other, &file));
+    }
+}
+
 #[test]
 fn what_is_wrong_with_a_signature_is_told() {
     let pki = Pki::one(1);

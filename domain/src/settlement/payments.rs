@@ -135,6 +135,11 @@ impl Payments {
     pub fn movements(&self, city: City) -> &[Movement] {
         self.movements.get(&city).map_or(&[], Vec::as_slice)
     }
+
+    /// What all nets are made of, by city.
+    pub fn all_movements(&self) -> impl Iterator<Item = (City, &Movement)> {
+        self.movements.iter().flat_map(|(city, of)| of.iter().map(|movement| (*city, movement)))
+    }
 }
 
 fn leg(net: &Net) -> Option<Leg> {

@@ -17,9 +17,12 @@ const NAME_CHARS_MAX: usize = 140;
 /// The longest name of an account, characters.
 const ACCOUNT_NAME_CHARS_MAX: usize = 70;
 
+/// The version of the plan that messages are of.
+pub(crate) const PLAN_VERSION: u32 = 1;
+
 /// The reference of a city's payment, or of the scheme's net: the end-to-end id that a bank's confirmation repeats.
 pub(crate) fn reference(cycle: CycleName, party: Party) -> String {
-    format!("{cycle}-{party}")
+    domain::settlement::reference(cycle, PLAN_VERSION, party)
 }
 
 /// A cycle as its settlement files see it.

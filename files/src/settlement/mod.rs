@@ -25,7 +25,7 @@ pub(crate) use self::{
     cycle::{Cycle, reference},
     pacs029::Pacs029,
     pain001::Pain001,
-    parts::{Amount, Direction, PartyId},
+    parts::{Amount, Direction, PartyId, cut},
 };
 use crate::{error::FilesError, layout::SettlementFile};
 

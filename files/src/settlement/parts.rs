@@ -17,7 +17,7 @@ pub(super) fn to_xml<T: Serialize>(document: &T) -> Result<String, SeError> {
 }
 
 /// A text without what XML cannot hold, of at most so many characters.
-pub(super) fn cut(text: &str, chars_max: usize) -> String {
+pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     let allowed = |c: char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
     text.chars().take(chars_max).map(|c| if allowed(c) { c } else { ' ' }).collect()
 }

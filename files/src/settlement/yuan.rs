@@ -16,6 +16,21 @@ pub(crate) fn fen(text: &str) -> Option<u64> {
     (yuan(fen) == text).then_some(fen)
 }
 
+/// The fen of an amount that somebody else wrote: no decimals, one, or two.
+pub(crate) fn fen_stated(text: &str) -> Option<u64> {
+    let (whole, decimals) = text.split_once('.').map_or((text, "00"), |(whole, decimals)| (whole, decimals));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(decimals) {
+        return None;
+    }
+    let decimals: u64 = match decimals.len() {
+        1 => decimals.parse::<u64>().ok()?.checked_mul(10)?,
+        2 => decimals.parse().ok()?,
+        _ => return None,
+    };
+    whole.parse::<u64>().ok()?.checked_mul(100)?.checked_add(decimals)
+}
+
 /// Fen as people read them: `1,234.05`, with a real minus before a negative figure.
 pub(crate) fn readable(fen: i128) -> String {
     let whole = (fen.unsigned_abs() / 100).to_string();
@@ -52,6 +67,21 @@ mod tests {
         }
         for text in ["184467440737095516.16", "99999999999999999999999.00"] {
             assert_eq!(fen(text), None, "{text}");
+        }
+        for (text, stated) in [
+            ("12.30", Some(1230)),
+            ("12.3", Some(1230)),
+            ("12", Some(1200)),
+            ("0012.03", Some(1203)),
+            ("0.00", Some(0)),
+            ("184467440737095516.15", Some(u64::MAX)),
+            ("184467440737095516.16", None),
+            ("184467440737095517", None),
+        ] {
+            assert_eq!(fen_stated(text), stated, "{text}");
+        }
+        for text in ["", ".", "12.", ".5", "12.345", "12.300", "-1", "+1", "1e3", "1,000.00", " 1", "１"] {
+            assert_eq!(fen_stated(text), None, "{text}");
         }
         assert_eq!(readable(-123_456_789), "−1,234,567.89");
         assert_eq!((readable(5), readable(100_000)), ("0.05".to_owned(), "1,000.00".to_owned()));

@@ -17,8 +17,10 @@
 //! the scheme receives 1,050                          (1,096,399 + 1,050 = 997,199 + 100,250)
 //! ```
 
+mod answer;
 mod detail;
 mod golden;
+mod ledger;
 mod lookup;
 mod proof;
 mod publish;

@@ -81,7 +81,7 @@ pub(super) fn verify(
 }
 
 /// The rules of the cycle, if they are there and valid.
-fn read_rulebook(
+pub(super) fn read_rulebook(
     folder: &Path,
     manifest: &Manifest,
     findings: &mut Findings,

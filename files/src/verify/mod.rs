@@ -4,6 +4,7 @@ mod chain;
 pub mod compare;
 mod content;
 mod detail;
+mod figures;
 mod member;
 mod messages;
 mod reader;
@@ -19,7 +20,8 @@ use signing::Trust;
 pub use report::{Check, CheckResult, FAILURES_LISTED_MAX, Failure, Heard, Outcome, Report};
 
 pub(crate) use chain::{MANIFEST_BYTES_MAX, parse_name as version_of, read_manifest};
-pub(crate) use reader::{Fields, Line, Lines};
+pub(crate) use figures::read_figures;
+pub(crate) use reader::{Fields, Line, Lines, decimal};
 pub(crate) use report::Ear;
 pub(crate) use signatures::{read as read_signature, shown as signed_by};
 

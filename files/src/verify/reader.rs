@@ -173,7 +173,7 @@ impl Fields {
 }
 
 /// Plain decimal digits: no sign, leading zeros or spaces.
-pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
     let plain = match text {
         [] => false,
         [b'0'] => true,
