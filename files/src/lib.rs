@@ -14,6 +14,7 @@ mod figures;
 mod folder;
 mod join;
 pub mod layout;
+pub mod lookup;
 pub mod manifest;
 pub mod proof;
 mod publish;

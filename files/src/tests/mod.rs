@@ -21,6 +21,7 @@ mod answer;
 mod detail;
 mod golden;
 mod ledger;
+mod lookup;
 mod proof;
 mod publish;
 mod reconcile;

@@ -19,7 +19,7 @@ use signing::Trust;
 
 pub use report::{Check, CheckResult, FAILURES_LISTED_MAX, Failure, Heard, Outcome, Report};
 
-pub(crate) use chain::{MANIFEST_BYTES_MAX, read_manifest};
+pub(crate) use chain::{MANIFEST_BYTES_MAX, parse_name as version_of, read_manifest};
 pub(crate) use figures::read_figures;
 pub(crate) use reader::{Fields, Line, Lines, decimal};
 pub(crate) use report::Ear;
