@@ -62,6 +62,8 @@ pub enum Command {
     ClearingNode(Service),
     /// Look at the cycles of a running clearing node, and cut off by hand
     Cycle(crate::cycle::Cycle),
+    /// Show the scheme's accounts in double entry, from closed cycles
+    Ledger(crate::ledger::LedgerArgs),
     /// Look after the book: resume, import and move cities, recount; copy, restore and list stores
     Book(crate::book::Book),
     /// Look at the running clearing nodes, and have partitions that stand still go on

@@ -17,6 +17,8 @@ use files::{
 use serde_json::{Map, json};
 use signing::Trust;
 
+pub use many::cycles;
+
 use crate::{
     args::Verify,
     output::{Format, Sheet, print, say},
