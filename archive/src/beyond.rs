@@ -45,7 +45,8 @@ impl Held {
                 let clearing = Topics::default().clearing(city.partition);
                 city.offset >= self.ends.get(&clearing).copied().unwrap_or(0)
             }
-            Some(Body::Restored(_)) | None => false,
+            // An act about a cycle that is not there has no effect.
+            Some(Body::Restored(_) | Body::Act(_) | Body::Ruled(_)) | None => false,
         }
     }
 }

@@ -28,6 +28,10 @@ pub struct Facts {
     pub plans: BTreeMap<u32, Plan>,
     /// Publications by ordinal, with their offsets on `cu.cycles`.
     pub published: BTreeMap<u32, (u64, Published)>,
+    /// The newest publication of a later version of a cycle's plan, by ordinal.
+    current: BTreeMap<u32, Published>,
+    /// Such a publication that was current when the next cycle was cut off, by the ordinal of that next one.
+    followed: BTreeMap<u32, Published>,
     /// The first document of each version and digest, with its offset on `cu.rulebook`.
     pub rulebooks: BTreeMap<(u32, Vec<u8>), (u64, RulebookDocument)>,
     /// Where the log was brought back from an archive: offset on `cu.cycles`, and the last cycle archived then.
@@ -58,6 +62,9 @@ impl Facts {
                 let last = self.openings.keys().next_back() == Some(&cut_off.cycle);
                 if last && !self.cut_offs.contains_key(&cut_off.cycle) {
                     let opens = cut_off.opens.clone();
+                    if let Some(current) = self.current.get(&cut_off.cycle.saturating_sub(1)) {
+                        self.followed.insert(cut_off.cycle, current.clone());
+                    }
                     self.cut_offs.insert(cut_off.cycle, cut_off);
                     opens.into_iter().for_each(|opening| self.opening(offset, opening));
                 }
@@ -68,11 +75,15 @@ impl Facts {
             Some(Body::Plan(plan)) => {
                 self.plans.entry(plan.cycle).or_insert(plan);
             }
+            Some(Body::Published(published)) if published.version > 1 => {
+                self.current.insert(published.cycle, published);
+            }
             Some(Body::Published(published)) => {
                 self.published.entry(published.cycle).or_insert((offset, published));
             }
             Some(Body::Restored(restored)) => self.void_after(offset, restored.cycle),
-            Some(Body::Opened(_) | Body::Segment(_) | Body::City(_)) | None => {}
+            Some(Body::Opened(_) | Body::Segment(_) | Body::City(_) | Body::Act(_) | Body::Ruled(_))
+            | None => {}
         }
         Ok(())
     }
@@ -85,6 +96,8 @@ impl Facts {
         self.totals.retain(|(cycle, _), _| *cycle <= last);
         self.plans.retain(|cycle, _| *cycle <= last);
         self.published.retain(|cycle, _| *cycle <= last);
+        self.current.retain(|cycle, _| *cycle <= last);
+        self.followed.retain(|cycle, _| *cycle <= last);
         self.restored.push((offset, last));
     }
 
@@ -127,6 +140,14 @@ impl Facts {
     #[must_use]
     pub fn last_published(&self) -> u32 {
         (1..).take_while(|cycle| self.published.contains_key(cycle)).last().unwrap_or(0)
+    }
+
+    /// The publication that the manifest of a cycle follows: the version of the one before that was current at the
+    /// cut-off.
+    #[must_use]
+    pub fn followed_by(&self, cycle: u32) -> Option<&Published> {
+        let first = || self.published.get(&cycle.checked_sub(1)?).map(|(_, published)| published);
+        self.followed.get(&cycle).or_else(first)
     }
 
     /// The totals of a cycle, by partition.

@@ -10,25 +10,34 @@ use std::{
 };
 
 use domain::{
+    act::{Signer, Written},
     city::City,
     date::Date,
     guard::{Rule, holds},
     rulebook::Rulebook,
 };
 use proto::{
-    CityEvent, CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, Published, TapEnd,
-    city_event::What, cycle_event::Body,
+    Act, Adjustment, CityEvent, CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, Published,
+    TapEnd, city_event::What, cycle_event::Body,
 };
 
+mod acts;
 mod advance;
 mod requests;
 mod segments;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod view;
 
+use acts::Acts;
 use segments::Segments;
 pub use segments::{SegmentDue, SegmentIn};
+pub use versions::Correction;
+use versions::Versions;
+
+/// Days after a business date in which home cities may agree before it can be done without them.
+const AGREEMENT_DAYS: u32 = 1;
 
 /// What the coordinator is told.
 #[derive(Clone, Debug)]
@@ -77,6 +86,15 @@ pub enum Input {
         /// What is wrong with it.
         what: String,
     },
+    /// Whose an act is, or why it is nobody's: the answer to [`Effect::Identify`].
+    Identified {
+        /// The act.
+        act: Act,
+        /// Who signed it.
+        by: Result<Signer, String>,
+    },
+    /// Somebody decides something within the process of this node, which answers for who it is.
+    Decide(Written, Signer),
 }
 
 /// What the coordinator wants done. Every effect may be repeated.
@@ -91,7 +109,13 @@ pub enum Effect {
     Render {
         /// Its ordinal.
         cycle: u32,
+        /// The version of its plan; a later one is made from the folder that it replaces.
+        version: u32,
     },
+    /// Check the signature of an act, and tell [`Input::Identified`].
+    Identify(Act),
+    /// Hand an item to the book, for the open cycle. It has an id, and counts once.
+    Adjust(Adjustment),
     /// A request cannot be met; the text says why and what to do.
     Refused(String),
     /// A person should look.
@@ -144,6 +168,8 @@ pub struct Coordinator {
     totals: BTreeMap<(u32, u32), PartitionTotals>,
     plans: BTreeMap<u32, Plan>,
     segments: Segments,
+    acts: Acts,
+    versions: Versions,
     published: BTreeMap<u32, Published>,
     rulebooks: BTreeMap<u32, Vec<Arc<Rulebook>>>,
     passed: BTreeMap<City, u64>,
@@ -182,6 +208,8 @@ impl Coordinator {
             totals: BTreeMap::new(),
             plans: BTreeMap::new(),
             segments: Segments::default(),
+            acts: Acts::default(),
+            versions: Versions::default(),
             published: BTreeMap::new(),
             rulebooks: BTreeMap::new(),
             passed: BTreeMap::new(),
@@ -218,6 +246,8 @@ impl Coordinator {
             Input::SegmentLost { cycle, partition, what } => {
                 self.segment_lost(cycle, partition, &what, effects);
             }
+            Input::Identified { act, by } => self.identified(act, by, effects),
+            Input::Decide(written, by) => self.acts.want(written, by),
         }
         if self.caught_up && self.halted.is_none() {
             self.advance(effects);
@@ -231,6 +261,8 @@ impl Coordinator {
         self.passed.clear();
         self.left_out.clear();
         self.barrier_waived.clear();
+        self.acts.stand_by();
+        self.versions.stand_by();
     }
 
     fn learn(&mut self, rulebook: Arc<Rulebook>) {
@@ -252,6 +284,7 @@ impl Coordinator {
                     let opens = cut_off.opens.clone();
                     // Who was stopped then may have gone on since.
                     self.left_out.clear();
+                    self.versions.cut_off(cut_off.cycle);
                     self.cut_offs.insert(cut_off.cycle, cut_off);
                     if let Some(opening) = opens {
                         self.fold_opening(opening);
@@ -260,24 +293,43 @@ impl Coordinator {
             }
             Some(Body::Totals(totals)) => {
                 let key = (totals.cycle, totals.partition);
+                self.acts.booked(totals.adjustments.iter().map(|item| item.id.clone()));
                 let name = || format!("two different totals for cycle {} of partition {}", key.0, key.1);
                 keep_first(&mut self.totals, key, totals, name, &mut self.halted, effects);
             }
-            Some(Body::Plan(plan)) => {
-                let cycle = plan.cycle;
-                let name = || format!("two different plans for cycle {cycle}");
-                keep_first(&mut self.plans, cycle, plan, name, &mut self.halted, effects);
-            }
-            Some(Body::Published(published)) => {
-                let cycle = published.cycle;
-                let name = || format!("two different publications of cycle {cycle}");
-                keep_first(&mut self.published, cycle, published, name, &mut self.halted, effects);
-            }
+            Some(Body::Plan(plan)) => self.fold_plan(plan, effects),
+            Some(Body::Published(published)) => self.fold_published(published, effects),
+            Some(Body::Act(act)) => self.acts.ask(act),
+            Some(Body::Ruled(ruled)) => self.fold_ruled(&ruled, effects),
             Some(Body::City(event)) => self.fold_city(&event, effects),
             Some(Body::Opened(_) | Body::Restored(_)) => {}
             Some(Body::Segment(segment)) => self.fold_segment(&segment, effects),
             None => effects.push(Effect::Alarm("an event on cu.cycles has no body".to_owned())),
         }
+    }
+
+    fn fold_plan(&mut self, plan: Plan, effects: &mut Vec<Effect>) {
+        let cycle = plan.cycle;
+        if let Some(opening) = self.openings.get(&cycle) {
+            self.acts.planned(opening, AGREEMENT_DAYS, &plan);
+        }
+        if plan.version > 1 {
+            return self.fold_version(plan, effects);
+        }
+        let name = || format!("two different plans for cycle {cycle}");
+        keep_first(&mut self.plans, cycle, plan, name, &mut self.halted, effects);
+    }
+
+    fn fold_published(&mut self, published: Published, effects: &mut Vec<Effect>) {
+        let cycle = published.cycle;
+        if let Some(opening) = self.openings.get(&cycle) {
+            self.acts.published(opening, &published);
+        }
+        if published.version > 1 {
+            return self.fold_published_version(published, effects);
+        }
+        let name = || format!("two different publications of cycle {cycle}");
+        keep_first(&mut self.published, cycle, published, name, &mut self.halted, effects);
     }
 
     /// What a partition says of a city. An owner that has lost the partition may say old things again.
@@ -311,9 +363,15 @@ impl Coordinator {
         let closed = !self.is_open();
         let repeats = opening.cycle + 1 == due && !holds(Rule::FirstEventWins);
         if (opening.cycle == due && closed) || repeats {
+            self.acts.releases.opened(Date::from_julian_day(opening.business_date));
             self.openings.insert(opening.cycle, opening);
         }
     }
+}
+
+/// Bytes as lower-case hex.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Keeps the first value for a key; another one halts the close.

@@ -106,6 +106,21 @@ pub fn settlement_from_wire(positions: &[Position], net: &[Net]) -> Option<Settl
     })
 }
 
+/// A settlement item as it travels.
+#[must_use]
+pub fn item_to_wire(item: &Item) -> Adjustment {
+    Adjustment {
+        id: item.id.clone(),
+        kind: item.kind.word().to_owned(),
+        debtor: item.debtor.to_string(),
+        creditor: item.creditor.to_string(),
+        amount_fen: item.amount_fen,
+        original_cycle: item.original_cycle.map(|cycle| cycle.to_string()).unwrap_or_default(),
+        reference: item.reference.clone(),
+        reason: item.reason.clone(),
+    }
+}
+
 /// An adjustment as a settlement item; `None` if it names no city or kind of item.
 #[must_use]
 pub fn item_from_wire(adjustment: &Adjustment) -> Option<Item> {

@@ -27,7 +27,7 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::transport::Channel;
 use tower::service_fn;
 
-use crate::errors::Refused;
+use crate::{errors::Refused, signatures};
 
 #[cfg(test)]
 mod tests;
@@ -83,6 +83,7 @@ impl House {
             render_niceness: 0,
             out_dir: out.to_owned(),
             signers,
+            people: signatures::people(state)?,
             partitions: rulebook.partitions,
             barrier_max: None,
             restore: None,

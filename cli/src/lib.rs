@@ -1,5 +1,6 @@
 //! `cityunion`: simulate, clear, verify, prove, the demo, the benchmark, and each service alone.
 
+mod acts;
 mod archive;
 pub mod args;
 mod bench;

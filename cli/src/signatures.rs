@@ -16,6 +16,8 @@ use crate::errors::{Refused, Usage};
 pub const CA_FILE: &str = "ca.pem";
 /// The folder of keys and certificates of a scheme.
 const PKI: &str = "pki";
+/// The folder in it of what people and participants are known by.
+const PEOPLE: &str = "tls";
 /// Where the state of an OUT remembers that folder.
 const LINK: &str = "pki";
 
@@ -59,6 +61,18 @@ pub fn unsigned(out: &Path, why: &str) -> Result<()> {
 pub fn remembered(state: &Path, out: &Path) -> Result<Option<Arc<Signers>>> {
     let Ok(folder) = fs::read_link(state.join(LINK)) else { return Ok(None) };
     open(&folder, &folder.join(CA_FILE), Algorithm::default(), out).map(Some)
+}
+
+/// The CA that certifies people and participants, if the keys of the last `clear` have one.
+///
+/// # Errors
+/// If it cannot be used.
+pub fn people(state: &Path) -> Result<Option<Trust>> {
+    let ca = state.join(LINK).join(PEOPLE).join(CA_FILE);
+    if !ca.is_file() {
+        return Ok(None);
+    }
+    Trust::read(&ca).map(Some).context("failed to know people")
 }
 
 /// Opens a folder of pairs, checks all of them, and leaves the CA certificates in `out`.

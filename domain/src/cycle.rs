@@ -49,6 +49,19 @@ impl FromStr for CycleName {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for CycleName {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+        text.parse().map_err(|e| serde::de::Error::custom(format_args!("`{text}` is {e}")))
+    }
+}
+
+impl serde::Serialize for CycleName {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! What one record becomes: the closed list of results and reasons (files contract §3).
 
+use std::{fmt, str::FromStr};
+
 /// What the card's home city says about a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -161,6 +163,42 @@ impl RecordResult {
     }
 }
 
+/// As `cleared`, or with its reason as `rejected:late`: how `truth.csv` spells it (files contract §1).
+impl fmt::Display for RecordResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason() {
+            "" => f.write_str(self.name()),
+            reason => write!(f, "{}:{reason}", self.name()),
+        }
+    }
+}
+
+/// Why a text is no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a result: expected one of the contract, such as cleared or rejected:late")]
+pub struct ResultError;
+
+impl FromStr for RecordResult {
+    type Err = ResultError;
+    fn from_str(text: &str) -> Result<Self, ResultError> {
+        let (name, reason) = text.split_once(':').unwrap_or((text, ""));
+        Self::from_columns(name, reason).ok_or(ResultError)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for RecordResult {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+        text.parse().map_err(|e| serde::de::Error::custom(format_args!("`{text}` is {e}")))
+    }
+}
+
+impl serde::Serialize for RecordResult {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 impl From<Verdict> for Option<Rejection> {
     fn from(verdict: Verdict) -> Self {
         match verdict {
@@ -180,8 +218,12 @@ mod tests {
     fn codes_come_back() {
         for result in ALL_RESULTS {
             assert_eq!(RecordResult::from_code(result.code()), Some(result));
+            assert_eq!(result.to_string().parse(), Ok(result));
         }
         assert_eq!(RecordResult::from_code(0), None);
+        for text in ["", "paid", "rejected", "cleared:late", "rejected:late:"] {
+            assert_eq!(text.parse::<RecordResult>(), Err(ResultError), "{text}");
+        }
         for code in 0..4 {
             assert_eq!(Verdict::from_code(code).map(Verdict::code), Some(code));
         }

@@ -145,6 +145,21 @@ impl Weekday {
     }
 }
 
+/// Until when cities may dispute what was settled, and until when they must answer: the table `[disputes]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DisputeTerms {
+    /// How many days after the business date of its cycle a record may be disputed or refunded.
+    pub dispute_days: u32,
+    /// How many days after the business date of its opening a dispute may be answered; silence accepts it.
+    pub answer_days: u32,
+}
+
+impl Default for DisputeTerms {
+    fn default() -> Self {
+        Self { dispute_days: 30, answer_days: 10 }
+    }
+}
+
 /// How the nets of a cycle are paid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -163,6 +178,8 @@ pub struct Terms {
     /// The times of day at which the cycles of a business date end, in seconds since midnight, in order; empty where
     /// a rulebook states none, and a business date then ends with its day.
     pub cut_off_times: Vec<u32>,
+    /// Until when a settled record may be disputed.
+    pub disputes: DisputeTerms,
 }
 
 impl Default for Terms {
@@ -176,6 +193,7 @@ impl Default for Terms {
             working_days: BTreeSet::new(),
             settle_after_days: 1,
             cut_off_times: Vec::new(),
+            disputes: DisputeTerms::default(),
         }
     }
 }

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     error::FilesError,
     join::{Segment, acquirers, issuers, one_segment_each},
-    layout,
+    layout::{self, Member},
     manifest::{FileEntry, Manifest, MerkleEntry, RulebookEntry},
     settlement::Messages,
     table::Table,
@@ -46,7 +46,7 @@ pub struct CycleInput<'a> {
 }
 
 /// What was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     /// SHA-256 of the manifest: what the next cycle's manifest names.
     pub manifest_sha256: [u8; 32],
@@ -56,6 +56,8 @@ pub struct Published {
     pub issuer_rows: u64,
     /// Rows of all `acquirer/` files: records the centre took.
     pub acquirer_rows: u64,
+    /// SHA-256 of each `issuer/<city>.csv`, lower-case hex, by city.
+    pub issuers: Vec<(City, String)>,
 }
 
 /// Writes the whole folder from the segments of all partitions. `dir` is new or a scratch folder (its name begins
@@ -83,6 +85,11 @@ pub fn assemble(
     let ((issuers, merkle), acquirers) = (issuers?, acquirers?);
     let count = |files: &[FileEntry]| files.iter().filter_map(|file| file.rows).sum();
     let (issuer_rows, acquirer_rows) = (count(&issuers), count(&acquirers));
+    let digest = |file: &FileEntry| match Member::of(&file.name) {
+        Member::Issuer(city) => Some((city, file.sha256.clone())),
+        _ => None,
+    };
+    let issuer_digests = issuers.iter().filter_map(digest).collect();
     let mut files = vec![
         write_positions(dir, input)?,
         write_net(dir, input)?,
@@ -93,7 +100,13 @@ pub fn assemble(
     files.extend(issuers.into_iter().chain(acquirers));
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let manifest_sha256 = write_manifest(dir, input, files, &merkle)?;
-    Ok(Published { manifest_sha256, merkle_root: merkle.root(), issuer_rows, acquirer_rows })
+    Ok(Published {
+        manifest_sha256,
+        merkle_root: merkle.root(),
+        issuer_rows,
+        acquirer_rows,
+        issuers: issuer_digests,
+    })
 }
 
 /// Makes the empty folders.

@@ -38,6 +38,9 @@ const FOR_FILES: [ObjectIdentifier; 3] = [
     ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.36"),
     ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4"),
 ];
+const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const ORGANIZATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
 /// Extensions that are understood; another one that is critical makes a certificate unusable.
 const UNDERSTOOD: [ObjectIdentifier; 6] = [
     ObjectIdentifier::new_unwrap("2.5.29.14"),
@@ -63,6 +66,15 @@ pub struct Signed {
     pub serial: String,
     /// SHA-256 of the CA's certificate, hex: what a bank compares with what it was told by another way.
     pub authority_sha256: String,
+}
+
+/// Whose signature it is, by the subject of his certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// `CN`.
+    pub name: String,
+    /// `OU`.
+    pub unit: String,
 }
 
 impl Trust {
@@ -106,12 +118,44 @@ impl Trust {
         })
     }
 
+    /// Checks the signature of a person or a participant over bytes of a digest, by the certificate that also opens his
+    /// connections. It must be valid at the end of the day in UTC+8.
+    ///
+    /// # Errors
+    /// [`Invalid`]: what is wrong with it.
+    pub fn check_person(&self, sha256: &[u8; 32], signature: &[u8], date: Date) -> Result<Person, Invalid> {
+        let envelope = Envelope::parse(signature)?;
+        if envelope.sha256 != *sha256 {
+            return Err(Invalid::OtherBytes(envelope.sha256));
+        }
+        let certificate = &envelope.certificate;
+        let attributes = envelope.signed_bytes().map_err(|error| Invalid::Form(error.to_string()))?;
+        if !verifies(certificate, &attributes, &envelope.signature) {
+            return Err(Invalid::Signature(subject(certificate)));
+        }
+        self.issuer_on(certificate, date, check_person)?;
+        Ok(Person {
+            name: part_of_name(certificate, COMMON_NAME)?,
+            unit: part_of_name(certificate, ORGANIZATIONAL_UNIT)?,
+        })
+    }
+
     /// The CA that issued a signer's certificate; both must be valid at the end of the date.
     pub(crate) fn issuer_of(&self, certificate: &Certificate, date: Date) -> Result<&Certificate, Invalid> {
+        self.issuer_on(certificate, date, check_purpose)
+    }
+
+    /// The same for a purpose.
+    fn issuer_on(
+        &self,
+        certificate: &Certificate,
+        date: Date,
+        purpose: fn(&Certificate) -> Result<(), &'static str>,
+    ) -> Result<&Certificate, Invalid> {
         // A CA that was renewed with its key stands here twice: the one of the day counts.
         let authority = self.issued(certificate).find(|authority| valid_on(authority, date));
         let authority = authority.map_or_else(|| self.issuer(certificate), Ok)?;
-        check_purpose(certificate).map_err(|why| Invalid::Purpose { whose: subject(certificate), why })?;
+        purpose(certificate).map_err(|why| Invalid::Purpose { whose: subject(certificate), why })?;
         for certificate in [certificate, authority] {
             if !valid_on(certificate, date) {
                 let (from, until) = validity(certificate);
@@ -242,6 +286,38 @@ pub(crate) fn check_purpose(certificate: &Certificate) -> Result<(), &'static st
         return Err("its extended key usage names other purposes, such as TLS");
     }
     Ok(())
+}
+
+/// Whether a certificate is one by which somebody is known: for signing files, or as a TLS client.
+fn check_person(certificate: &Certificate) -> Result<(), &'static str> {
+    check_critical(certificate)?;
+    let tbs = certificate.tbs_certificate();
+    let unreadable = |_| "an extension of it cannot be read";
+    if tbs.get_extension::<BasicConstraints>().map_err(unreadable)?.is_some_and(|(_, it)| it.ca) {
+        return Err("it is the certificate of a CA");
+    }
+    let usage = tbs.get_extension::<KeyUsage>().map_err(unreadable)?;
+    if usage.is_some_and(|(_, usage)| !usage.digital_signature()) {
+        return Err("its key usage has no digitalSignature");
+    }
+    let extended = tbs.get_extension::<ExtendedKeyUsage>().map_err(unreadable)?;
+    let known = |usage: &ObjectIdentifier| FOR_FILES.contains(usage) || *usage == CLIENT_AUTH;
+    if extended.is_some_and(|(_, usages)| !usages.0.iter().any(known)) {
+        return Err("its extended key usage names neither a TLS client nor documents");
+    }
+    Ok(())
+}
+
+/// The one value of a kind in a certificate's subject.
+fn part_of_name(certificate: &Certificate, kind: ObjectIdentifier) -> Result<String, Invalid> {
+    let form = |why| Invalid::Purpose { whose: subject(certificate), why };
+    let parts = certificate.tbs_certificate().subject().iter();
+    let mut found = parts.filter(|part| part.oid == kind);
+    let (Some(part), None) = (found.next(), found.next()) else {
+        return Err(form("its subject must have one CN and one OU"));
+    };
+    let text = std::str::from_utf8(part.value.value());
+    text.map(str::to_owned).map_err(|_| form("its subject is not UTF-8"))
 }
 
 /// Whether a certificate is a CA's whose signatures can be checked.

@@ -152,6 +152,19 @@ fn read_one(path: &Path) -> Result<Certificate, SigningError> {
 }
 
 impl Signer {
+    /// A person's or a participant's own pair.
+    ///
+    /// # Errors
+    /// [`SigningError`] if a file cannot be used, or the key is not the certificate's.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Self, SigningError> {
+        let (own, secret) = (read_one(certificate)?, PrivateKey::read(key)?);
+        if secret.public()? != *own.tbs_certificate().subject_public_key_info() {
+            let what = "it is not the key of the certificate that was named with it";
+            return Err(SigningError::Key { path: key.to_owned(), what });
+        }
+        Ok(Self { certificate: own, key: secret })
+    }
+
     /// Signs bytes of a digest: the bytes of the `.p7s` file, the same ones every time.
     ///
     /// # Errors

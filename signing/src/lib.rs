@@ -15,7 +15,7 @@ mod key;
 
 pub use algorithm::Algorithm;
 pub use authority::{Authority, Issued, Order, Usage};
-pub use certificate::{Signed, Trust};
+pub use certificate::{Person, Signed, Trust};
 pub use error::{Invalid, SigningError};
 pub use folder::{Signer, Signers};
 

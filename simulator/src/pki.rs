@@ -31,6 +31,7 @@ tls/           another CA and what it issued, so that nobody who may open a conn
   portal.pem           the portal as a server
   client-<city>.pem    a participant as a client
   operator-<name>.pem  a person of the clearing house as a client
+  bank.pem             the settlement bank as a client
 ";
 
 /// One certificate of a CA.
@@ -76,6 +77,11 @@ fn tls_rows(world: &World) -> Vec<Row> {
     let mut rows = vec![portal];
     rows.extend(OPERATORS.map(operator));
     rows.extend(world.cities().map(client));
+    rows.push(Row {
+        file: "bank".to_owned(),
+        subject: "CN=settlement-bank,OU=banks,O=TEST City Union Clearing,C=CN".to_owned(),
+        usage: Usage::Client,
+    });
     rows
 }
 

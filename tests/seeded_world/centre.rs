@@ -177,7 +177,7 @@ impl Centre {
                     }
                 }
                 Effect::Refused(why) | Effect::Alarm(why) => self.told = Some(why),
-                Effect::Render { .. } => {}
+                Effect::Render { .. } | Effect::Identify(_) | Effect::Adjust(_) => {}
             }
         }
         self.core.halted().map_or(Ok(()), |why| Err(why.to_owned()))

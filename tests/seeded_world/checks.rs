@@ -361,7 +361,15 @@ impl Checks {
                     return Err(format!("two segments for cycle {} of partition {}", key.0, key.1));
                 }
             }
-            Some(Body::Segment(_) | Body::Opened(_) | Body::City(_) | Body::Restored(_)) | None => {}
+            Some(
+                Body::Segment(_)
+                | Body::Opened(_)
+                | Body::City(_)
+                | Body::Restored(_)
+                | Body::Act(_)
+                | Body::Ruled(_),
+            )
+            | None => {}
         }
         Ok(())
     }

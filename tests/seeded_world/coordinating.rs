@@ -84,8 +84,9 @@ impl Coordinating {
                     env.net.send(self.writer, Topic::Clearing(partition), bytes_of(&message), None);
                 }
             }
-            Effect::Render { cycle } => self.rendering.push(cycle),
-            Effect::Refused(_) | Effect::Alarm(_) => {}
+            Effect::Render { cycle, .. } => self.rendering.push(cycle),
+            // Nobody acts in this world.
+            Effect::Refused(_) | Effect::Alarm(_) | Effect::Identify(_) | Effect::Adjust(_) => {}
         }
     }
 
@@ -149,6 +150,7 @@ impl Coordinating {
             version: plan.version,
             folder: format!("cycle-{cycle}"),
             manifest_digest: plan.digest.clone(),
+            issuers: Vec::new(),
         };
         self.step(Input::Rendered(published));
         true

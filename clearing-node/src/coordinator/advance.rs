@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use domain::{
     date::Date,
     guard::{Rule, holds},
-    settlement::settle,
+    settlement::{Item, settle},
     totals::{Tally, TotalKey},
 };
 use proto::{CycleEvent, Marker, Opened, Plan, cycle_event::Body};
 
 use super::{Coordinator, Effect, Step};
-use crate::wire;
+use crate::{book::opening_name, wire};
 
 impl Coordinator {
     /// Does what is due: markers, plan, folder.
@@ -31,12 +31,14 @@ impl Coordinator {
         for cycle in unplanned {
             self.advance_close(cycle, effects);
         }
+        self.advance_acts(effects);
+        self.advance_versions(effects);
         let due = self.plans.keys().copied().find(|cycle| !self.published.contains_key(cycle));
         if let Some(cycle) = due
             && self.segments.due(cycle, self.partitions).is_empty()
             && self.said.insert((Step::Render, cycle))
         {
-            effects.push(Effect::Render { cycle });
+            effects.push(Effect::Render { cycle, version: 1 });
         }
     }
 
@@ -52,7 +54,7 @@ impl Coordinator {
         }
         let enough = all || (!holds(Rule::PlanWaitsForAll) && have > 0);
         if enough && !self.said.contains(&(Step::Plan, cycle)) {
-            match self.make_plan(cycle) {
+            match self.make_plan(cycle, 1, &[]) {
                 Ok(Some(plan)) => {
                     self.said.insert((Step::Plan, cycle));
                     effects.push(Effect::Say(CycleEvent { body: Some(Body::Plan(plan)) }));
@@ -67,8 +69,9 @@ impl Coordinator {
         }
     }
 
-    /// The plan of a cycle; `None` while the bytes of its rulebook are not here.
-    fn make_plan(&self, cycle: u32) -> Result<Option<Plan>, String> {
+    /// A version of the plan of a cycle, with items beside those of its totals; `None` while the bytes of its rulebook
+    /// are not here.
+    pub(super) fn make_plan(&self, cycle: u32, version: u32, items: &[Item]) -> Result<Option<Plan>, String> {
         let Some(opening) = self.openings.get(&cycle) else { return Ok(None) };
         let Some(rulebook) = self.rulebook_of(opening) else { return Ok(None) };
         let mut totals: BTreeMap<TotalKey, Tally> = BTreeMap::new();
@@ -80,14 +83,16 @@ impl Coordinator {
             }
             adjustments.extend(partition.adjustments.iter().cloned());
         }
+        adjustments.extend(items.iter().map(wire::item_to_wire));
         adjustments.sort_by(|a, b| a.id.cmp(&b.id));
         let items: Option<Vec<_>> = adjustments.iter().map(wire::item_from_wire).collect();
         let items = items.ok_or("an adjustment cannot be read")?;
         let date = Date::from_julian_day(opening.business_date);
         let settlement = settle(&rulebook, date, &totals, &items).map_err(|e| e.to_string())?;
+        let reason = if version > 1 { self.reason_of(opening_name(opening)) } else { String::new() };
         let (positions, net) = wire::settlement_to_wire(&settlement);
         let mut plan =
-            Plan { cycle, version: 1, digest: proto::Bytes::new(), positions, net, items: adjustments };
+            Plan { cycle, version, reason, digest: proto::Bytes::new(), positions, net, items: adjustments };
         plan.digest = proto::digest::plan(&plan).to_vec().into();
         Ok(Some(plan))
     }

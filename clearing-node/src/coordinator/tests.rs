@@ -220,7 +220,7 @@ fn the_folder_is_put_together_once_every_segment_is_in() {
     assert_eq!(due(&core), [(0, 0), (1, 0)]);
     assert!(drive(&mut core, segment(1, 0, 7, false)).is_empty());
     assert_eq!(due(&core), [(0, 0)]);
-    assert_eq!(drive(&mut core, segment(0, 0, 8, false)), [Effect::Render { cycle: 1 }]);
+    assert_eq!(drive(&mut core, segment(0, 0, 8, false)), [Effect::Render { cycle: 1, version: 1 }]);
     assert!(drive(&mut core, segment(0, 0, 8, false)).is_empty(), "an equal one is no news");
     assert_eq!(core.segments(1).map(|s| s.manifest_digest[0]).collect::<Vec<_>>(), [8, 7]);
 
@@ -244,7 +244,7 @@ fn a_lost_segment_is_asked_for_again_and_then_the_folder_is_put_together_anew() 
     assert!(drive(&mut core, segment(1, 0, 8, false)).is_empty());
     assert!(drive(&mut core, segment(1, 0, 8, true)).is_empty());
     assert_eq!(core.segments_due().len(), 1);
-    assert_eq!(drive(&mut core, segment(1, 1, 8, false)), [Effect::Render { cycle: 1 }]);
+    assert_eq!(drive(&mut core, segment(1, 1, 8, false)), [Effect::Render { cycle: 1, version: 1 }]);
     assert!(drive(&mut core, segment(1, 0, 8, true)).is_empty(), "the lost round is past");
     assert!(core.segments_due().is_empty());
 

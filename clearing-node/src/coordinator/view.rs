@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use domain::{
     city::City,
     guard::{Rule, holds},
+    release::Releases,
     rulebook::Rulebook,
 };
 use proto::{Opening, PartitionTotals, Plan, Published, TapEnd};
@@ -39,6 +40,12 @@ impl Coordinator {
     #[must_use]
     pub fn plan(&self, cycle: u32) -> Option<&Plan> {
         self.plans.get(&cycle)
+    }
+
+    /// What has become of closed cycles, and what waits for a second person.
+    #[must_use]
+    pub fn releases(&self) -> &Releases {
+        &self.acts.releases
     }
 
     /// The totals of a cycle, by partition.

@@ -26,9 +26,12 @@ use cu_log::{
     topics::{CLEARING_MEMBERS, Topics},
 };
 use cu_objects::Objects;
-use domain::date::Date;
+use domain::{
+    act::{Signer, Written},
+    date::Date,
+};
 use runtime::{scheme::SchemeView, whole_text};
-use signing::Signers;
+use signing::{Signers, Trust};
 
 pub use status::{CycleProgress, CycleStatus, Role};
 
@@ -62,6 +65,8 @@ pub struct NodeConfig {
     pub out_dir: PathBuf,
     /// Who signs them, if somebody does.
     pub signers: Option<Arc<Signers>>,
+    /// The CA that certifies people and participants, by which their acts are known; none: only batch acts.
+    pub people: Option<Trust>,
     /// Number of partitions of `cu.clearing`; this node works on those that the group gives it.
     pub partitions: u32,
     /// How long a barrier waits before the close goes on without the cities that are missing; none: for ever.
@@ -103,7 +108,7 @@ pub enum NodeError {
 }
 
 /// What is asked of the coordinator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Open the next cycle.
     Open {
@@ -117,6 +122,8 @@ pub enum Request {
         /// Business date and rulebook version of the next, if it follows at once.
         opens: Option<(Date, u32)>,
     },
+    /// Somebody decides something within this process, which answers for who it is.
+    Decide(Written, Signer),
 }
 
 /// A running clearing node. Dropping it stops it: it gives up what it owns, and leaves the group.

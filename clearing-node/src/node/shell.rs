@@ -2,10 +2,12 @@
 //!
 //! Every node runs one. The node that owns `cu.cycles` acts; every other follows, so that it can take over.
 
+mod acts;
 mod barrier;
 mod folders;
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -31,7 +33,7 @@ use crate::{
         renderer::Renderer,
     },
 };
-use folders::{Making, RENDER_AGAIN};
+use folders::Making;
 
 /// How long one look at the log waits.
 pub(super) const POLL: Duration = Duration::from_millis(20);
@@ -98,7 +100,8 @@ struct Shell<'a> {
     barrier_since: Option<Instant>,
     barrier_asked: Option<Instant>,
     assembler: Assembler,
-    making: Option<Making>,
+    /// Folders that are made one after the other; the first is in work.
+    making: VecDeque<Making>,
     /// Pause before a folder is made whose segments were lost.
     after_loss: Duration,
     /// Publications whose segments are removed.
@@ -141,7 +144,7 @@ impl<'a> Shell<'a> {
             barrier_since: None,
             barrier_asked: None,
             assembler: assembler.map_err(NodeError::Thread)?,
-            making: None,
+            making: VecDeque::new(),
             after_loss: Duration::ZERO,
             tidied: 0,
             changed: true,
@@ -230,7 +233,7 @@ impl<'a> Shell<'a> {
             Role::TakingOver | Role::Coordinates if !owns => {
                 self.step(Input::StandBy)?;
                 self.role = Role::Standby;
-                self.making = None;
+                self.making.clear();
                 self.around.shown.change(|status| status.unrendered = None);
                 tracing::info!("this node coordinates the cycles no longer");
             }
@@ -248,6 +251,7 @@ impl<'a> Shell<'a> {
                 let ends = self.tap_ends()?;
                 self.step(Input::CutOff { opens, ends })
             }
+            Request::Decide(written, by) => self.step(Input::Decide(written, by)),
         }
     }
 
@@ -259,10 +263,9 @@ impl<'a> Shell<'a> {
             match effect {
                 Effect::Say(event) => self.say(&event)?,
                 Effect::Mark(marker) => self.mark(&marker)?,
-                Effect::Render { cycle } => {
-                    let next = Some(Instant::now() + self.after_loss);
-                    self.making = Some(Making { cycle, next, pause: RENDER_AGAIN });
-                }
+                Effect::Render { cycle, version } => self.make_later(cycle, version),
+                Effect::Identify(act) => self.identify(act)?,
+                Effect::Adjust(item) => self.adjust(item)?,
                 Effect::Refused(why) => self.around.shown.change(|status| status.refused = Some(why)),
                 Effect::Alarm(text) => self.around.shown.alarm(text),
             }

@@ -3,13 +3,15 @@
 use std::{
     collections::BTreeMap,
     ops::Range,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use domain::{
     city::City,
+    cycle::CycleName,
     limits::{Exposure, exposures},
+    release::{Closed, Proposal},
 };
 use proto::{Opening, Published};
 
@@ -85,6 +87,10 @@ pub struct CycleStatus {
     pub open: bool,
     /// Publications, in order.
     pub published: Vec<Published>,
+    /// What has become of closed cycles, in order.
+    pub closed: Vec<Arc<Closed>>,
+    /// What waits for a second person, by the id of the act that proposed it.
+    pub proposals: Vec<(String, Proposal)>,
     /// Acquirers for whose taps the cut-off still waits.
     pub barrier_waits_for: Vec<City>,
     /// Acquirers that the book has stopped, and why.
@@ -115,6 +121,15 @@ impl CycleStatus {
     pub fn published(&self, cycle: u32) -> Option<&Published> {
         let found = self.published.binary_search_by_key(&cycle, |p| p.cycle).ok()?;
         self.published.get(found)
+    }
+}
+
+impl CycleStatus {
+    /// What has become of a closed cycle.
+    #[must_use]
+    pub fn closed(&self, cycle: CycleName) -> Option<&Closed> {
+        let found = self.closed.binary_search_by_key(&cycle, |closed| closed.plan.cycle).ok()?;
+        self.closed.get(found).map(Arc::as_ref)
     }
 }
 
@@ -198,6 +213,9 @@ impl Shown {
             status.openings = core.openings().cloned().collect();
             status.open = core.is_open();
             status.published = core.openings().filter_map(|o| core.published(o.cycle).cloned()).collect();
+            status.closed = core.releases().shared().cloned().collect();
+            let proposals = core.releases().proposals();
+            status.proposals = proposals.map(|(id, proposal)| (id.to_owned(), proposal.clone())).collect();
             status.barrier_waits_for = core.barrier_waits_for();
             status.stopped_cities = core.stopped_cities().map(|(city, why)| (city, why.to_owned())).collect();
             status.halted = core.halted().map(str::to_owned);

@@ -176,7 +176,12 @@ pub fn assemble(
         version: plan.version,
         folder: name.to_string(),
         manifest_digest: written.manifest_sha256.to_vec().into(),
+        issuers: written.issuers.iter().map(issuer_file).collect(),
     })
+}
+
+fn issuer_file((city, sha256): &(City, String)) -> proto::IssuerFile {
+    proto::IssuerFile { city: city.to_string(), sha256: sha256.clone() }
 }
 
 /// How the scratch folders of a cycle begin. Each attempt has one of its own, since a coordinator that has lost its

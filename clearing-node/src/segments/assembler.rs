@@ -10,7 +10,12 @@ use runtime::whole_text;
 use signing::Signers;
 
 use super::AssembleError;
-use crate::{coordinator::SegmentIn, priority::stand_back, render::Closed, watch};
+use crate::{
+    coordinator::{Correction, SegmentIn},
+    priority::stand_back,
+    render::Closed,
+    watch,
+};
 
 /// Tasks that may wait.
 const TASKS_MAX: usize = 4;
@@ -43,6 +48,8 @@ pub struct Job {
     pub totals: Vec<PartitionTotals>,
     /// The segments of all partitions.
     pub segments: Vec<SegmentIn>,
+    /// What a later version of its plan replaces: its detail comes from there.
+    pub correction: Option<Correction>,
 }
 
 /// What became of a job.
@@ -69,7 +76,7 @@ enum Task {
 /// The thread. Dropping it waits until the task at hand is done.
 pub struct Assembler {
     tasks: Option<Sender<Task>>,
-    done: Receiver<(u32, Made)>,
+    done: Receiver<((u32, u32), Made)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -87,7 +94,8 @@ impl Assembler {
                 match task {
                     // Nobody listens any more when the node ends.
                     Task::Assemble(job) => {
-                        drop(told.send((job.closed.opening.cycle, around.assemble(&job))));
+                        let of = (job.closed.opening.cycle, job.closed.plan.version);
+                        drop(told.send((of, around.assemble(&job))));
                     }
                     Task::Tidy(published) => around.tidy(&published),
                 }
@@ -108,9 +116,9 @@ impl Assembler {
         self.send(Task::Tidy(published))
     }
 
-    /// A job that is done, by the ordinal of its cycle.
+    /// A job that is done, by the ordinal of its cycle and the version of its plan.
     #[must_use]
-    pub fn done(&self) -> Option<(u32, Made)> {
+    pub fn done(&self) -> Option<((u32, u32), Made)> {
         self.done.try_recv().ok()
     }
 

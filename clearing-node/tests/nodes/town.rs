@@ -136,6 +136,7 @@ impl Town {
             render_niceness: 0,
             out_dir: self.folder.path().join("out"),
             signers: None,
+            people: None,
             partitions: PARTITIONS,
             barrier_max: None,
             restore,

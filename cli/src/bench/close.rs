@@ -111,6 +111,7 @@ pub fn run(dir: &Path, taps: u64) -> Result<Measured> {
         render_niceness: RENDER_NICENESS,
         out_dir: out,
         signers: None,
+        people: None,
         partitions: PARTITIONS,
         barrier_max: None,
         restore: None,

@@ -82,6 +82,7 @@ impl Place {
                 render_niceness: 0,
                 out_dir: folder.clone(),
                 signers: signatures::remembered(&state.folder(), folder)?,
+                people: signatures::people(&state.folder())?,
                 partitions,
                 barrier_max: None,
                 restore: None,
@@ -171,11 +172,21 @@ impl Place {
         what: &str,
         mut found: impl FnMut(&CityEvent) -> Option<T>,
     ) -> Result<T> {
+        self.hear_event(from, what, |event| of_city(event, city).as_ref().and_then(&mut found))
+    }
+
+    /// Waits until an event is found on `cu.cycles`, from an offset on.
+    pub fn hear_event<T>(
+        &self,
+        from: u64,
+        what: &str,
+        mut found: impl FnMut(CycleEvent) -> Option<T>,
+    ) -> Result<T> {
         let deadline = Instant::now() + self.wait;
         let mut reader = self.log.reader(&[(self.topics.cycles(), from)])?;
         loop {
             for entry in reader.poll(1 << 20, POLL)? {
-                if let Some(value) = city_event(entry.payload, city).as_ref().and_then(&mut found) {
+                if let Some(value) = CycleEvent::decode(entry.payload).ok().and_then(&mut found) {
                     return Ok(value);
                 }
             }
@@ -231,7 +242,11 @@ fn table(config: &Path) -> Result<toml::Table> {
 }
 
 fn city_event(payload: Bytes, city: City) -> Option<CityEvent> {
-    match CycleEvent::decode(payload).ok()?.body? {
+    of_city(CycleEvent::decode(payload).ok()?, city)
+}
+
+fn of_city(event: CycleEvent, city: City) -> Option<CityEvent> {
+    match event.body? {
         cycle_event::Body::City(event) if event.city.as_bytes() == city.spelling() => Some(event),
         _ => None,
     }

@@ -1,5 +1,6 @@
 //! `cycle`: looks at the cycles of a running clearing node, and ends the open one by hand.
 
+mod release;
 mod show;
 
 use std::{
@@ -45,6 +46,22 @@ enum Action {
     Show(Show),
     /// End the open cycle, wait until its folder is there, and name it
     CutOff(CutOffArgs),
+    /// Show what has become of closed cycles: who agreed, who released, what the bank said
+    Releases(release::Show),
+    /// Propose that the files of a closed cycle may be carried out; another person releases it
+    Propose(release::Propose),
+    /// Release a cycle that another person has proposed
+    Release(release::OfCycle),
+    /// Approve what another person has proposed
+    Approve(release::Approve),
+    /// Take a proposal off the table
+    Reject(release::Reject),
+    /// Say for the bank that it cannot carry out the files of a released cycle: a new version follows
+    Refuse(release::Refuse),
+    /// Propose to do without a participant that does not pay: the next cycle carries its debt
+    Fail(release::Fail),
+    /// Say that what the bank confirmed has been paid for good
+    Settle(release::OfCycle),
 }
 
 /// Arguments of `cycle show`.
@@ -98,6 +115,14 @@ pub fn run(args: &Cycle) -> Result<ExitCode> {
         Action::List(args) => show::list(args.output, &args.nodes.cycles()?)?,
         Action::Show(args) => show::one(args.output, &args.nodes.cycle(&args.cycle.to_string())?)?,
         Action::CutOff(args) => cut_off(args)?,
+        Action::Releases(args) => release::show(args)?,
+        Action::Propose(args) => release::propose(args)?,
+        Action::Release(args) => release::release(args)?,
+        Action::Approve(args) => release::approve(args)?,
+        Action::Reject(args) => release::reject(args)?,
+        Action::Refuse(args) => release::refuse(args)?,
+        Action::Fail(args) => release::fail(args)?,
+        Action::Settle(args) => release::settle(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -120,6 +120,7 @@ fn join(house: &House, scheme: &SchemeFolder, at: &Path, number: usize) -> Node 
         out_dir: at.join("out"),
         partitions: scheme.rulebook.partitions,
         signers: None,
+        people: None,
         barrier_max: None,
         restore: None,
     };
@@ -169,7 +170,7 @@ fn ask(nodes: &[&Node], request: Request, done: impl Fn(&CycleStatus) -> bool) {
         if done(&node.status()) {
             return Some(());
         }
-        node.request(request);
+        node.request.clone()(request);
         std::thread::sleep(Duration::from_millis(40));
         None
     });

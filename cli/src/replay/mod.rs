@@ -13,7 +13,6 @@ use archive::{chain::Archive as Chain, facts::Facts, log::ArchiveLog};
 use clap::{Args, ValueEnum};
 use clearing_node::replay::Replay;
 use cu_log::{Log, topics::Topics};
-use proto::Published;
 use serde_json::{Value, json};
 use signing::{Algorithm, Signers, Trust};
 
@@ -191,13 +190,12 @@ impl Replaying<'_> {
         let signers = signers.as_ref();
         let (first, total) = (*cycles.start(), u64::from(cycles.end() - cycles.start()) + 1);
         let logged = |cycle: u32| self.facts.published.get(&cycle).map(|(_, published)| published);
-        let mut previous: Option<Published> = first.checked_sub(1).and_then(logged).cloned();
         for cycle in cycles {
             self.bar.at("cycles rendered and compared", u64::from(cycle - first), total);
             let name = self.facts.name(cycle).map(|name| name.to_string()).unwrap_or_default();
             found.begin(&name);
             self.replay.check(cycle)?.into_iter().for_each(|difference| found.plan(difference));
-            let made = self.replay.render(cycle, previous.as_ref(), signers, &scratch, &out)?;
+            let made = self.replay.render(cycle, self.facts.followed_by(cycle), signers, &scratch, &out)?;
             if let Some(published) = logged(cycle) {
                 found.digest(published, &made);
             }
@@ -218,7 +216,6 @@ impl Replaying<'_> {
                 }
             }
             found.end();
-            previous = Some(made);
         }
         // Nothing is left in it but what an interrupted run left.
         drop(std::fs::remove_dir_all(&scratch));

@@ -24,7 +24,7 @@ use runtime::{
     scheme::SchemeView,
 };
 use serde::{Deserialize, Serialize};
-use signing::{Algorithm, Signers};
+use signing::{Algorithm, Signers, Trust};
 
 use super::{
     Configured, LogConfig,
@@ -58,6 +58,8 @@ pub(super) struct Config {
     signing_dir: Option<PathBuf>,
     /// Certificates of the CA that issued those pairs (PEM); they are left as `ca.pem` beside the cycles.
     ca: Option<PathBuf>,
+    /// Certificates of the CA that certifies people, banks and participants (PEM); without it their acts are refused.
+    people_ca: Option<PathBuf>,
     /// How cycles are signed.
     #[serde(default)]
     signing_algorithm: Algorithm,
@@ -137,6 +139,7 @@ impl Configured for Config {
         if let Some((folder, ca)) = self.pairs()? {
             Signers::open(folder, ca, self.signing_algorithm).context("use signing_dir and ca")?;
         }
+        self.people()?;
         self.rules().map(drop)
     }
 }
@@ -196,6 +199,10 @@ impl Config {
         Ok(Snapshots::new(Some(Snapshotter::start(config, node.stores().clone())?)))
     }
 
+    fn people(&self) -> Result<Option<Trust>> {
+        self.people_ca.as_deref().map(Trust::read).transpose().context("use people_ca")
+    }
+
     fn rules(&self) -> Result<Rulebook> {
         let path = self.rulebook.display();
         let bytes = fs::read(&self.rulebook).with_context(|| format!("read {path}"))?;
@@ -225,6 +232,7 @@ pub(super) fn run(config: Config) -> Result<()> {
         render_niceness: config.render_niceness.into(),
         out_dir: config.out_dir.clone(),
         signers: config.signers()?,
+        people: config.people()?,
         partitions: rulebook.partitions,
         barrier_max: Some(Duration::from_secs(config.barrier_s_max)),
         restore: Some(Arc::new(Restorer::new(objects.clone()))),

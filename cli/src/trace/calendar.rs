@@ -85,7 +85,15 @@ impl Calendar {
             Some(Body::Published(published)) => {
                 self.folders.insert(published.cycle, published.folder);
             }
-            Some(Body::Opened(_) | Body::Segment(_) | Body::City(_) | Body::Restored(_)) | None => {}
+            Some(
+                Body::Opened(_)
+                | Body::Segment(_)
+                | Body::City(_)
+                | Body::Restored(_)
+                | Body::Act(_)
+                | Body::Ruled(_),
+            )
+            | None => {}
         }
     }
 

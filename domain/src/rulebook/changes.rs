@@ -189,6 +189,9 @@ impl Told {
         self.value("settlement", "holidays", dates(&old.holidays), dates(&new.holidays));
         self.value("settlement", "working_days", dates(&old.working_days), dates(&new.working_days));
         self.value("settlement", "settle_after_days", old.settle_after_days, new.settle_after_days);
+        let (old, new) = (old.disputes, new.disputes);
+        self.value("disputes", "dispute_days", old.dispute_days, new.dispute_days);
+        self.value("disputes", "answer_days", old.answer_days, new.answer_days);
     }
 }
 
@@ -334,7 +337,7 @@ joined = "2018-01-01"
                 "\"天津\"\nleft = \"2019-01-01\"\nsuspended_from = \"2018-10-01\"\nnet_debit_cap_fen = 9",
             )
             + "[[participant]]\ncity = \"cu-4000\"\nname_en = \"Chongqing\"\nname_zh = \"重庆\"\n\
-               joined = \"2018-10-01\"\n[cut_off]\ntimes = [\"04:00\", \"16:00\"]\n\
+               joined = \"2018-10-01\"\n[disputes]\nanswer_days = 14\n[cut_off]\ntimes = [\"04:00\", \"16:00\"]\n\
                [[fees.line]]\nname = \"bus\"\nsector = \"bus\"\nfrom = \"2018-10-01\"\n\
                interchange_rate = \"0.001\"\nswitch_rate = \"0\"\nswitch_min_fen = 2\n";
         let expected = [
@@ -355,6 +358,7 @@ joined = "2018-01-01"
             ),
             one("fee line metro", "interchange: 0.0025 → 0.0025, at most 500 fen", None),
             one("cut_off", "times: midnight → 04:00, 16:00", None),
+            one("disputes", "answer_days: 10 → 14", None),
         ];
         assert_eq!(told(&new), expected);
     }

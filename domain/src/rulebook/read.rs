@@ -31,7 +31,7 @@ const FEE_FIELDS: [&str; 6] = [
 ];
 
 /// The top-level keys that have a meaning here.
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "version",
     "presentment_days",
     "hotlist_grace_hours",
@@ -41,6 +41,7 @@ const KNOWN: [&str; 9] = [
     "cut_off",
     "settlement",
     "limits",
+    "disputes",
 ];
 
 /// What the document says.

@@ -1,11 +1,11 @@
-//! Reads `[settlement]`, `[cut_off]` and the accounts of participants.
+//! Reads `[settlement]`, `[cut_off]`, `[disputes]` and the accounts of participants.
 
 use std::collections::BTreeSet;
 
 use crate::{
     date::{Date, LocalTime},
     document::{Fault, Table, Value, integer, name, parsed, text},
-    terms::{ACCOUNT_NAME_CHARS_MAX, Account, CURRENCY, Terms, Weekday},
+    terms::{ACCOUNT_NAME_CHARS_MAX, Account, CURRENCY, DisputeTerms, Terms, Weekday},
 };
 
 /// The most days that a list of them may have.
@@ -13,6 +13,8 @@ const DAYS_MAX: usize = 10_000;
 /// The most cycles that a business date may have by its cut-off times: one an hour.
 const TIMES_MAX: usize = 24;
 const SETTLE_AFTER_DAYS_MAX: u32 = 30;
+/// The longest window of disputes, days: ten years.
+const DISPUTE_DAYS_MAX: u32 = 3650;
 /// The longest name of the scheme: what ISO 20022 allows.
 const NAME_CHARS_MAX: usize = 140;
 
@@ -29,9 +31,13 @@ pub(super) const SETTLEMENT_FIELDS: [&str; 9] = [
     "settle_after_days",
 ];
 
-/// How nets are paid, by `[settlement]` and `[cut_off]`.
+/// The fields of `[disputes]`.
+const DISPUTE_FIELDS: [&str; 2] = ["dispute_days", "answer_days"];
+
+/// How nets are paid, by `[settlement]` and `[cut_off]`, and until when they may be disputed.
 pub(super) fn terms(top: &Table<'_>) -> Result<Terms, Fault> {
     let mut terms = cut_off(top)?;
+    terms.disputes = disputes(top)?;
     let Some(table) = top.table("settlement")? else { return Ok(terms) };
     terms.name = table.optional("name", short_name(NAME_CHARS_MAX))?;
     terms.account = account(&table)?;
@@ -54,6 +60,18 @@ pub(super) fn terms(top: &Table<'_>) -> Result<Terms, Fault> {
     let after = table.optional("settle_after_days", integer(0..=SETTLE_AFTER_DAYS_MAX))?;
     terms.settle_after_days = after.unwrap_or(terms.settle_after_days);
     Ok(terms)
+}
+
+fn disputes(top: &Table<'_>) -> Result<DisputeTerms, Fault> {
+    let default = DisputeTerms::default();
+    let Some(table) = top.table("disputes")? else { return Ok(default) };
+    table.only(&DISPUTE_FIELDS)?;
+    let days = |field, least| table.optional(field, integer(least..=DISPUTE_DAYS_MAX));
+    let [dispute_days, answer_days] = DISPUTE_FIELDS;
+    Ok(DisputeTerms {
+        dispute_days: days(dispute_days, 0)?.unwrap_or(default.dispute_days),
+        answer_days: days(answer_days, 1)?.unwrap_or(default.answer_days),
+    })
 }
 
 /// When cycles end is decided by whoever calls cut-offs, by the times that stand here; messages are dated by them too.

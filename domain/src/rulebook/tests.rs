@@ -486,3 +486,25 @@ fn settlement_refusals() {
     let long = format!("\"扬州\"\naccount_name = \"{}\"", "名".repeat(71));
     check("\"扬州\"", &long, &["[[participant]] 1, account_name: longer than 70 characters"]);
 }
+
+#[test]
+fn until_when_disputes_may_be_opened_and_answered() {
+    let days = |toml: &str| {
+        let terms = rulebook(&(GOOD.to_owned() + toml)).terms.disputes;
+        (terms.dispute_days, terms.answer_days)
+    };
+    assert_eq!(days(""), (30, 10), "the default");
+    assert_eq!(days("[disputes]\nanswer_days = 5\n"), (30, 5));
+    assert_eq!(days("[disputes]\ndispute_days = 0\nanswer_days = 1\n"), (0, 1));
+    let rules = rulebook(&(GOOD.to_owned() + "[disputes]\n"));
+    assert_eq!(rules.unknown_tables(), ["directory"]);
+    for (toml, expected) in [
+        ("answer_days = 0", "[disputes], answer_days: not a whole number from 1 to 3650"),
+        ("dispute_days = 3651", "[disputes], dispute_days: not a whole number from 0 to 3650"),
+        ("answer_hours = 7", "[disputes], answer_hours: unknown; known here: dispute_days, answer_days"),
+    ] {
+        let text = format!("{GOOD}[disputes]\n{toml}\n");
+        let message = Rulebook::parse(text.as_bytes()).map_or_else(|e| e.to_string(), |_| String::new());
+        assert!(message.contains(expected), "`{toml}`: {message}");
+    }
+}

@@ -23,30 +23,42 @@ const RENDER_AGAIN_MAX: Duration = Duration::from_secs(60);
 /// A closed cycle whose folder is being made.
 pub(super) struct Making {
     pub(super) cycle: u32,
+    /// The version of its plan.
+    pub(super) version: u32,
     /// When it is tried next; none while it is in work.
     pub(super) next: Option<Instant>,
     pub(super) pause: Duration,
 }
 
 impl Shell<'_> {
+    /// A version of a closed cycle is to become a folder, after those that wait already.
+    pub(super) fn make_later(&mut self, cycle: u32, version: u32) {
+        self.making.retain(|making| (making.cycle, making.version) != (cycle, version));
+        let next = Some(Instant::now() + self.after_loss);
+        self.making.push_back(Making { cycle, version, next, pause: RENDER_AGAIN });
+    }
+
     /// Has the folder of a closed cycle made, beside everything else; a failure is tried again.
     pub(super) fn make_folders(&mut self) -> Result<(), NodeError> {
-        while let Some((cycle, made)) = self.assembler.done() {
-            let Some(making) = self.making.as_mut().filter(|making| making.cycle == cycle) else { continue };
+        while let Some((of, made)) = self.assembler.done() {
+            let Some(making) = self.making.front_mut().filter(|making| (making.cycle, making.version) == of)
+            else {
+                continue;
+            };
             match made {
                 Made::Folder(published) => {
-                    self.making = None;
+                    self.making.pop_front();
                     self.after_loss = Duration::ZERO;
                     self.around.shown.change(|status| status.unrendered = None);
                     self.step(Input::Rendered(published))?;
                 }
                 Made::Lost { partition, what } => {
-                    self.making = None;
+                    self.making.pop_front();
                     self.after_loss = (self.after_loss * 2).clamp(RENDER_AGAIN, RENDER_AGAIN_MAX);
-                    self.step(Input::SegmentLost { cycle, partition, what })?;
+                    self.step(Input::SegmentLost { cycle: of.0, partition, what })?;
                 }
                 Made::Failed(why) => {
-                    let why = format!("cycle {cycle} cannot be rendered: {why}");
+                    let why = format!("cycle {} cannot be rendered: {why}", of.0);
                     self.around.shown.alarm(why.clone());
                     self.around.shown.change(|status| status.unrendered = Some(why));
                     making.next = Some(Instant::now() + making.pause);
@@ -54,24 +66,24 @@ impl Shell<'_> {
                 }
             }
         }
-        let due = |making: &Making| making.next.is_some_and(|next| Instant::now() >= next);
-        if let Some(cycle) = self.making.as_ref().filter(|making| due(making)).map(|making| making.cycle)
-            && self.assembler.begin(self.job(cycle)?)
-            && let Some(making) = &mut self.making
+        let due = |making: &&Making| making.next.is_some_and(|next| Instant::now() >= next);
+        if let Some((cycle, version)) = self.making.front().filter(due).map(|it| (it.cycle, it.version))
+            && self.assembler.begin(self.job(cycle, version)?)
+            && let Some(making) = self.making.front_mut()
         {
             making.next = None;
         }
         Ok(())
     }
 
-    fn job(&self, cycle: u32) -> Result<Job, NodeError> {
+    fn job(&self, cycle: u32, version: u32) -> Result<Job, NodeError> {
         let missing = |what: &str| {
             NodeError::Halted(format!("cycle {cycle} cannot be rendered: its {what} is not known"))
         };
         let opening = self.core.opening(cycle).ok_or_else(|| missing("opening"))?;
         let rulebook = self.core.rulebook_of(opening).ok_or_else(|| missing("rulebook"))?;
-        let plan = self.core.plan(cycle).ok_or_else(|| missing("plan"))?;
-        let previous = self.core.published(cycle.saturating_sub(1));
+        let plan = self.core.plan_of(cycle, version).ok_or_else(|| missing("plan"))?;
+        let previous = self.core.followed_by(cycle, version);
         let closed = Closed {
             opening: opening.clone(),
             rulebook,
@@ -80,7 +92,8 @@ impl Shell<'_> {
                 .and_then(|published| published.manifest_digest.as_ref().try_into().ok()),
         };
         let totals = self.core.totals(cycle).cloned().collect();
-        Ok(Job { closed, totals, segments: self.core.segments(cycle).collect() })
+        let segments = self.core.segments(cycle).collect();
+        Ok(Job { closed, totals, segments, correction: self.core.correction(cycle, version) })
     }
 
     /// Tells the renderer what is due, once history is read; removes the segments of published cycles.

@@ -139,7 +139,7 @@ impl World {
                     let to = |number| self.append(&self.topics.clearing(number), message.clone());
                     (0..self.partitions).for_each(to);
                 }
-                Effect::Render { cycle } => self.due = Some(cycle),
+                Effect::Render { cycle, .. } => self.due = Some(cycle),
                 Effect::Refused(text) | Effect::Alarm(text) => self.alarms.push(text),
             }
         }

@@ -259,7 +259,10 @@ mod tests {
         let ruled = ruled(1, &terms);
         let mut by_date = Clock::new(CutOffs::ByDate, None);
         assert_eq!(by_date.look(&status(1), &ruled, seconds(0), noon("2018-09-01")).request, None);
-        assert_eq!(by_date.look(&status(1), &ruled, seconds(1), noon("2018-09-02")).request, Some(cut));
+        assert_eq!(
+            by_date.look(&status(1), &ruled, seconds(1), noon("2018-09-02")).request,
+            Some(cut.clone())
+        );
         let mut every = Clock::new(CutOffs::Every(seconds(30)), None);
         assert_eq!(every.look(&status(1), &ruled, seconds(10), noon("2018-09-01")).request, None);
         assert_eq!(every.look(&status(1), &ruled, seconds(39), noon("2018-09-01")).request, None);

@@ -173,7 +173,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A time as clocks in China show it.
-fn in_china(at: SystemTime) -> String {
+pub fn in_china(at: SystemTime) -> String {
     let at = time::OffsetDateTime::from(at) + time::Duration::hours(8);
     let date = Date::from_julian_day(at.date().to_julian_day());
     format!("{date}T{:02}:{:02}:{:02}+08:00", at.hour(), at.minute(), at.second())

@@ -1,0 +1,191 @@
+//! Acts: what people and participants decide after a close.
+//!
+//! Whoever wants something appends an act. The coordinator has its signature checked, says on the log what it found
+//! of it, and the act takes effect where that word is read back: so every node comes to the same state, and only who
+//! coordinates needs the certificates. One act is ruled at a time, each on the state that the one before has left.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use domain::{
+    act::{Signer, Written},
+    release::{Consequence, Folder, Planned, Releases},
+    settlement::Item,
+};
+use proto::{Act, Bytes, CycleEvent, Plan, Published, RuledAct, cycle_event::Body, digest};
+
+use super::{Coordinator, Effect, hex};
+use crate::{book::opening_name, wire};
+
+/// The largest act, bytes. What a bank answers is the largest: a line for each participant.
+const TEXT_LEN_MAX: usize = 256 << 10;
+
+/// Acts that wait, and what those that were done have come to.
+#[derive(Debug, Default)]
+pub(super) struct Acts {
+    pub(super) releases: Releases,
+    /// Asked for and not ruled yet, in the order of the log.
+    asked: VecDeque<Act>,
+    /// What was decided within the process of this node.
+    own: VecDeque<(Written, Signer)>,
+    /// The digest of the one that is being ruled.
+    ruling: Option<[u8; 32]>,
+    /// Digests of what was ruled.
+    ruled: BTreeSet<[u8; 32]>,
+    /// Items that no cycle has yet.
+    items: BTreeMap<String, Item>,
+    /// Those of them that this life has handed to the book.
+    handed: BTreeSet<String>,
+}
+
+impl Acts {
+    /// What this life has begun may be due again in the next one.
+    pub(super) fn stand_by(&mut self) {
+        self.own.clear();
+        self.ruling = None;
+        self.handed.clear();
+    }
+
+    /// Totals are in: the items in them are in a cycle.
+    pub(super) fn booked(&mut self, ids: impl Iterator<Item = String>) {
+        for id in ids {
+            self.items.remove(&id);
+        }
+    }
+
+    /// A plan was made.
+    pub(super) fn planned(&mut self, opening: &proto::Opening, agreement_days: u32, plan: &Plan) {
+        let Some(settlement) = wire::settlement_from_wire(&plan.positions, &plan.net) else { return };
+        let mut homes: BTreeMap<_, (u64, u64)> = BTreeMap::new();
+        for position in &settlement.positions {
+            let (count, fen) = homes.entry(position.issuer).or_default();
+            *count = count.saturating_add(position.count);
+            *fen = fen.saturating_add(position.amount_fen);
+        }
+        self.releases.planned(Planned {
+            cycle: opening_name(opening),
+            version: plan.version,
+            net: settlement.net,
+            homes,
+            agreement_days,
+        });
+    }
+
+    /// A folder is there.
+    pub(super) fn published(&mut self, opening: &proto::Opening, published: &Published) {
+        let issuer = |file: &proto::IssuerFile| Some((file.city.parse().ok()?, file.sha256.clone()));
+        let folder = Folder {
+            manifest_sha256: hex(&published.manifest_digest),
+            issuers: published.issuers.iter().filter_map(issuer).collect(),
+        };
+        self.releases.published(opening_name(opening), published.version, folder);
+    }
+
+    pub(super) fn ask(&mut self, act: Act) {
+        if !self.ruled.contains(&digest::bytes(&act.text)) {
+            self.asked.push_back(act);
+        }
+    }
+
+    pub(super) fn want(&mut self, written: Written, by: Signer) {
+        self.own.push_back((written, by));
+    }
+}
+
+impl Coordinator {
+    /// Has the next act ruled, and hands items to the book.
+    pub(super) fn advance_acts(&mut self, effects: &mut Vec<Effect>) {
+        if self.acts.ruling.is_none() {
+            if let Some((written, by)) = self.acts.own.pop_front() {
+                self.rule_own(&written, by, effects);
+            } else if let Some(act) = self.acts.asked.front() {
+                self.acts.ruling = Some(digest::bytes(&act.text));
+                effects.push(Effect::Identify(act.clone()));
+            }
+        }
+        for (id, item) in &self.acts.items {
+            if !self.acts.handed.contains(id) {
+                effects.push(Effect::Adjust(wire::item_to_wire(item)));
+            }
+        }
+        self.acts.handed = self.acts.items.keys().cloned().collect();
+    }
+
+    fn rule_own(&mut self, written: &Written, by: Signer, effects: &mut Vec<Effect>) {
+        match serde_json::to_vec(written) {
+            Err(error) => effects.push(Effect::Refused(error.to_string())),
+            Ok(text) => {
+                self.acts.ruling = Some(digest::bytes(&text));
+                self.identified(Act { text: text.into(), signature: Bytes::new() }, Ok(by), effects);
+            }
+        }
+    }
+
+    /// Whose an act is has been found out: says what becomes of it.
+    pub(super) fn identified(&mut self, act: Act, by: Result<Signer, String>, effects: &mut Vec<Effect>) {
+        if self.acts.ruling != Some(digest::bytes(&act.text)) {
+            return;
+        }
+        let found = by.as_ref().map_err(Clone::clone).and_then(|by| {
+            let written = read(&act.text)?;
+            // The act itself takes effect where the word on it is read back.
+            self.acts.releases.clone().act(&written, by).map(drop).map_err(|refusal| refusal.to_string())
+        });
+        let (name, role) = by.map(|by| (by.name, by.role.to_string())).unwrap_or_default();
+        let ruled = RuledAct {
+            text: act.text,
+            signature: act.signature,
+            by: name,
+            role,
+            refused: found.err().unwrap_or_default(),
+        };
+        effects.push(Effect::Say(CycleEvent { body: Some(Body::Ruled(ruled)) }));
+    }
+
+    /// The word on an act. The first one counts.
+    pub(super) fn fold_ruled(&mut self, ruled: &RuledAct, effects: &mut Vec<Effect>) {
+        let acts = &mut self.acts;
+        let digest = digest::bytes(&ruled.text);
+        if acts.ruling == Some(digest) {
+            acts.ruling = None;
+        }
+        acts.asked.retain(|act| digest::bytes(&act.text) != digest);
+        if !acts.ruled.insert(digest) {
+            return;
+        }
+        let by = || Some(Signer { name: ruled.by.clone(), role: ruled.role.parse().ok()? });
+        if !ruled.refused.is_empty() {
+            if self.caught_up && ruled.signature.is_empty() {
+                effects.push(Effect::Refused(ruled.refused.clone()));
+            }
+            return;
+        }
+        let done = by().ok_or_else(|| format!("`{}` is no role", ruled.role)).and_then(|by| {
+            let written = read(&ruled.text)?;
+            acts.releases.act(&written, &by).map_err(|refusal| refusal.to_string())
+        });
+        match done {
+            Ok(consequences) => {
+                for consequence in consequences {
+                    if let Consequence::Item(item) = consequence {
+                        acts.items.insert(item.id.clone(), item);
+                    }
+                }
+            }
+            // Two coordinators beside each other ruled on different states: the act has no effect.
+            Err(why) if self.caught_up => {
+                effects.push(Effect::Alarm(format!(
+                    "an act of {} was allowed and is not legal: {why}",
+                    ruled.by
+                )));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn read(text: &[u8]) -> Result<Written, String> {
+    if text.len() > TEXT_LEN_MAX {
+        return Err(format!("the act has {} bytes, at most {TEXT_LEN_MAX} are read", text.len()));
+    }
+    serde_json::from_slice(text).map_err(|error| format!("the act cannot be read: {error}"))
+}

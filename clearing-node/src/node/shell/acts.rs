@@ -1,0 +1,72 @@
+//! Whose an act is: the certificates behind it. And items, on their way to the book.
+
+use std::time::SystemTime;
+
+use domain::{
+    act::{Role, Signer},
+    date::Date,
+};
+use proto::{Act, Adjustment, digest};
+use signing::{Person, Trust};
+
+use super::{super::NodeError, APPEND_WAIT, Shell};
+use crate::coordinator::Input;
+
+/// The partition that items go to. One for all, so that each counts once.
+const ITEMS: u32 = 0;
+/// The day from which Unix counts seconds, as a Julian day, and the seconds of a day and of UTC+8.
+const EPOCH_JULIAN_DAY: u64 = 2_440_588;
+const DAY_S: u64 = 86_400;
+const ZONE_S: u64 = 8 * 3_600;
+
+impl Shell<'_> {
+    /// Finds out whose an act is.
+    pub(super) fn identify(&mut self, act: Act) -> Result<(), NodeError> {
+        let by = match &self.around.config.people {
+            Some(trust) => whose(trust, &act, today()),
+            None => {
+                Err("this scheme has no certificates of people: its clearing nodes have no people_ca"
+                    .to_owned())
+            }
+        };
+        self.step(Input::Identified { act, by })
+    }
+
+    /// Hands an item to the book.
+    pub(super) fn adjust(&mut self, item: Adjustment) -> Result<(), NodeError> {
+        let body = proto::clearing::Body::Adjustment(item);
+        let message = proto::Message::encode_to_vec(&proto::Clearing { body: Some(body) }).into();
+        let partition = self.around.topics.clearing(ITEMS);
+        cu_log::append_and_wait(self.writer.as_mut(), &partition, message, APPEND_WAIT)?;
+        Ok(())
+    }
+}
+
+fn whose(trust: &Trust, act: &Act, today: Date) -> Result<Signer, String> {
+    let person = trust.check_person(&digest::bytes(&act.text), &act.signature, today);
+    person.map_err(|why| why.to_string()).and_then(signer)
+}
+
+/// What a certificate makes of somebody.
+fn signer(person: Person) -> Result<Signer, String> {
+    let Person { name, unit } = person;
+    let role = match unit.as_str() {
+        "operators" => Role::Operations,
+        "banks" => Role::Bank,
+        "participants" => Role::City(
+            name.parse().map_err(|_| format!("the certificate of participant `{name}` names no city"))?,
+        ),
+        _ => {
+            return Err(format!(
+                "`{unit}` in the certificate of {name} is none of operators, banks, participants"
+            ));
+        }
+    };
+    Ok(Signer { name, role })
+}
+
+/// The date in UTC+8.
+fn today() -> Date {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+    Date::from_julian_day(i32::try_from((now + ZONE_S) / DAY_S + EPOCH_JULIAN_DAY).unwrap_or(i32::MAX))
+}

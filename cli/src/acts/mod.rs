@@ -1,0 +1,86 @@
+//! Acts from the command line: what people and participants decide after a close, signed by their own keys.
+
+mod known;
+
+use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    path::PathBuf,
+    time::SystemTime,
+};
+
+use anyhow::{Context, Result};
+use domain::act::{Act, Written};
+use proto::{CycleEvent, Message as _, RuledAct, cycle_event::Body};
+use signing::Signer;
+
+use crate::{
+    book::place::{Place, PlaceArgs},
+    errors::Refused,
+    services::cycles::detail::in_china,
+};
+
+pub use known::known;
+
+/// Where the cycles are, and who acts.
+#[derive(clap::Args, Debug)]
+pub struct ActArgs {
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Certificate of whoever acts (PEM)
+    #[arg(long, value_name = "FILE")]
+    certificate: PathBuf,
+    /// Its private key (PKCS#8, PEM, readable by nobody else) [default: beside the certificate, as NAME.key]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+/// What became of an act.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Its id.
+    pub id: String,
+    /// Who did it, as the clearing node knows him.
+    pub by: String,
+}
+
+impl ActArgs {
+    /// The pair of whoever acts.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    pub fn signer(&self) -> Result<Signer> {
+        let key = self.key.clone().unwrap_or_else(|| self.certificate.with_extension("key"));
+        Signer::read(&self.certificate, &key).context("failed to sign")
+    }
+}
+
+/// An act as it is written down now, under a new id.
+#[must_use]
+pub fn written(act: Act) -> Written {
+    Written { id: new_id(), at: in_china(SystemTime::now()), act }
+}
+
+/// Signs an act, puts it on the log, and waits until the clearing node has done it.
+///
+/// # Errors
+/// [`Refused`] with the reason; or if nobody rules it.
+pub fn perform(place: &Place, signer: &Signer, act: Act) -> Result<Done> {
+    let written = written(act);
+    let text = serde_json::to_vec(&written).context("failed to write the act down")?;
+    let signature = signer.sign(&proto::digest::bytes(&text)).context("failed to sign")?;
+    let asked = proto::Act { text: text.clone().into(), signature: signature.into() };
+    let event = CycleEvent { body: Some(Body::Act(asked)) };
+    let cycles = place.topics.cycles();
+    let offset = place.append(&cycles, event.encode_to_vec())?;
+    let ruled = place.hear_event(offset, "what becomes of it", |event| match event.body {
+        Some(Body::Ruled(ruled)) if ruled.text == text => Some(ruled),
+        _ => None,
+    })?;
+    let RuledAct { by, refused, .. } = ruled;
+    if refused.is_empty() { Ok(Done { id: written.id, by }) } else { Err(Refused(refused).into()) }
+}
+
+/// Sixteen hex digits that nobody has drawn before.
+fn new_id() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}

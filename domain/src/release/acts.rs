@@ -1,0 +1,410 @@
+//! What acts do, and which are refused.
+
+use super::{Closed, Consequence, Disagreement, Proposal, Releases, State, Step, carry::carry};
+use crate::{
+    act::{Act, Agreement, Decision, ID_LEN_MAX, REASON_LEN_MAX, Released, Role, Signer, Written},
+    city::City,
+    cycle::CycleName,
+};
+
+/// Why an act is refused. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It was done before.
+    #[error("it was done already, and is done once")]
+    Done,
+    /// The id cannot be used.
+    #[error("its id must have 1 to {ID_LEN_MAX} letters, digits or hyphens")]
+    Id,
+    /// A person must say why.
+    #[error("say why, in at most {REASON_LEN_MAX} bytes and one line")]
+    Reason,
+    /// It is not his to do.
+    #[error("{by} may not do this: it is for {whose}")]
+    NotHis {
+        /// Who tried.
+        by: Signer,
+        /// Who may.
+        whose: &'static str,
+    },
+    /// There is no such cycle.
+    #[error("{0} is not closed; `cityunion cycle list` shows the cycles")]
+    NoCycle(CycleName),
+    /// Another version is meant.
+    #[error("{cycle} is at version {current} of its plan, not {named}; look at that one first")]
+    Version {
+        /// The cycle.
+        cycle: CycleName,
+        /// The version of its plan.
+        current: u32,
+        /// The version that was named.
+        named: u32,
+    },
+    /// The state does not allow it.
+    #[error("{cycle} is {state}; {what} is for one that is {wanted}")]
+    State {
+        /// The cycle.
+        cycle: CycleName,
+        /// How far it is.
+        state: &'static str,
+        /// What was wanted.
+        what: &'static str,
+        /// The state that allows it.
+        wanted: &'static str,
+    },
+    /// The folder is not there yet.
+    #[error("the folder of {0} is not there yet; wait until it is published")]
+    NoFolder(CycleName),
+    /// Other files are meant.
+    #[error("the manifest of {cycle} has SHA-256 {there}, not {named}: those are other files")]
+    OtherFiles {
+        /// The cycle.
+        cycle: CycleName,
+        /// The digest of the published manifest.
+        there: String,
+        /// The digest that was named.
+        named: String,
+    },
+    /// Home cities have not agreed.
+    #[error("{cycle} cannot be released: {}", list(.against))]
+    NotAgreed {
+        /// The cycle.
+        cycle: CycleName,
+        /// Who, and what they say.
+        against: Vec<Disagreement>,
+    },
+    /// It is too early to do without an agreement.
+    #[error(
+        "{cycle} cannot be released without {city} yet: home cities may agree until a cycle of a business date more \
+         than {days} days later opens"
+    )]
+    TooEarly {
+        /// The cycle.
+        cycle: CycleName,
+        /// The city.
+        city: City,
+        /// The days that home cities have.
+        days: u32,
+    },
+    /// An override that overrides nothing.
+    #[error("{0} agrees or pays nothing in this cycle: leave it out of those that are done without")]
+    Agrees(City),
+    /// There is no such proposal.
+    #[error("no proposal {0} waits; `cityunion cycle list` shows those that do")]
+    NoProposal(String),
+    /// Four eyes are two people's.
+    #[error("{0} proposed it: another person of operations must approve it")]
+    Own(Signer),
+    /// The same is proposed already.
+    #[error("this is proposed already, as {0}")]
+    Proposed(String),
+    /// A city that is none of the cycle's.
+    #[error("{city} owes nothing in {cycle}")]
+    OwesNothing {
+        /// The city.
+        city: City,
+        /// The cycle.
+        cycle: CycleName,
+    },
+    /// The debt cannot be carried.
+    #[error(
+        "{city} owes {owed_fen} fen in {cycle}, more than all cities receive together; the scheme's own fees cannot be \
+         carried as items"
+    )]
+    BeyondCreditors {
+        /// The city.
+        city: City,
+        /// The cycle.
+        cycle: CycleName,
+        /// What it owes, fen.
+        owed_fen: u64,
+    },
+}
+
+fn list(against: &[Disagreement]) -> String {
+    against.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Releases {
+    /// Does an act, if it is legal.
+    ///
+    /// # Errors
+    /// [`Refusal`]; nothing has changed then.
+    pub fn act(&mut self, written: &Written, by: &Signer) -> Result<Vec<Consequence>, Refusal> {
+        let Written { id, act, .. } = written;
+        let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if id.is_empty() || id.len() > ID_LEN_MAX || !plain {
+            return Err(Refusal::Id);
+        }
+        if self.is_done(id) {
+            return Err(Refusal::Done);
+        }
+        let consequences = match act {
+            Act::Propose { decision } => self.propose(written, decision, by)?,
+            Act::Approve { proposal } => self.approve(written, proposal, by)?,
+            Act::Reject { proposal, reason } => self.reject(written, proposal, reason, by)?,
+            Act::Release { of } => self.release_alone(written, of, by)?,
+            Act::Agree { figures } => self.agree(written, figures, by)?,
+            Act::Refuse { cycle, version, reason } => self.refuse(written, (*cycle, *version), reason, by)?,
+            Act::Settle { cycle, version } => self.settle(written, (*cycle, *version), by)?,
+        };
+        self.done.insert(super::hash(id));
+        Ok(consequences)
+    }
+
+    fn propose(
+        &mut self,
+        written: &Written,
+        decision: &Decision,
+        by: &Signer,
+    ) -> Result<Vec<Consequence>, Refusal> {
+        operations(by)?;
+        if let Some((id, _)) = self.proposals.iter().find(|(_, known)| known.decision == *decision) {
+            return Err(Refusal::Proposed(id.clone()));
+        }
+        self.check(decision)?;
+        let cycle = decision.cycle();
+        let proposal = Proposal { decision: decision.clone(), by: by.clone() };
+        self.proposals.insert(written.id.clone(), proposal);
+        self.note(cycle, written, by, format!("proposed: {}", decision.words()));
+        Ok(Vec::new())
+    }
+
+    /// Whether a decision could be carried out now.
+    fn check(&self, decision: &Decision) -> Result<(), Refusal> {
+        match decision {
+            Decision::Release { of, without, reason } => {
+                if !without.is_empty() {
+                    said(reason)?;
+                }
+                self.releasable(of, without).map(drop)
+            }
+            Decision::Fail { cycle, version, city, reason } => {
+                said(reason)?;
+                carry(self.released(*cycle, *version, "a failure")?, *city).map(drop)
+            }
+        }
+    }
+
+    fn approve(&mut self, written: &Written, id: &str, by: &Signer) -> Result<Vec<Consequence>, Refusal> {
+        operations(by)?;
+        let proposal = self.proposals.get(id).ok_or_else(|| Refusal::NoProposal(id.to_owned()))?.clone();
+        if proposal.by.name == by.name {
+            return Err(Refusal::Own(proposal.by));
+        }
+        self.check(&proposal.decision)?;
+        self.proposals.remove(id);
+        let cycle = proposal.decision.cycle();
+        self.note(cycle, written, by, format!("approved: {}", proposal.decision.words()));
+        match proposal.decision {
+            Decision::Release { .. } => {
+                self.set_released(cycle, (proposal.by, by.clone()));
+                Ok(Vec::new())
+            }
+            Decision::Fail { city, reason, .. } => self.fail(cycle, city, reason),
+        }
+    }
+
+    fn reject(
+        &mut self,
+        written: &Written,
+        id: &str,
+        reason: &str,
+        by: &Signer,
+    ) -> Result<Vec<Consequence>, Refusal> {
+        operations(by)?;
+        said(reason)?;
+        let proposal = self.proposals.remove(id).ok_or_else(|| Refusal::NoProposal(id.to_owned()))?;
+        let what = format!("rejected: {} ({reason})", proposal.decision.words());
+        self.note(proposal.decision.cycle(), written, by, what);
+        Ok(Vec::new())
+    }
+
+    fn release_alone(
+        &mut self,
+        written: &Written,
+        of: &Released,
+        by: &Signer,
+    ) -> Result<Vec<Consequence>, Refusal> {
+        if by.role != Role::Batch {
+            let whose = "the batch process; a person proposes the release, and another approves it";
+            return Err(Refusal::NotHis { by: by.clone(), whose });
+        }
+        self.releasable(of, &[])?;
+        self.set_released(of.cycle, (by.clone(), by.clone()));
+        self.note(of.cycle, written, by, "released by the batch process, without four eyes".to_owned());
+        Ok(Vec::new())
+    }
+
+    fn agree(
+        &mut self,
+        written: &Written,
+        figures: &Agreement,
+        by: &Signer,
+    ) -> Result<Vec<Consequence>, Refusal> {
+        if by.role != Role::City(figures.city) {
+            return Err(Refusal::NotHis { by: by.clone(), whose: "the home city itself" });
+        }
+        let closed = self.change(figures.cycle).ok_or(Refusal::NoCycle(figures.cycle))?;
+        in_state(closed, &State::Closed, "an agreement")?;
+        closed.agreements.insert(figures.city, figures.clone());
+        let agrees = closed.disagreements().iter().all(|it| it.city != figures.city);
+        let verdict = if agrees { "agrees" } else { "disagrees" };
+        let (count, fen) = (figures.count, figures.amount_fen);
+        let what = format!("{} {verdict}: {count} records of {fen} fen", figures.city);
+        self.note(figures.cycle, written, by, what);
+        Ok(Vec::new())
+    }
+
+    fn refuse(
+        &mut self,
+        written: &Written,
+        (cycle, version): (CycleName, u32),
+        reason: &str,
+        by: &Signer,
+    ) -> Result<Vec<Consequence>, Refusal> {
+        if !matches!(by.role, Role::Bank | Role::Operations) {
+            return Err(Refusal::NotHis {
+                by: by.clone(),
+                whose: "the settlement bank, or operations for it",
+            });
+        }
+        said(reason)?;
+        self.released(cycle, version, "a refusal")?;
+        if let Some(closed) = self.change(cycle) {
+            closed.state = State::Refused { reason: reason.to_owned() };
+        }
+        self.note(cycle, written, by, format!("refused by the bank: {reason}"));
+        Ok(vec![Consequence::NewVersion(cycle)])
+    }
+
+    fn settle(
+        &mut self,
+        written: &Written,
+        (cycle, version): (CycleName, u32),
+        by: &Signer,
+    ) -> Result<Vec<Consequence>, Refusal> {
+        if !matches!(by.role, Role::Operations | Role::Batch) {
+            return Err(Refusal::NotHis { by: by.clone(), whose: "operations" });
+        }
+        let closed = self.version(cycle, version)?;
+        in_state(closed, &State::Confirmed, "settling")?;
+        if let Some(closed) = self.change(cycle) {
+            closed.state = State::Settled;
+        }
+        self.note(cycle, written, by, "settled".to_owned());
+        Ok(Vec::new())
+    }
+
+    fn fail(&mut self, cycle: CycleName, city: City, reason: String) -> Result<Vec<Consequence>, Refusal> {
+        let closed = self.change(cycle).ok_or(Refusal::NoCycle(cycle))?;
+        let (now, later) = carry(closed, city)?;
+        closed.items.extend(now);
+        closed.state = State::Failed { city, reason };
+        let mut consequences = vec![Consequence::NewVersion(cycle)];
+        consequences.extend(later.into_iter().map(Consequence::Item));
+        Ok(consequences)
+    }
+
+    /// The cycle, if these files of it can be released.
+    fn releasable(&self, of: &Released, without: &[City]) -> Result<&Closed, Refusal> {
+        let Released { cycle, version, manifest_sha256 } = of;
+        let closed = self.version(*cycle, *version)?;
+        in_state(closed, &State::Closed, "a release")?;
+        let folder = closed.folder.as_ref().ok_or(Refusal::NoFolder(*cycle))?;
+        if folder.manifest_sha256 != *manifest_sha256 {
+            let (there, named) = (folder.manifest_sha256.clone(), manifest_sha256.clone());
+            return Err(Refusal::OtherFiles { cycle: *cycle, there, named });
+        }
+        let against = closed.disagreements();
+        if let Some(city) = without.iter().find(|city| against.iter().all(|it| it.city != **city)) {
+            return Err(Refusal::Agrees(*city));
+        }
+        let days = closed.plan.agreement_days;
+        let last_day =
+            i32::try_from(days).ok().and_then(|days| cycle.business_date.julian_day().checked_add(days));
+        let over = self.today.is_some_and(|today| last_day.is_some_and(|last| today.julian_day() > last));
+        if let Some(city) = without.first().filter(|_| !over) {
+            return Err(Refusal::TooEarly { cycle: *cycle, city: *city, days });
+        }
+        let against: Vec<_> = against.into_iter().filter(|it| !without.contains(&it.city)).collect();
+        if against.is_empty() { Ok(closed) } else { Err(Refusal::NotAgreed { cycle: *cycle, against }) }
+    }
+
+    fn set_released(&mut self, cycle: CycleName, by: (Signer, Signer)) {
+        if let Some(closed) = self.change(cycle) {
+            closed.state = State::Released;
+            closed.released_by = Some(by);
+        }
+        // What else was proposed for it was meant for one that is not released.
+        self.proposals.retain(|_, known| known.decision.cycle() != cycle);
+    }
+
+    /// A cycle at a version of its plan.
+    fn version(&self, cycle: CycleName, named: u32) -> Result<&Closed, Refusal> {
+        let closed = self.cycle(cycle).ok_or(Refusal::NoCycle(cycle))?;
+        let current = closed.plan.version;
+        if current == named { Ok(closed) } else { Err(Refusal::Version { cycle, current, named }) }
+    }
+
+    /// A released cycle at a version of its plan.
+    fn released(&self, cycle: CycleName, version: u32, what: &'static str) -> Result<&Closed, Refusal> {
+        let closed = self.version(cycle, version)?;
+        in_state(closed, &State::Released, what)?;
+        Ok(closed)
+    }
+
+    fn note(&mut self, cycle: CycleName, written: &Written, by: &Signer, what: String) {
+        if let Some(closed) = self.change(cycle) {
+            let Written { id, at, .. } = written;
+            closed.steps.push(Step { act: id.clone(), what, by: by.clone(), at: at.clone() });
+        }
+    }
+}
+
+impl Decision {
+    /// The cycle that it is about.
+    #[must_use]
+    pub const fn cycle(&self) -> CycleName {
+        match self {
+            Self::Release { of, .. } => of.cycle,
+            Self::Fail { cycle, .. } => *cycle,
+        }
+    }
+
+    /// The decision in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Release { of, without, .. } if without.is_empty() => {
+                format!("release version {} of {}", of.version, of.cycle)
+            }
+            Self::Release { of, without, reason } => {
+                let cities: Vec<String> = without.iter().map(City::to_string).collect();
+                let cities = cities.join(", ");
+                format!("release version {} of {} without {cities} ({reason})", of.version, of.cycle)
+            }
+            Self::Fail { cycle, city, reason, .. } => format!("{city} does not pay in {cycle} ({reason})"),
+        }
+    }
+}
+
+fn operations(by: &Signer) -> Result<(), Refusal> {
+    if by.role == Role::Operations {
+        return Ok(());
+    }
+    Err(Refusal::NotHis { by: by.clone(), whose: "operations" })
+}
+
+fn said(reason: &str) -> Result<(), Refusal> {
+    let fits = (1..=REASON_LEN_MAX).contains(&reason.trim().len()) && reason.len() <= REASON_LEN_MAX;
+    if fits && !reason.contains(['\n', '\r']) { Ok(()) } else { Err(Refusal::Reason) }
+}
+
+fn in_state(closed: &Closed, wanted: &State, what: &'static str) -> Result<(), Refusal> {
+    if closed.state == *wanted {
+        return Ok(());
+    }
+    let (cycle, state) = (closed.plan.cycle, closed.state.word());
+    Err(Refusal::State { cycle, state, what, wanted: wanted.word() })
+}

@@ -1,0 +1,97 @@
+//! A participant does not pay: what it owes is taken back from those who would have received it, in proportion, and
+//! carried into the next cycle as its debt to each of them.
+
+use super::{Closed, Refusal};
+use crate::{
+    city::City,
+    settlement::{Item, ItemKind, Party},
+};
+
+/// The items that take a city out of its cycle's payments, and those that carry its debt into the next one.
+///
+/// Each city that receives bears the part of the debt that is its part of all that cities receive, rounded down to the
+/// fen; what is left over goes fen by fen to those whose rounding took most, the first in the order of cities among
+/// equals. The scheme's own fees are not touched.
+///
+/// # Errors
+/// [`Refusal`] if the city owes nothing, or more than cities receive.
+pub(super) fn carry(closed: &Closed, city: City) -> Result<(Vec<Item>, Vec<Item>), Refusal> {
+    let cycle = closed.plan.cycle;
+    let nets = || {
+        closed.plan.net.iter().filter_map(|net| match net.participant {
+            Party::City(city) => Some((city, net.net_fen)),
+            Party::Scheme => None,
+        })
+    };
+    let owed = nets().find(|(debtor, net)| *debtor == city && *net < 0).map(|(_, net)| net.unsigned_abs());
+    let owed_fen = owed.ok_or(Refusal::OwesNothing { city, cycle })?;
+    let creditors: Vec<(City, u64)> = nets()
+        .filter_map(|(city, net)| u64::try_from(net).ok().filter(|net| *net > 0).map(|net| (city, net)))
+        .collect();
+    let shares = shares(owed_fen, &creditors).ok_or(Refusal::BeyondCreditors { city, cycle, owed_fen })?;
+    let version = closed.plan.version;
+    let items = |later: bool| {
+        shares.iter().map(move |(creditor, amount_fen)| {
+            let (debtor, creditor_now) = if later { (city, *creditor) } else { (*creditor, city) };
+            Item {
+                id: format!("F-{cycle}-{version}-{city}-{creditor}{}", if later { "-due" } else { "" }),
+                kind: ItemKind::Adjustment,
+                debtor,
+                creditor: creditor_now,
+                amount_fen: *amount_fen,
+                original_cycle: later.then_some(cycle),
+                reference: format!("{city} unpaid"),
+                reason: if later {
+                    "carried from an unpaid cycle"
+                } else {
+                    "not paid by its debtor, carried"
+                }
+                .to_owned(),
+            }
+        })
+    };
+    Ok((items(false).collect(), items(true).collect()))
+}
+
+/// Shares a debt among creditors in proportion to what they receive; `None` if they receive less.
+fn shares(owed: u64, creditors: &[(City, u64)]) -> Option<Vec<(City, u64)>> {
+    let all: u128 = creditors.iter().fold(0, |sum, (_, net)| u128::from(*net).saturating_add(sum));
+    if all < u128::from(owed) {
+        return None;
+    }
+    // Whole fen, and the rest of the division.
+    let mut parts = Vec::with_capacity(creditors.len());
+    for (city, net) in creditors {
+        let product = u128::from(owed).checked_mul(u128::from(*net))?;
+        let whole = u64::try_from(product.checked_div(all)?).ok()?;
+        parts.push((*city, whole, product.checked_rem(all)?));
+    }
+    let given: u64 = parts.iter().fold(0, |sum, (_, whole, _)| whole.saturating_add(sum));
+    let left = usize::try_from(owed.checked_sub(given)?).ok()?;
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(parts.get(*at).map(|(_, _, rest)| *rest)));
+    for at in order.into_iter().take(left) {
+        if let Some((_, whole, _)) = parts.get_mut(at) {
+            *whole = whole.saturating_add(1);
+        }
+    }
+    Some(parts.into_iter().filter(|(_, whole, _)| *whole > 0).map(|(city, whole, _)| (city, whole)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::city;
+
+    #[test]
+    fn a_debt_is_shared_in_proportion_to_the_fen() {
+        let creditors = [(city("cu-1000"), 100), (city("cu-2000"), 100), (city("cu-3000"), 101)];
+        // 100 × 100 / 301 = 33.22, 33.22, 33.55: 33 each, and the one fen left goes to the last.
+        let shared = shares(100, &creditors).unwrap_or_default();
+        assert_eq!(shared, [(city("cu-1000"), 33), (city("cu-2000"), 33), (city("cu-3000"), 34)]);
+        // Equal rests: the first in order.
+        assert_eq!(shares(1, &creditors[..2]), Some(vec![(city("cu-1000"), 1)]));
+        assert_eq!(shares(301, &creditors).map(|all| all.iter().map(|(_, fen)| fen).sum()), Some(301_u64));
+        assert_eq!(shares(302, &creditors), None);
+    }
+}

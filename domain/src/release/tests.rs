@@ -1,0 +1,268 @@
+use super::*;
+use crate::{
+    act::{Act, Role, Written},
+    settlement::Party,
+    testing::{city, date},
+};
+
+const MANIFEST: &str = "m1";
+
+fn name() -> CycleName {
+    "2018-09-01-001".parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn net(participant: Party, net_fen: i64) -> Net {
+    Net {
+        participant,
+        receivable_fen: 0,
+        payable_fen: 0,
+        interchange_receivable_fen: 0,
+        interchange_payable_fen: 0,
+        switch_fee_fen: 0,
+        adjustment_fen: 0,
+        net_fen,
+    }
+}
+
+/// Three cities: 3000 owes 1,000, of which 1000 receives 600, 2000 receives 390, the scheme 10.
+fn plan(version: u32) -> Planned {
+    let nets = [("cu-1000", 600), ("cu-2000", 390), ("cu-3000", -1000)];
+    let mut rows: Vec<Net> = nets.iter().map(|(name, fen)| net(Party::City(city(name)), *fen)).collect();
+    rows.push(net(Party::Scheme, 10));
+    let homes = BTreeMap::from([(city("cu-3000"), (5, 1000))]);
+    Planned { cycle: name(), version, net: rows, homes, agreement_days: 1 }
+}
+
+fn folder() -> Folder {
+    Folder {
+        manifest_sha256: MANIFEST.to_owned(),
+        issuers: BTreeMap::from([(city("cu-3000"), "d".to_owned())]),
+    }
+}
+
+fn published() -> Releases {
+    let mut releases = Releases::default();
+    releases.opened(date("2018-09-01"));
+    releases.planned(plan(1));
+    releases.published(name(), 1, folder());
+    releases
+}
+
+fn person(name: &str) -> Signer {
+    Signer { name: name.to_owned(), role: Role::Operations }
+}
+
+fn home(name: &str) -> Signer {
+    Signer { name: name.to_owned(), role: Role::City(city(name)) }
+}
+
+fn of() -> Released {
+    Released { cycle: name(), version: 1, manifest_sha256: MANIFEST.to_owned() }
+}
+
+fn release() -> Act {
+    Act::Propose { decision: Decision::Release { of: of(), without: Vec::new(), reason: String::new() } }
+}
+
+fn agreement(fen: u64, sha256: &str) -> Act {
+    let sha256 = sha256.to_owned();
+    Act::Agree {
+        figures: Agreement { cycle: name(), city: city("cu-3000"), count: 5, amount_fen: fen, sha256 },
+    }
+}
+
+fn failure() -> Act {
+    let reason = "no cover".to_owned();
+    Act::Propose { decision: Decision::Fail { cycle: name(), version: 1, city: city("cu-3000"), reason } }
+}
+
+/// Does an act under an id; what follows, or why not.
+fn act(releases: &mut Releases, id: &str, by: &Signer, act: Act) -> Result<Vec<Consequence>, String> {
+    let before = releases.clone();
+    let written = Written { id: id.to_owned(), at: "2018-09-02T08:00:00+08:00".to_owned(), act };
+    releases.act(&written, by).map_err(|refusal| {
+        assert_eq!(*releases, before, "a refusal changes nothing");
+        refusal.to_string()
+    })
+}
+
+fn approve(id: &str) -> Act {
+    Act::Approve { proposal: id.to_owned() }
+}
+
+#[track_caller]
+fn refused(result: Result<Vec<Consequence>, String>, why: &str) {
+    let text = result.expect_err(why);
+    assert!(text.contains(why), "{why}: {text}");
+}
+
+fn word(releases: &Releases) -> &'static str {
+    releases.cycle(name()).map_or("unknown", Closed::word)
+}
+
+#[test]
+fn two_people_release_what_the_home_city_agreed_to() {
+    let mut it = published();
+    let (li, wang) = (person("li"), person("wang"));
+    refused(act(&mut it, "a1", &li, release()), "cu-3000 has not agreed to 5 records of 1000 fen");
+    refused(act(&mut it, "a2", &home("cu-2000"), agreement(1000, "d")), "for the home city itself");
+    assert_eq!(act(&mut it, "a3", &home("cu-3000"), agreement(1000, "d")), Ok(Vec::new()));
+    assert_eq!(act(&mut it, "p1", &li, release()), Ok(Vec::new()));
+    refused(act(&mut it, "p2", &wang, release()), "proposed already, as p1");
+    refused(act(&mut it, "p3", &li, approve("p1")), "another person");
+    refused(act(&mut it, "p4", &home("cu-3000"), approve("p1")), "for operations");
+    assert_eq!(word(&it), "closed");
+    assert_eq!(act(&mut it, "p5", &wang, approve("p1")), Ok(Vec::new()));
+    assert_eq!(word(&it), "released");
+    let by = it.cycle(name()).and_then(|closed| closed.released_by.clone());
+    assert_eq!(by, Some((li.clone(), wang.clone())));
+    // Done once, and only from the state before.
+    refused(act(&mut it, "p5", &wang, approve("p1")), "already");
+    refused(act(&mut it, "p6", &wang, approve("p1")), "no proposal p1");
+    refused(act(&mut it, "p7", &li, release()), "is released; a release is for one that is closed");
+    let settle = Act::Settle { cycle: name(), version: 1 };
+    refused(act(&mut it, "p8", &li, settle), "settling is for one that is confirmed");
+    let told: Vec<String> = it
+        .cycle(name())
+        .map(|closed| closed.steps.clone())
+        .unwrap_or_default()
+        .iter()
+        .map(|step| format!("{} {}", step.by, step.what))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "cu-3000 cu-3000 agrees: 5 records of 1000 fen",
+            "li (operations) proposed: release version 1 of 2018-09-01-001",
+            "wang (operations) approved: release version 1 of 2018-09-01-001",
+        ]
+    );
+}
+
+#[test]
+fn a_city_with_other_records_stands_against_a_release_until_the_days_are_over() {
+    let mut it = published();
+    let (li, wang) = (person("li"), person("wang"));
+    assert!(act(&mut it, "a1", &home("cu-3000"), agreement(900, "e")).is_ok());
+    assert_eq!(word(&it), "disputed");
+    refused(act(&mut it, "p1", &li, release()), "cu-3000 has 5 records of 900 fen by its own records");
+    let without = |names: &[&str], reason: &str| Act::Propose {
+        decision: Decision::Release {
+            of: of(),
+            without: names.iter().map(|name| city(name)).collect(),
+            reason: reason.to_owned(),
+        },
+    };
+    refused(act(&mut it, "p2", &li, without(&["cu-3000"], "")), "say why");
+    refused(act(&mut it, "p3", &li, without(&["cu-3000"], "its disk is lost")), "without cu-3000 yet");
+    it.opened(date("2018-09-02"));
+    refused(act(&mut it, "p4", &li, without(&["cu-3000"], "its disk is lost")), "without cu-3000 yet");
+    it.opened(date("2018-09-03"));
+    refused(act(&mut it, "p5", &li, without(&["cu-3000", "cu-2000"], "both")), "cu-2000 agrees");
+    assert!(act(&mut it, "p6", &li, without(&["cu-3000"], "its disk is lost")).is_ok());
+    assert!(act(&mut it, "p7", &wang, approve("p6")).is_ok());
+    assert_eq!(word(&it), "released");
+}
+
+#[test]
+fn other_files_than_those_that_were_looked_at_are_not_released() {
+    let mut it = published();
+    assert!(act(&mut it, "a1", &home("cu-3000"), agreement(1000, "d")).is_ok());
+    let other = Released { manifest_sha256: "m2".to_owned(), ..of() };
+    let propose =
+        |of| Act::Propose { decision: Decision::Release { of, without: Vec::new(), reason: String::new() } };
+    refused(act(&mut it, "p1", &person("li"), propose(other)), "other files");
+    let later = Released { version: 2, ..of() };
+    refused(act(&mut it, "p2", &person("li"), propose(later)), "at version 1 of its plan, not 2");
+    // As many records of the same sum, but not the same ones.
+    assert!(act(&mut it, "a2", &home("cu-3000"), agreement(1000, "x")).is_ok());
+    refused(act(&mut it, "p3", &person("li"), propose(of())), "other records than the book");
+}
+
+#[test]
+fn the_batch_process_releases_alone_and_nobody_else_does() {
+    let mut it = published();
+    let alone = || Act::Release { of: of() };
+    refused(act(&mut it, "b1", &Signer::batch(), alone()), "has not agreed");
+    assert!(act(&mut it, "a1", &home("cu-3000"), agreement(1000, "d")).is_ok());
+    refused(act(&mut it, "b2", &person("li"), alone()), "for the batch process");
+    assert!(act(&mut it, "b3", &Signer::batch(), alone()).is_ok());
+    assert_eq!(word(&it), "released");
+    let last = it.cycle(name()).and_then(|closed| closed.steps.last().cloned()).map(|step| step.what);
+    assert_eq!(last.as_deref(), Some("released by the batch process, without four eyes"));
+}
+
+#[test]
+fn refused_files_are_followed_by_a_new_version_of_the_plan() {
+    let mut it = published();
+    assert!(act(&mut it, "a1", &home("cu-3000"), agreement(1000, "d")).is_ok());
+    assert!(act(&mut it, "b1", &Signer::batch(), Act::Release { of: of() }).is_ok());
+    let refuse = |reason: &str| Act::Refuse { cycle: name(), version: 1, reason: reason.to_owned() };
+    refused(act(&mut it, "r1", &home("cu-3000"), refuse("wrong account")), "for the settlement bank");
+    refused(act(&mut it, "r2", &person("li"), refuse("two\nlines")), "one line");
+    let bank = Signer { name: "icbc".to_owned(), role: Role::Bank };
+    assert_eq!(act(&mut it, "r3", &bank, refuse("wrong account")), Ok(vec![Consequence::NewVersion(name())]));
+    assert_eq!(word(&it), "refused");
+    assert_eq!(it.new_versions().count(), 1);
+    // A version that nobody asked for changes nothing, the next one does.
+    it.planned(plan(3));
+    assert_eq!(word(&it), "refused");
+    it.planned(plan(2));
+    assert_eq!((word(&it), it.new_versions().count()), ("closed", 0));
+    refused(act(&mut it, "b2", &Signer::batch(), Act::Release { of: of() }), "at version 2");
+    let second = Released { version: 2, ..of() };
+    refused(act(&mut it, "b3", &Signer::batch(), Act::Release { of: second.clone() }), "not there yet");
+    it.published(name(), 2, folder());
+    // The records are the same, and so is what the city agreed to.
+    assert!(act(&mut it, "b4", &Signer::batch(), Act::Release { of: second }).is_ok());
+}
+
+#[test]
+fn what_is_not_paid_is_carried_into_the_next_cycle() {
+    let mut it = published();
+    let (li, wang) = (person("li"), person("wang"));
+    refused(act(&mut it, "f0", &li, failure()), "a failure is for one that is released");
+    assert!(act(&mut it, "a1", &home("cu-3000"), agreement(1000, "d")).is_ok());
+    assert!(act(&mut it, "b1", &Signer::batch(), Act::Release { of: of() }).is_ok());
+    // 1,000 are owed, cities receive 990: the scheme's own fee cannot be carried.
+    refused(act(&mut it, "f1", &li, failure()), "more than all cities receive");
+    let mut it = published();
+    let mut plan = plan(1);
+    plan.net = vec![net(Party::City(city("cu-1000")), 600), net(Party::City(city("cu-2000")), 400)];
+    plan.net.push(net(Party::City(city("cu-3000")), -500));
+    plan.net.push(net(Party::City(city("cu-4000")), -500));
+    it = Releases { cycles: BTreeMap::new(), ..it };
+    it.planned(plan);
+    it.published(name(), 1, folder());
+    assert!(act(&mut it, "a1", &home("cu-3000"), agreement(1000, "d")).is_ok());
+    assert!(act(&mut it, "b1", &Signer::batch(), Act::Release { of: of() }).is_ok());
+    assert!(act(&mut it, "f1", &li, failure()).is_ok());
+    refused(act(&mut it, "f2", &li, approve("f1")), "another person");
+    let consequences = act(&mut it, "f3", &wang, approve("f1")).unwrap_or_default();
+    let moved = |item: &Item| format!("{} {}→{} {}", item.id, item.debtor, item.creditor, item.amount_fen);
+    let later: Vec<String> = consequences
+        .iter()
+        .filter_map(|it| match it {
+            Consequence::Item(item) => Some(moved(item)),
+            Consequence::NewVersion(_) => None,
+        })
+        .collect();
+    // 500 × 600 / 1000 and 500 × 400 / 1000.
+    assert_eq!(
+        later,
+        [
+            "F-2018-09-01-001-1-cu-3000-cu-1000-due cu-3000→cu-1000 300",
+            "F-2018-09-01-001-1-cu-3000-cu-2000-due cu-3000→cu-2000 200",
+        ]
+    );
+    let now: Vec<String> =
+        it.cycle(name()).map(|closed| closed.items.iter().map(moved).collect()).unwrap_or_default();
+    assert_eq!(
+        now,
+        [
+            "F-2018-09-01-001-1-cu-3000-cu-1000 cu-1000→cu-3000 300",
+            "F-2018-09-01-001-1-cu-3000-cu-2000 cu-2000→cu-3000 200",
+        ]
+    );
+    assert_eq!((word(&it), it.new_versions().count()), ("failed", 1));
+}
