@@ -142,6 +142,9 @@ pub struct Verify {
     /// CA certificates (PEM) by which signatures are checked [default: ca.pem beside the cycles]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// The folder is a part of a cycle's, as a bank or a city gets it: what is missing is told and nothing wrong
+    #[arg(long, conflicts_with = "manifest")]
+    pub partial: bool,
     /// The manifest.json against which a proof is checked
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use domain::{
     cycle::CycleName,
     ledger::{Account, Entry, Event, Ledger, Stage},
+    release::{Releases, State},
     settlement::Party,
 };
 use files::Figures;
@@ -63,8 +64,8 @@ pub(super) struct Books {
     pub(super) entries: Vec<Entry>,
 }
 
-/// Reads every folder and posts it.
-pub(super) fn gather(folders: &[PathBuf], wanted: Wanted) -> Result<Books> {
+/// Reads every folder and posts it, and what became of it if that is known.
+pub(super) fn gather(folders: &[PathBuf], releases: Option<&Releases>, wanted: Wanted) -> Result<Books> {
     let mut versions = Vec::with_capacity(folders.len());
     for folder in folders {
         versions.push(Figures::read(folder).context("failed to keep the ledger")?);
@@ -73,7 +74,7 @@ pub(super) fn gather(folders: &[PathBuf], wanted: Wanted) -> Result<Books> {
     let (mut ledger, mut books) = (Ledger::default(), Books::default());
     let mut counted: BTreeMap<CycleName, (u64, i128)> = BTreeMap::new();
     for figures in &versions {
-        for entry in post(&mut ledger, figures)? {
+        for entry in post(&mut ledger, figures, releases)? {
             let (entries, moved) = counted.entry(entry.cycle).or_default();
             *entries += 1;
             *moved += i128::from(entry.fen.max(0));
@@ -88,12 +89,37 @@ pub(super) fn gather(folders: &[PathBuf], wanted: Wanted) -> Result<Books> {
     Ok(books)
 }
 
-/// What happened to a version of a cycle's plan.
-fn post(ledger: &mut Ledger, figures: &Figures) -> Result<Vec<Entry>> {
+/// Posts what happened to a version of a cycle's plan.
+fn post(ledger: &mut Ledger, figures: &Figures, releases: Option<&Releases>) -> Result<Vec<Entry>> {
     let payments = figures.payments().with_context(|| format!("failed to post {}", figures.cycle))?;
-    let closed = Event::Closed { payments: &payments, items: &figures.items };
-    let posted = ledger.post(figures.cycle, figures.version, closed);
-    posted.with_context(|| format!("failed to keep the ledger with {}", figures.folder.display()))
+    let mut events = vec![Event::Closed { payments: &payments, items: &figures.items }];
+    let closed = releases.and_then(|releases| releases.cycle(figures.cycle));
+    if let Some(closed) = closed {
+        events.extend(later(&closed.state, figures.version < closed.plan.version));
+    }
+    let mut entries = Vec::new();
+    for event in events {
+        let posted = ledger.post(figures.cycle, figures.version, event);
+        let posted =
+            posted.with_context(|| format!("failed to keep the ledger with {}", figures.folder.display()))?;
+        entries.extend(posted);
+    }
+    Ok(entries)
+}
+
+/// What came behind the close of a version. Another version takes the place only of one that was released and failed.
+fn later(state: &State, replaced: bool) -> Vec<Event<'static>> {
+    if replaced {
+        return vec![Event::Released, Event::Refused];
+    }
+    match state {
+        State::Closed => vec![],
+        State::Released => vec![Event::Released],
+        State::Confirmed => vec![Event::Released, Event::Confirmed],
+        State::Settled => vec![Event::Released, Event::Confirmed, Event::Settled],
+        State::Refused { .. } => vec![Event::Released, Event::Refused],
+        State::Failed { .. } => vec![Event::Released, Event::Failed],
+    }
 }
 
 impl Books {

@@ -7,9 +7,15 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use domain::{cycle::CycleName, settlement::Party};
+use domain::{cycle::CycleName, release::Releases, settlement::Party};
 
-use crate::{errors::Usage, output::Format, verify::cycles};
+use crate::{
+    acts::known,
+    book::place::{Place, PlaceArgs},
+    errors::Usage,
+    output::{Format, say},
+    verify::cycles,
+};
 
 /// Arguments of `ledger`.
 #[derive(Args, Debug)]
@@ -31,6 +37,13 @@ struct Show {
     /// The folder in which closed cycles are
     #[arg(long = "in", value_name = "OUT")]
     out: PathBuf,
+    /// Apache Kafka of the clearing nodes that close them, which knows how far they are [default: what `clear` keeps in
+    /// OUT/.state]
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// What the names of its topics begin with
+    #[arg(long, default_value = "")]
+    prefix: String,
     /// Only the accounts of this participant, with every entry; `scheme` for the scheme's own
     #[arg(long, value_parser = party)]
     participant: Option<Party>,
@@ -60,12 +73,30 @@ pub fn run(args: &LedgerArgs) -> Result<ExitCode> {
         return Err(Usage(format!("{} has no closed cycle", args.out.display())).into());
     }
     let wanted = gather::Wanted { participant: args.participant, cycle: args.cycle };
-    let books = gather::gather(&folders, wanted)?;
+    let releases = args.releases()?;
+    let books = gather::gather(&folders, releases.as_ref(), wanted)?;
     if let Some(cycle) = args.cycle
         && books.cycles.iter().all(|row| row.cycle != cycle)
     {
         return Err(Usage(format!("{} has no closed cycle {cycle}", args.out.display())).into());
     }
     show::show(args.output, &args.out, wanted, &books)?;
+    if releases.is_none() {
+        let text =
+            "\nhow far the cycles are is not known here: they are shown as closed, nothing as released";
+        say(args.output, text);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Show {
+    /// What has become of the cycles, if that can be known.
+    fn releases(&self) -> Result<Option<Releases>> {
+        let folder = self.out.join(".state").is_dir().then(|| self.out.clone());
+        if folder.is_none() && self.kafka.is_none() {
+            return Ok(None);
+        }
+        let place = PlaceArgs::of(folder, self.kafka.clone(), self.prefix.clone());
+        known(&Place::read_only(&place)?).map(Some)
+    }
 }

@@ -20,7 +20,7 @@ use domain::cycle::CycleName;
 use signing::Trust;
 
 pub use began::{Before, began};
-pub use partial::{Part, verify_part};
+pub use partial::{PART_ONLY, Part, verify_part};
 pub use report::{Check, CheckResult, FAILURES_LISTED_MAX, Failure, Heard, Outcome, Report};
 
 pub(crate) use chain::{MANIFEST_BYTES_MAX, read_manifest};

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::{error::FilesError, layout, manifest::Manifest};
 
+/// Why checks that need the whole folder are not made.
+pub const PART_ONLY: &str = "this is a part of a folder";
+
 /// What was found of a part of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -57,7 +60,7 @@ pub fn verify_part(folder: &Path, trust: Option<&Trust>) -> Result<Part, FilesEr
     }
     for check in Check::ALL {
         if !matches!(check, Check::Manifest | Check::Files | Check::Signatures) {
-            findings.skipped(check, "this is a part of a folder");
+            findings.skipped(check, PART_ONLY);
         }
     }
     Ok(Part { report: findings.report(folder.to_owned()), present, missing })
