@@ -66,6 +66,8 @@ pub enum Command {
     ClearingNode(Service),
     /// Look at the cycles of a running clearing node, and cut off by hand
     Cycle(crate::cycle::Cycle),
+    /// Show the scheme's accounts in double entry, from closed cycles
+    Ledger(crate::ledger::LedgerArgs),
     /// Look after the book: resume, import and move cities, recount; copy, restore and list stores
     Book(crate::book::Book),
     /// Look at the running clearing nodes, and have partitions that stand still go on
@@ -144,6 +146,9 @@ pub struct Verify {
     /// CA certificates (PEM) by which signatures are checked [default: ca.pem beside the cycles]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// The folder is a part of a cycle's, as a bank or a city gets it: what is missing is told and nothing wrong
+    #[arg(long, conflicts_with = "manifest")]
+    pub partial: bool,
     /// The manifest.json against which a proof is checked
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,

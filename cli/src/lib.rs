@@ -15,6 +15,7 @@ pub mod doctor;
 mod errors;
 mod feed;
 mod house;
+mod ledger;
 mod local_system;
 mod mapping;
 pub mod node;
@@ -72,6 +73,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Portal(args) => services::portal(args),
         Command::Cycle(args) => cycle::run(args),
+        Command::Ledger(args) => ledger::run(args),
         Command::Book(args) => book::run(args),
         Command::Node(args) => node::run(args),
         Command::Archive(args) => archive::run(args),

@@ -51,6 +51,11 @@ pub struct PlaceArgs {
 }
 
 impl PlaceArgs {
+    /// Those of an OUT of `clear`, or without one of clearing nodes on a Kafka.
+    pub const fn of(folder: Option<PathBuf>, kafka: Option<String>, prefix: String) -> Self {
+        Self { folder, kafka, prefix, config: None, wait_s: 120 }
+    }
+
     /// Whether they name an OUT of `clear`.
     pub const fn is_out(&self) -> bool {
         self.folder.is_some()

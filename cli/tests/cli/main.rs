@@ -3,6 +3,7 @@
 
 mod admin;
 mod agree;
+mod answers;
 mod archive;
 mod bad_input;
 mod book;
@@ -20,6 +21,7 @@ mod inbox;
 mod ingest;
 mod kafka;
 mod kills;
+mod ledger;
 mod local;
 mod malformed;
 mod mapping;

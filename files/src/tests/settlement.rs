@@ -273,6 +273,31 @@ fn what_is_missing_or_too_much_is_named() {
     assert_told(&more, foreign, "net.csv gives no such message");
 }
 
+/// A cycle of a version that wrote no messages: told where that is known, else wrong; a part of them is always wrong.
+#[test]
+fn a_cycle_from_before_there_were_messages_is_told_where_that_is_known() {
+    let out = tempfile::tempdir().unwrap();
+    let (folder, _) = write_cycle(out.path(), "2018-09-01-001", None, vec![detail(out.path())]).unwrap();
+    let manifest = Manifest::from_bytes(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    let names: Vec<String> = manifest
+        .files
+        .into_iter()
+        .map(|file| file.name)
+        .filter(|name| name.starts_with("settlement/"))
+        .collect();
+    let (last, others) = names.split_last().unwrap();
+    others.iter().for_each(|name| unlist(&folder, name));
+    let among = |messages| {
+        let before = verify::Before { signing: false, messages };
+        verify::verify_among(&folder, before, None, None).unwrap()
+    };
+    assert!(matches!(outcome(&among(true)), Outcome::Failed(_)));
+    unlist(&folder, last);
+    assert_eq!(outcome(&among(true)), Outcome::Skipped);
+    assert!(among(true).passed(), "{}", among(true));
+    assert!(matches!(outcome(&among(false)), Outcome::Failed(_)));
+}
+
 /// Rules of so many cities, with more behind the first lines.
 fn rules(cities: &[City], more: &str) -> Rulebook {
     let mut text = "version = 1\npresentment_days = 10\nhotlist_grace_hours = 24\n\
