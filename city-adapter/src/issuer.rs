@@ -62,11 +62,7 @@ pub struct IssuerService {
 impl IssuerService {
     /// Serves these home cities; what they accept is kept in `accepted`.
     #[must_use]
-    pub fn new(
-        cities: BTreeMap<City, HomeCity>,
-        grace_hours: GraceHours,
-        accepted: AcceptedTaps,
-    ) -> Self {
+    pub fn new(cities: BTreeMap<City, HomeCity>, grace_hours: GraceHours, accepted: AcceptedTaps) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Self { cities: Arc::new(cities), grace_hours, accepted, cores: Arc::new(Semaphore::new(cores)) }
     }

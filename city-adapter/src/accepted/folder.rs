@@ -138,7 +138,8 @@ impl CityFolder {
         for folder in [PAID, WAITS, AGREED] {
             make_folders(&self.path.join(folder))?;
         }
-        let before = self.waits()?.into_iter().filter(|((of, _), _)| *of == cycle).map(|((_, number), _)| number);
+        let before =
+            self.waits()?.into_iter().filter(|((of, _), _)| *of == cycle).map(|((_, number), _)| number);
         let number = before.max().map_or(1, |last| last.saturating_add(1));
         let draft = |folder, name| Draft::create(self.path.join(folder).join(name));
         let waits = draft(WAITS, format!("{cycle}.{number}.draft"))?;

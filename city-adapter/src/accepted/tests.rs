@@ -182,7 +182,11 @@ fn what_is_older_than_the_window_is_forgotten() {
     taps.end_segments();
     agree(state.path(), "2018-09-01-001", &[1]);
     agree(state.path(), "2018-09-14-001", &[]);
-    assert_eq!(kept(state.path(), "2018-09-14-001").len(), 3, "waits and paid of the first, paid of the second");
+    assert_eq!(
+        kept(state.path(), "2018-09-14-001").len(),
+        3,
+        "waits and paid of the first, paid of the second"
+    );
     agree(state.path(), "2018-09-15-001", &[]);
     let want = [(Origin::Paid(cycle("2018-09-14-001")), vec![]), (Origin::Moves, vec![])];
     assert_eq!(kept(state.path(), "2018-09-15-001"), want);
@@ -190,7 +194,10 @@ fn what_is_older_than_the_window_is_forgotten() {
     let first = cycle("2018-09-01-001");
     assert!(!may_forget(first, cycle("2018-09-14-002"), 10), "a window of 10 days, and 3 to spare");
     assert!(may_forget(first, cycle("2018-09-15-001"), 10));
-    assert!(!may_forget(cycle("2018-09-15-001"), first, 0), "an earlier cycle forgets nothing of a later one");
+    assert!(
+        !may_forget(cycle("2018-09-15-001"), first, 0),
+        "an earlier cycle forgets nothing of a later one"
+    );
     assert!(!may_forget(first, cycle("2019-09-01-001"), u32::MAX));
 }
 
@@ -203,6 +210,7 @@ fn a_file_that_was_left_torn_gets_no_more() {
     let first = folder.path().join("0000000001.taps");
     OpenOptions::new().append(true).open(&first).unwrap().write_all(b"CUA1 torn").unwrap();
     keep(&AcceptedTaps::open(state.path()).unwrap(), &[2]);
-    let found: Vec<Vec<u8>> = kept(state.path(), "2018-09-01-001").into_iter().map(|(_, found)| found).collect();
+    let found: Vec<Vec<u8>> =
+        kept(state.path(), "2018-09-01-001").into_iter().map(|(_, found)| found).collect();
     assert_eq!(found, [vec![1], vec![2]]);
 }

@@ -53,10 +53,7 @@ fn signed(home: &str, mut tap: Tap) -> Tap {
 }
 
 /// A service of two cities on a port of this machine, a client of it, and what stops it.
-async fn service(
-    grace_hours: Arc<AtomicU32>,
-    state: &Path,
-) -> (IssuerClient<Channel>, oneshot::Sender<()>) {
+async fn service(grace_hours: Arc<AtomicU32>, state: &Path) -> (IssuerClient<Channel>, oneshot::Sender<()>) {
     let hotlist =
         Hotlist::parse(b"issuer,card,effective_at\ncu-3000,0000000012345678,2024-01-02T00:00:00\n").unwrap();
     let home = |text: &str| HomeCity { keys: keys(text), hotlist: hotlist.of(city(text)) };

@@ -133,7 +133,13 @@ fn show(args: &Agree, said: &[own::Said]) -> Result<ExitCode> {
         ]);
         for it in &compared.differences {
             let (what, why) = (it.what.word(), it.what.to_string());
-            differences.row(vec![json!(agreement.city), json!(it.line), json!(what), json!(why), json!(it.row)]);
+            differences.row(vec![
+                json!(agreement.city),
+                json!(it.line),
+                json!(what),
+                json!(why),
+                json!(it.row),
+            ]);
         }
         let listed = u64::try_from(compared.differences.len()).unwrap_or(u64::MAX);
         more = more.saturating_add(compared.differences_total.saturating_sub(listed));

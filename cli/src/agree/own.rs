@@ -60,7 +60,8 @@ pub fn said(state: &Path, city: City, cycle: CycleName, folder: &Path) -> Result
             .with_context(|| name.clone())?;
     }
     let file = folder.join(issuer_file(city));
-    let compared = compare(&mut own, &file, LISTED_MAX, &mut Noted(&mut drafts)).with_context(|| name.clone())?;
+    let compared =
+        compare(&mut own, &file, LISTED_MAX, &mut Noted(&mut drafts)).with_context(|| name.clone())?;
     let agreement = Agreement {
         cycle,
         city,
@@ -69,7 +70,8 @@ pub fn said(state: &Path, city: City, cycle: CycleName, folder: &Path) -> Result
         sha256: digest_hex(&compared.sha256),
     };
     if compared.agrees() {
-        let mut figures = serde_json::to_vec_pretty(&agreement).context("failed to write an agreement down")?;
+        let mut figures =
+            serde_json::to_vec_pretty(&agreement).context("failed to write an agreement down")?;
         figures.push(b'\n');
         store
             .agree(cycle, drafts, &kept, &figures, rules.presentment_days)

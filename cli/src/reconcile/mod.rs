@@ -165,7 +165,8 @@ fn findings(found: &Reconciled) -> Sheet {
     let columns = ["acquirer", "issuer", "terminal", "terminal_seq", "file", "line", "what"];
     let mut sheet = Sheet::new("differences", &columns);
     for it in &found.findings {
-        let (file, line) = it.place.as_ref().map_or((Value::Null, Value::Null), |(f, l)| (json!(f), json!(l)));
+        let (file, line) =
+            it.place.as_ref().map_or((Value::Null, Value::Null), |(f, l)| (json!(f), json!(l)));
         sheet.row(vec![
             json!(it.acquirer),
             json!(it.issuer),

@@ -140,14 +140,24 @@ fn three_sides_of_a_cycle_are_reconciled() {
     assert_eq!(told["agrees"], Value::Bool(true), "{told}");
     let pair = &told["pairs"][0];
     for side in ["answered", "booked", "taken", "paid", "accepted"] {
-        assert_eq!((&pair[format!("{side}_count")], &pair[format!("{side}_fen")]), (&10.into(), &1055.into()));
+        assert_eq!(
+            (&pair[format!("{side}_count")], &pair[format!("{side}_fen")]),
+            (&10.into(), &1055.into())
+        );
     }
-    let results: Vec<&str> =
-        told["taken_and_not_paid"].as_array().unwrap().iter().map(|it| it["result"].as_str().unwrap()).collect();
+    let results: Vec<&str> = told["taken_and_not_paid"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["result"].as_str().unwrap())
+        .collect();
     assert_eq!(results, ["conflict", "duplicate", "rejected"], "{told}");
     let text = fs::read_to_string(&csv).unwrap();
     assert!(text.starts_with("acquirer,issuer,agrees,answered_count,"), "{text}");
-    assert!(text.contains("\ncu-2000,cu-3000,true,10,1055,10,1055,10,1055,10,1055,10,1055,0,0,1055\n"), "{text}");
+    assert!(
+        text.contains("\ncu-2000,cu-3000,true,10,1055,10,1055,10,1055,10,1055,10,1055,0,0,1055\n"),
+        "{text}"
+    );
 
     // A row of an answer is lost, and a home city lost its records of the cycle.
     let answers = world.out().join("results/cu-2000/2018-09-01.csv");

@@ -185,7 +185,8 @@ impl<'a> Going<'a> {
         if self.group.as_ref().is_some_and(|group| group.place == place) && self.is_here(row)? {
             return Ok(None);
         }
-        let Some(group) = [&self.group, &self.passed].into_iter().flatten().find(|it| it.place == place) else {
+        let Some(group) = [&self.group, &self.passed].into_iter().flatten().find(|it| it.place == place)
+        else {
             let owner = self.owners.owner(place.1);
             return Ok(Some(match owner == Some(place.0) {
                 false => What::NotItsTerminal(owner),
@@ -210,12 +211,9 @@ impl<'a> Going<'a> {
         self.sha256.update(b"\n");
         let fen = u64::from(tap.amount_fen.get());
         let (count, amount_fen) = self.found.by_acquirer.entry(place.0).or_default();
-        for (sum, more) in [
-            (count, 1),
-            (amount_fen, fen),
-            (&mut self.found.count, 1),
-            (&mut self.found.amount_fen, fen),
-        ] {
+        for (sum, more) in
+            [(count, 1), (amount_fen, fen), (&mut self.found.count, 1), (&mut self.found.amount_fen, fen)]
+        {
             *sum = sum.saturating_add(more);
         }
         Ok(())

@@ -10,7 +10,8 @@ use crate::{text, verify::Fields};
 /// Makes the row of a tap, without line end; empty if its bytes stand for nothing that a row could say.
 pub(super) fn make(out: &mut Vec<u8>, acquirer: City, tap: &Tap) {
     out.clear();
-    let words = (Sector::from_index(tap.sector), Product::from_index(tap.product), Medium::from_index(tap.medium));
+    let words =
+        (Sector::from_index(tap.sector), Product::from_index(tap.product), Medium::from_index(tap.medium));
     let (Some(sector), Some(product), Some(medium)) = words else { return };
     out.extend_from_slice(&acquirer.spelling());
     hex(out, &tap.terminal);

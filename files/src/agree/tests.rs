@@ -21,8 +21,7 @@ const ROWS: [&str; 4] = [
     "cu-3000,300000000002,1,0000000012345678,3,09,500,500,2018-09-01T08:00:00,bus,flat,cpu",
     "cu-4000,400000000001,2,0000000012345678,4,06,250,250,2018-09-01T08:00:00,bus,flat,cpu",
 ];
-const HEADER: &str =
-    "acquirer,terminal,terminal_seq,card,card_counter,type,amount_fen,fare_fen,tapped_at,sector,product,medium";
+const HEADER: &str = "acquirer,terminal,terminal_seq,card,card_counter,type,amount_fen,fare_fen,tapped_at,sector,product,medium";
 
 fn city(text: &str) -> City {
     text.parse().unwrap()
@@ -137,7 +136,11 @@ fn a_city_agrees_with_what_it_accepted() {
     assert_eq!(compared.by_acquirer[&city("cu-3000")], (3, 1200));
     assert_eq!(compared.by_acquirer[&city("cu-4000")], (1, 250));
     let file: String = std::iter::once(&HEADER).chain(&ROWS).map(|line| format!("{line}\n")).collect();
-    assert_eq!(compared.sha256, <[u8; 32]>::from(Sha256::digest(file)), "the file that it would write itself");
+    assert_eq!(
+        compared.sha256,
+        <[u8; 32]>::from(Sha256::digest(file)),
+        "the file that it would write itself"
+    );
     assert_eq!((told.pays, told.waits), (vec![300, 400, 500, 250], vec![111]));
 }
 

@@ -55,7 +55,8 @@ pub(super) fn compare(
         }
         match (order, &a, &b) {
             (Ordering::Less, Some(a), _) => {
-                let what = format!("the acquirer's answer says {}, the centre has no such row", word(a.result));
+                let what =
+                    format!("the acquirer's answer says {}, the centre has no such row", word(a.result));
                 found.found(|| finding(acquirer, a, what));
             }
             (Ordering::Greater, _, Some(b)) if answers.is_some() && b.result == RecordResult::Parked => {

@@ -48,7 +48,8 @@ mod tests {
     /// cu-2000 took 1,000 fen of a cu-3000 card: 700 were disputed by one side or the other, 200 given back.
     #[test]
     fn cleared_is_booked_and_disputes_passed_less_refunds() {
-        let [shanghai, tianjin] = ["cu-2000", "cu-3000"].map(|text| text.parse::<City>().unwrap_or_else(|_| panic!()));
+        let [shanghai, tianjin] =
+            ["cu-2000", "cu-3000"].map(|text| text.parse::<City>().unwrap_or_else(|_| panic!()));
         let item = |kind, debtor, creditor, amount_fen, reference: &str| Item {
             id: String::new(),
             kind,

@@ -88,7 +88,8 @@ impl World {
         let path = self.out.path().join(CYCLE).join(file);
         let all = fs::read_to_string(&path).unwrap();
         assert!(all.contains(text), "{text} in {all}");
-        let left: String = all.lines().filter(|l| !l.contains(text)).map(|line| format!("{line}\n")).collect();
+        let left: String =
+            all.lines().filter(|l| !l.contains(text)).map(|line| format!("{line}\n")).collect();
         fs::write(&path, left).unwrap();
     }
 
