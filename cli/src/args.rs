@@ -62,6 +62,10 @@ pub enum Command {
     ClearingNode(Service),
     /// Look at the cycles of a running clearing node, and cut off by hand
     Cycle(crate::cycle::Cycle),
+    /// Ask money of a closed cycle back or for it, answer, decide, and see how disputes stand
+    Dispute(crate::dispute::Dispute),
+    /// Give back what was paid for a record of a closed cycle
+    Refund(crate::dispute::Refund),
     /// Look after the book: resume, import and move cities, recount; copy, restore and list stores
     Book(crate::book::Book),
     /// Look at the running clearing nodes, and have partitions that stand still go on

@@ -10,6 +10,7 @@ pub mod completions;
 mod convert;
 mod cycle;
 mod demo;
+mod dispute;
 pub mod doctor;
 mod errors;
 mod feed;
@@ -68,6 +69,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Portal(args) => services::portal(args),
         Command::Cycle(args) => cycle::run(args),
+        Command::Dispute(args) => dispute::run(args),
+        Command::Refund(args) => dispute::refund(args),
         Command::Book(args) => book::run(args),
         Command::Node(args) => node::run(args),
         Command::Archive(args) => archive::run(args),

@@ -7,7 +7,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{city::City, cycle::CycleName};
+use crate::{
+    city::City,
+    cycle::CycleName,
+    dispute::{DisputeAct, Verdict},
+};
 
 /// The longest text that a person may write into an act, bytes.
 pub const REASON_LEN_MAX: usize = 500;
@@ -140,6 +144,11 @@ pub enum Act {
         /// The version of its plan.
         version: u32,
     },
+    /// A city: what it says of a record that was settled, or that was not.
+    Dispute {
+        /// What.
+        dispute: DisputeAct,
+    },
 }
 
 /// What needs two people.
@@ -167,6 +176,11 @@ pub enum Decision {
         city: City,
         /// Why.
         reason: String,
+    },
+    /// How a contested dispute ends.
+    Dispute {
+        /// How, and why.
+        verdict: Verdict,
     },
 }
 
@@ -208,7 +222,10 @@ impl Act {
             | Self::Refuse { cycle, .. }
             | Self::Settle { cycle, .. } => Some(*cycle),
             Self::Agree { figures } => Some(figures.cycle),
-            Self::Approve { .. } | Self::Reject { .. } => None,
+            Self::Dispute { dispute } => dispute.cycle(),
+            Self::Propose { decision: Decision::Dispute { .. } }
+            | Self::Approve { .. }
+            | Self::Reject { .. } => None,
         }
     }
 }
