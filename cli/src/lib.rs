@@ -1,6 +1,7 @@
 //! `cityunion`: simulate, clear, verify, prove, the demo, the benchmark, and each service alone.
 
 mod acts;
+pub mod agree;
 mod archive;
 pub mod args;
 mod bench;
@@ -15,6 +16,7 @@ pub mod doctor;
 mod errors;
 mod feed;
 mod house;
+mod ledger;
 mod local_system;
 mod mapping;
 pub mod node;
@@ -22,6 +24,7 @@ mod nodes;
 mod output;
 mod progress;
 mod prove;
+pub mod reconcile;
 mod replay;
 pub mod report;
 pub mod rulebook;
@@ -55,6 +58,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Clear(args) => clear::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Agree(args) => agree::run(args),
+        Command::Reconcile(args) => reconcile::run(args),
         Command::Prove(args) => prove::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Report(args) => report::run(args),
@@ -71,6 +76,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Cycle(args) => cycle::run(args),
         Command::Dispute(args) => dispute::run(args),
         Command::Refund(args) => dispute::refund(args),
+        Command::Ledger(args) => ledger::run(args),
         Command::Book(args) => book::run(args),
         Command::Node(args) => node::run(args),
         Command::Archive(args) => archive::run(args),

@@ -124,8 +124,18 @@ fn leave_ca(signers: &Signers, out: &Path) -> Result<()> {
 /// # Errors
 /// If the file cannot be used.
 pub fn trust(named: Option<&Path>, folders: &[PathBuf]) -> Result<Option<Trust>> {
+    Ok(trusted(named, folders)?.map(|(trust, _)| trust))
+}
+
+/// The same with the file that they are from.
+///
+/// # Errors
+/// As [`trust`].
+pub fn trusted(named: Option<&Path>, folders: &[PathBuf]) -> Result<Option<(Trust, PathBuf)>> {
     let beside = || folders.iter().map(|folder| folder.join(CA_FILE)).find(|path| path.is_file());
     let Some(path) = named.map(Path::to_owned).or_else(beside) else { return Ok(None) };
     let trust = Trust::read(&path);
-    trust.map(Some).map_err(|error| Usage(format!("{:#}", anyhow::Error::from(error))).into())
+    trust
+        .map(|trust| Some((trust, path)))
+        .map_err(|error| Usage(format!("{:#}", anyhow::Error::from(error))).into())
 }

@@ -110,11 +110,10 @@ impl Trust {
             return Err(Invalid::Form("of the two numbers s that fit it has the higher one".to_owned()));
         }
         let authority = self.issuer_of(certificate, date)?;
-        let encoded = authority.to_der().map_err(|error| Invalid::Form(error.to_string()))?;
         Ok(Signed {
             signer: subject(certificate),
             serial: hex(certificate.tbs_certificate().serial_number().as_bytes()),
-            authority_sha256: hex(&Sha256::digest(&encoded)),
+            authority_sha256: fingerprint(authority),
         })
     }
 
@@ -184,6 +183,11 @@ impl Trust {
         self.authorities.iter().filter(issued)
     }
 
+    /// Each of its CA certificates: subject, and SHA-256 as lower-case hex.
+    pub fn authorities(&self) -> impl Iterator<Item = (String, String)> {
+        self.authorities.iter().map(|authority| (subject(authority), fingerprint(authority)))
+    }
+
     /// Whether it has every certificate of another one.
     #[must_use]
     pub fn has_all_of(&self, other: &Self) -> bool {
@@ -226,6 +230,12 @@ const END: &str = "-----END CERTIFICATE-----";
 /// The name of a certificate's subject.
 pub(crate) fn subject(certificate: &Certificate) -> String {
     certificate.tbs_certificate().subject().to_string()
+}
+
+/// SHA-256 of a certificate, lower-case hex: what `openssl x509 -fingerprint -sha256` shows in another spelling.
+fn fingerprint(certificate: &Certificate) -> String {
+    // What was read from DER can be written as DER.
+    hex(&Sha256::digest(certificate.to_der().unwrap_or_default()))
 }
 
 /// From when and until when a certificate is valid.

@@ -51,6 +51,11 @@ pub struct PlaceArgs {
 }
 
 impl PlaceArgs {
+    /// Those of an OUT of `clear`, or without one of clearing nodes on a Kafka.
+    pub const fn of(folder: Option<PathBuf>, kafka: Option<String>, prefix: String) -> Self {
+        Self { folder, kafka, prefix, config: None, wait_s: 120 }
+    }
+
     /// Whether they name an OUT of `clear`.
     pub const fn is_out(&self) -> bool {
         self.folder.is_some()
@@ -225,6 +230,19 @@ impl PlaceArgs {
         }
         let Some(config) = &self.config else { return Ok(None) };
         Ok(table(config)?.get("out_dir").and_then(toml::Value::as_str).map(PathBuf::from))
+    }
+
+    /// The OUT of `clear` that is named, if one is.
+    pub fn out(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Where a service of the configuration that is named keeps its state, or an OUT's own.
+    pub fn state(&self) -> Result<Option<PathBuf>> {
+        match &self.folder {
+            Some(folder) => Ok(Some(folder.join(".state"))),
+            None => self.book(),
+        }
     }
 
     fn address(&self) -> Result<(String, String)> {

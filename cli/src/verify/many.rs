@@ -6,16 +6,21 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use domain::cycle::CycleName;
-use files::{layout::MANIFEST_FILE, verify::Check};
+use files::{
+    layout::MANIFEST_FILE,
+    verify::{Check, Outcome, Report, began},
+};
 use serde_json::{Map, json};
 
-use super::{DIFFERENT, outcome, report};
+use super::{
+    DIFFERENT, outcome, report,
+    trusted::{self, Trusted},
+};
 use crate::{
     args::Verify,
     output::{Format, Sheet, print, say},
-    signatures,
 };
 
 /// The closed cycles in a folder, with their corrections, by name.
@@ -33,16 +38,25 @@ pub fn cycles(out: &Path) -> Vec<PathBuf> {
 
 /// Verifies them all.
 pub fn run(args: &Verify, cycles: &[PathBuf]) -> Result<ExitCode> {
-    let trust = signatures::trust(args.ca.as_deref(), std::slice::from_ref(&args.cycle))?;
-    let mut verified = Sheet::new("cycles", &["cycle", "verified", "signatures", "differences"]);
+    let trusted = Trusted::of(args, std::slice::from_ref(&args.cycle))?;
+    let began = began(cycles).context("failed to verify")?;
+    let mut verified = Sheet::new("cycles", &["cycle", "verified", "signatures", "differences", "messages"]);
     let mut failures = Sheet::new("differences", &["cycle", "difference"]);
     let mut wrong = 0_usize;
-    for folder in cycles {
-        let report = report(folder, trust.as_ref())?;
+    for (folder, before) in cycles.iter().zip(began) {
+        let report = report(folder, before, trusted.as_ref())?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let signed = report.checks.iter().find(|it| it.check == Check::Signatures);
-        let signed = signed.map(|it| outcome(it.outcome)).unwrap_or_default();
-        verified.row(vec![json!(name), json!(report.passed()), json!(signed), json!(report.failures_total)]);
+        let (signatures, messages) = (
+            shown(&report, Check::Signatures, before.signing, "unsigned: closed before signing began"),
+            shown(&report, Check::Messages, before.messages, "none: closed before there were any"),
+        );
+        verified.row(vec![
+            json!(name),
+            json!(report.passed()),
+            json!(signatures),
+            json!(report.failures_total),
+            json!(messages),
+        ]);
         wrong += usize::from(!report.passed());
         for failure in &report.failures {
             failures.row(vec![json!(name), json!(failure.to_string())]);
@@ -51,13 +65,15 @@ pub fn run(args: &Verify, cycles: &[PathBuf]) -> Result<ExitCode> {
     let mut facts = Map::new();
     facts.insert("out".to_owned(), json!(args.cycle));
     facts.insert("verified".to_owned(), json!(wrong == 0));
-    let listed = if args.output == Format::Table { Vec::new() } else { vec![failures.clone()] };
+    let ca = trusted::sheet(trusted.as_ref(), &mut facts);
+    let listed = if args.output == Format::Table { Vec::new() } else { vec![failures.clone(), ca] };
     print(args.output, &facts, &[vec![verified], listed].concat())?;
     for row in &failures.rows {
         let texts: Vec<&str> = row.iter().filter_map(|value| value.as_str()).collect();
         say(args.output, &format!("  {}", texts.join("/")));
     }
-    if trust.is_none() {
+    trusted::tell(args, trusted.as_ref());
+    if trusted.is_none() {
         let text = "\nsignatures were not checked: there is no ca.pem beside the cycles and no --ca";
         say(args.output, text);
     }
@@ -71,4 +87,13 @@ pub fn run(args: &Verify, cycles: &[PathBuf]) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::from(DIFFERENT))
+}
+
+/// How a check ended; `early` if it was not made since the cycle is older than what it checks.
+fn shown(report: &Report, check: Check, before: bool, early: &str) -> String {
+    match report.checks.iter().find(|it| it.check == check).map(|it| it.outcome) {
+        Some(Outcome::Skipped) if before => early.to_owned(),
+        Some(ended) => outcome(ended),
+        None => String::new(),
+    }
 }

@@ -1,7 +1,9 @@
 //! `verify`: recomputes a closed cycle from its folder alone, or all cycles of an OUT; checks signatures and proofs.
 
 mod many;
+mod partial;
 mod proof;
+mod trusted;
 
 use std::{
     path::{Path, PathBuf},
@@ -12,16 +14,17 @@ use anyhow::{Context, Result, anyhow};
 use files::{
     FilesError,
     layout::MANIFEST_FILE,
-    verify::{Outcome, Report},
+    verify::{Before, Outcome, Report},
 };
 use serde_json::{Map, json};
-use signing::Trust;
 
+pub use many::cycles;
+
+use self::trusted::Trusted;
 use crate::{
     args::Verify,
     output::{Format, Sheet, print, say},
     progress::Progress,
-    signatures,
 };
 
 /// Exit code when a difference was found.
@@ -35,12 +38,15 @@ pub fn run(args: &Verify) -> Result<ExitCode> {
     if args.cycle.is_file() {
         return proof::run(args);
     }
+    if args.partial {
+        return partial::run(args);
+    }
     let cycles = many::cycles(&args.cycle);
     if !args.cycle.join(MANIFEST_FILE).is_file() && !cycles.is_empty() {
         return many::run(args, &cycles);
     }
-    let trust = signatures::trust(args.ca.as_deref(), &beside(&args.cycle))?;
-    let report = report(&args.cycle, trust.as_ref())?;
+    let trusted = Trusted::of(args, &beside(&args.cycle))?;
+    let report = report(&args.cycle, Before::default(), trusted.as_ref())?;
     let mut checks = Sheet::new("checks", &["check", "outcome", "what"]);
     for check in &report.checks {
         checks.row(vec![json!(check.check.name()), json!(outcome(check.outcome)), json!(check.what)]);
@@ -52,7 +58,10 @@ pub fn run(args: &Verify) -> Result<ExitCode> {
     let mut facts = Map::new();
     facts.insert("cycle".to_owned(), json!(args.cycle));
     facts.insert("verified".to_owned(), json!(report.passed()));
-    print(args.output, &facts, &[checks, failures])?;
+    let ca = trusted::sheet(trusted.as_ref(), &mut facts);
+    let shown = if args.output == Format::Table { vec![checks] } else { vec![checks, failures, ca] };
+    print(args.output, &facts, &shown)?;
+    trusted::tell(args, trusted.as_ref());
     if !report.failures.is_empty() {
         say(args.output, "\ndifferences");
     }
@@ -72,9 +81,10 @@ pub fn run(args: &Verify) -> Result<ExitCode> {
 }
 
 /// Verifies a folder and shows how far it is.
-fn report(folder: &Path, trust: Option<&Trust>) -> Result<Report> {
+fn report(folder: &Path, before: Before, trusted: Option<&Trusted>) -> Result<Report> {
     let progress = Progress::bytes("verified");
-    let report = files::verify::verify_signed(folder, trust, Some(progress.heard()));
+    let report =
+        files::verify::verify_among(folder, before, trusted.map(Trusted::trust), Some(progress.heard()));
     progress.finish();
     let report = report.map_err(|error| match error {
         FilesError::NoManifest(folder) => {

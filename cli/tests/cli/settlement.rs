@@ -26,7 +26,7 @@ fn schemas() -> PathBuf {
 }
 
 /// What the readers say of these cycles, line by line.
-fn read_by_others(cycles: &[PathBuf]) -> Vec<String> {
+pub fn read_by_others(cycles: &[PathBuf]) -> Vec<String> {
     let python = repository().join(".deps/readers/bin/python");
     assert!(python.exists(), "the tests need readers of messages in .deps/readers: run tools/setup once");
     let mut readers = Command::new(python);

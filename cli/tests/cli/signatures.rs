@@ -205,6 +205,106 @@ fn pair(folder: &Path, authority: &Authority, subject: &str, serial: u8, valid: 
     fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
+/// The first cycle is closed without keys, and then there are some.
+#[test]
+fn cycles_closed_before_signing_began_are_told_and_no_other_may_be_unsigned() {
+    let folder = TempDir::new().unwrap();
+    let (scheme, out) = (small(folder.path()), folder.path().join("out"));
+    let pki = folder.path().join("pki");
+    fs::rename(scheme.path.join("pki"), &pki).unwrap();
+    clear(&scheme.path, &out);
+    fs::rename(&pki, scheme.path.join("pki")).unwrap();
+    clear(&scheme.path, &out);
+    let verified = |code| {
+        let ran = cityunion("verify {} -o json", &[&out]).exits(code);
+        serde_json::from_str::<Value>(&ran.stdout).unwrap()
+    };
+    let report = verified(0);
+    assert_eq!(report["cycles"][0]["signatures"], "unsigned: closed before signing began", "{report:#}");
+    assert_eq!(report["cycles"][1]["signatures"], "ok");
+    // Alone it has nothing that covers it.
+    cityunion("verify {}", &[&out.join(FIRST)]).exits(4);
+
+    clear(&scheme.path, &out);
+    let (second, third) = (out.join("2018-09-02-001"), out.join("2018-09-03-001"));
+    let take_off = |cycle: &Path| -> Vec<(PathBuf, Vec<u8>)> {
+        let names = tree(cycle).into_iter().filter(|(name, _)| name.ends_with(".p7s"));
+        let taken: Vec<(PathBuf, Vec<u8>)> = names.map(|(name, bytes)| (cycle.join(name), bytes)).collect();
+        taken.iter().for_each(|(path, _)| fs::remove_file(path).unwrap());
+        taken
+    };
+    // Of the last one: nothing behind it is signed.
+    let taken = take_off(&third);
+    let report = verified(4);
+    assert!(report["differences"].to_string().contains("manifest.json is not signed"), "{report:#}");
+    taken.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    // Of one in the middle it is as if signing began later; the third covers it, so that nothing in it can be altered.
+    take_off(&second);
+    verified(0);
+    let net = second.join("net.csv");
+    fs::write(&net, fs::read_to_string(&net).unwrap().replace("2018-09-02", "2018-09-03")).unwrap();
+    verified(4);
+}
+
+#[test]
+fn verify_says_whom_it_trusted() {
+    let folder = TempDir::new().unwrap();
+    let (scheme, out) = (small(folder.path()), folder.path().join("out"));
+    clear(&scheme.path, &out);
+    let ca = out.join("ca.pem");
+    let words = ["x509", "-noout", "-fingerprint", "-sha256", "-in"];
+    let printed = Command::new("openssl").args(words).arg(&ca).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let sha256 = printed.trim().split_once('=').unwrap().1.replace(':', "").to_lowercase();
+    for place in [&out, &out.join(FIRST)] {
+        let ran = cityunion("verify {} -o json", &[place]).ok();
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(report["ca"][0]["sha256"], sha256.as_str(), "{report:#}");
+        assert!(report["ca"][0]["subject"].as_str().unwrap().starts_with("CN="), "{report:#}");
+        assert_eq!(report["ca_given"], false);
+        let ran = cityunion("verify {}", &[place]).ok();
+        assert!(ran.stdout.contains(&sha256) && ran.stdout.contains("compare it"), "{}", ran.stdout);
+        let ran = cityunion("verify {} --ca {}", &[place, &ca]).ok();
+        assert!(ran.stdout.contains(&sha256) && !ran.stdout.contains("compare it"), "{}", ran.stdout);
+    }
+    fs::remove_file(&ca).unwrap();
+    let ran = cityunion("verify {} -o json", &[&out]).ok();
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&report["ca"], &report["ca_file"]), (&Value::Array(Vec::new()), &Value::Null));
+}
+
+/// What a bank has of a cycle.
+#[test]
+fn a_part_of_a_cycle_is_verified_as_far_as_it_goes() {
+    let folder = TempDir::new().unwrap();
+    let (scheme, out) = (small(folder.path()), folder.path().join("out"));
+    clear(&scheme.path, &out);
+    let (part, ca) = (folder.path().join("part"), out.join("ca.pem"));
+    fs::create_dir_all(part.join("settlement")).unwrap();
+    for name in ["manifest.json", "settlement/pain.001.001.09.xml"] {
+        for name in [name.to_owned(), format!("{name}.p7s")] {
+            fs::copy(out.join(FIRST).join(&name), part.join(&name)).unwrap();
+        }
+    }
+    cityunion("verify {} --ca {}", &[&part, &ca]).exits(4);
+    let ran = cityunion("verify {} --partial --ca {}", &[&part, &ca]).ok();
+    assert!(
+        ran.stdout.contains("net.csv") && ran.stdout.contains("is what its manifest says"),
+        "{}",
+        ran.stdout
+    );
+    let ran = cityunion("verify {} --partial --ca {} -o json", &[&part, &ca]).ok();
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let files = report["files"].as_array().unwrap();
+    let here: Vec<&Value> = files.iter().filter(|file| file["is"] == "here").collect();
+    assert_eq!((here.len(), &here[0]["file"]), (1, &Value::from("settlement/pain.001.001.09.xml")));
+    assert!(files.iter().any(|file| file["file"] == "net.csv" && file["is"] == "missing"), "{report:#}");
+    let pain = part.join("settlement/pain.001.001.09.xml");
+    fs::write(&pain, fs::read_to_string(&pain).unwrap().replace("CNY", "USD")).unwrap();
+    let ran = cityunion("verify {} --partial --ca {}", &[&part, &ca]).exits(4);
+    assert!(ran.stdout.contains("NOT what its manifest says"), "{}", ran.stdout);
+}
+
 /// Over three days one pair takes over from another while both are valid.
 #[test]
 fn a_new_pair_takes_over_and_all_cycles_stay_good() {

@@ -339,3 +339,30 @@ fn a_file_that_is_too_large_or_not_there_is_refused() {
     std::fs::write(&path, example::csv(&told())).unwrap();
     assert_eq!(answer::read(&path).unwrap().len(), 3);
 }
+
+/// Whatever bytes come: an answer or a refusal, and where a byte makes another answer, no confirmation.
+#[test]
+fn no_byte_of_an_answer_can_be_changed_unseen() {
+    let told = told();
+    for (file, text) in forms(&told) {
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            for flip in [1, 0x20, 0x80] {
+                bytes[at] ^= flip;
+                if let Ok(lines) = answer::parse(file, &bytes) {
+                    let same = lines.len() == told.len()
+                        && lines.iter().zip(&told).all(|(a, b)| {
+                            (&a.reference, a.amount_fen, &a.status) == (&b.reference, b.amount_fen, &b.status)
+                        });
+                    assert!(same || !differences(&lines).is_empty(), "{file}, byte {at}");
+                }
+                bytes[at] ^= flip;
+            }
+        }
+        for end in 0..text.len() {
+            if let Ok(lines) = answer::parse(file, &text.as_bytes()[..end]) {
+                assert!(lines.len() < told.len() || end >= text.trim_end().len(), "{file}, {end} bytes");
+            }
+        }
+    }
+}

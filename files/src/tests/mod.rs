@@ -24,6 +24,7 @@ mod ledger;
 mod lookup;
 mod proof;
 mod publish;
+mod reconcile;
 mod segments;
 mod settlement;
 mod signatures;
@@ -230,6 +231,7 @@ fn write_cycle(
     let (settlement, items) = (settlement(), items());
     let participants: Vec<City> = rulebook.members(name.business_date).collect();
     let input = CycleInput {
+        version: 1,
         name,
         settlement: &settlement,
         items: &items,

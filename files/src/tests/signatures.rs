@@ -16,7 +16,7 @@ use crate::{
     sign,
     sign::digest,
     text::digest_hex,
-    verify::{Check, Outcome, check_signatures, verify_signed},
+    verify::{Check, Outcome, Part, check_signatures, verify_part, verify_signed},
 };
 
 const PAIN: &str = "settlement/pain.xml";
@@ -164,4 +164,52 @@ fn nothing_is_signed_twice() {
     let signers = signers(&cycle.out.path().join("again"));
     let signer = signers.on("2018-09-01".parse().unwrap()).unwrap();
     assert!(matches!(sign(&cycle.folder, &signer), Err(FilesError::Io { .. })));
+}
+
+/// What a bank gets of a cycle: the manifest, its messages, their signatures.
+fn part_of(cycle: &Cycle, keep: &[&str]) {
+    for name in read_all(&cycle.folder).keys().filter(|name| !keep.contains(&name.as_str())) {
+        fs::remove_file(cycle.path(name)).unwrap();
+    }
+}
+
+#[test]
+fn a_part_of_a_folder_is_checked_as_far_as_it_goes() {
+    let cycle = Cycle::signed();
+    let net = fs::read(cycle.path("net.csv")).unwrap();
+    let (manifest, signature) = ("manifest.json", "manifest.json.p7s");
+    part_of(&cycle, &[manifest, signature, PAIN, "settlement/pain.xml.p7s", DEEP]);
+    let part = || verify_part(&cycle.folder, Some(&cycle.trust)).unwrap();
+    let wrong = || part().report.failures.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let Part { report, present, missing } = part();
+    assert!(report.passed(), "{report}");
+    assert_eq!(present, [DEEP, PAIN]);
+    assert!(missing.contains(&"net.csv".to_owned()) && missing.contains(&TWIN.to_owned()), "{missing:?}");
+    let ended = |check: Check| report.checks.iter().find(|it| it.check == check).unwrap().outcome;
+    assert_eq!(ended(Check::Signatures), Outcome::Passed);
+    assert_eq!((ended(Check::Net), ended(Check::Chain)), (Outcome::Skipped, Outcome::Skipped));
+
+    // What is there must be what the manifest lists, and signed where a signature is there.
+    fs::write(cycle.path("net.csv"), [net.as_slice(), b"\n"].concat()).unwrap();
+    assert!(wrong()[0].starts_with("net.csv: it has"), "{:?}", wrong());
+    fs::write(cycle.path("net.csv"), net).unwrap();
+    assert_eq!(wrong(), [""; 0]);
+    fs::write(cycle.path("more.csv"), "").unwrap();
+    assert_eq!(wrong(), ["more.csv: the manifest does not list it"]);
+    fs::remove_file(cycle.path("more.csv")).unwrap();
+    fs::write(cycle.path("settlement/cities/cu-2000.html.p7s"), "no").unwrap();
+    assert!(wrong()[0].contains("cu-2000.html.p7s: it is no signature"), "{:?}", wrong());
+    fs::remove_file(cycle.path("settlement/cities/cu-2000.html.p7s")).unwrap();
+
+    // Without its signature the manifest proves nothing.
+    let signed = fs::read(cycle.path(signature)).unwrap();
+    fs::remove_file(cycle.path(signature)).unwrap();
+    assert_eq!(wrong(), ["manifest.json.p7s: it is missing: manifest.json is not signed"]);
+    assert!(verify_part(&cycle.folder, None).unwrap().report.passed());
+    fs::write(cycle.path(signature), signed).unwrap();
+    let text = fs::read_to_string(cycle.path(manifest)).unwrap();
+    fs::write(cycle.path(manifest), text.replace("\"cycle\": \"001\"", "\"cycle\": \"002\"")).unwrap();
+    assert!(wrong()[0].contains("manifest.json was altered after it was signed"), "{:?}", wrong());
+    fs::remove_file(cycle.path(manifest)).unwrap();
+    assert!(matches!(verify_part(&cycle.folder, None), Err(FilesError::NoManifest(_))));
 }

@@ -32,7 +32,7 @@ pub(crate) fn parse_name(name: &str) -> Option<Version> {
 }
 
 /// The spelling of a folder's name.
-fn spell((cycle, version): Version) -> String {
+pub(super) fn spell((cycle, version): Version) -> String {
     if version == 1 { cycle.to_string() } else { format!("{cycle}.v{version}") }
 }
 

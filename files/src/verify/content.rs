@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fs, io, path::Path, thread};
 use domain::{city::City, cycle::CycleName, rulebook::Rulebook};
 
 use super::{
+    Before,
     detail::{self, AcquirerSide, IssuerSide, PairSum},
     member, messages,
     report::{Check, Findings},
@@ -50,6 +51,7 @@ pub(super) fn verify(
     folder: &Path,
     cycle: CycleName,
     manifest: &Manifest,
+    before: Before,
     findings: &mut Findings,
 ) -> Result<(), FilesError> {
     let files = Sorted::of(manifest);
@@ -71,7 +73,7 @@ pub(super) fn verify(
     findings.merge(found);
     check_detail(&acquirers, &issuers, findings);
     check_merkle(manifest, &issuers, findings);
-    check_settlement(folder, cycle, (manifest, &files), rulebook.as_ref(), &issuers, findings)?;
+    check_settlement((folder, cycle, before), (manifest, &files), rulebook.as_ref(), &issuers, findings)?;
     let rows: u64 = manifest.files.iter().filter_map(|file| file.rows).sum();
     let csvs = manifest.files.iter().filter(|file| file.rows.is_some()).count();
     findings.checked(Check::Counts, format!("{rows} rows and the totals of {csvs} CSV files"));
@@ -154,8 +156,7 @@ fn check_merkle(manifest: &Manifest, issuers: &IssuerSide, findings: &mut Findin
 
 /// Items, positions, nets, and the messages that follow from them.
 fn check_settlement(
-    folder: &Path,
-    cycle: CycleName,
+    (folder, cycle, before): (&Path, CycleName, Before),
     (manifest, files): (&Manifest, &Sorted<'_>),
     rulebook: Option<&Rulebook>,
     issuers: &IssuerSide,
@@ -195,6 +196,7 @@ fn check_settlement(
         net: rows(net),
         positions: rows(positions),
         items: rows(items),
+        before_messages: before.messages,
     };
     messages::check(facts, manifest, findings)
 }

@@ -103,6 +103,18 @@ fn open(path: &Path, entry: &FileEntry, findings: &mut Findings) -> Result<Optio
     }
 }
 
+/// Reads a file of any kind: digest and size alone are compared with its entry.
+pub(super) fn read_bytes(
+    folder: &Path,
+    entry: &FileEntry,
+    findings: &mut Findings,
+) -> Result<(), FilesError> {
+    let path = folder.join(&entry.name);
+    let Some(lines) = open(&path, entry, findings)? else { return Ok(()) };
+    compare_digest(lines.finish().map_err(FilesError::io("read", &path))?, entry, findings);
+    Ok(())
+}
+
 fn compare_digest((sha256, size): ([u8; 32], u64), entry: &FileEntry, findings: &mut Findings) {
     if size != entry.size {
         let what = format!("it has {size} bytes, the manifest says {}", entry.size);

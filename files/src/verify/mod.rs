@@ -1,5 +1,6 @@
 //! Recomputes everything that follows from a closed folder alone and says what it checked.
 
+mod began;
 mod chain;
 pub mod compare;
 mod content;
@@ -7,6 +8,7 @@ mod detail;
 mod figures;
 mod member;
 mod messages;
+mod partial;
 mod reader;
 mod report;
 mod settlement;
@@ -17,6 +19,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use domain::cycle::CycleName;
 use signing::Trust;
 
+pub use began::{Before, began};
+pub use partial::{PART_ONLY, Part, verify_part};
 pub use report::{Check, CheckResult, FAILURES_LISTED_MAX, Failure, Heard, Outcome, Report};
 
 pub(crate) use chain::{MANIFEST_BYTES_MAX, parse_name as version_of, read_manifest};
@@ -59,13 +63,26 @@ pub fn verify_signed(
     trust: Option<&Trust>,
     heard: Option<Heard>,
 ) -> Result<Report, FilesError> {
+    verify_among(folder, Before::default(), trust, heard)
+}
+
+/// The same for one of several folders, of which [`began`] has said what had not begun yet when it was closed.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_among(
+    folder: &Path,
+    before: Before,
+    trust: Option<&Trust>,
+    heard: Option<Heard>,
+) -> Result<Report, FilesError> {
     let bytes = chain::read_manifest(folder)?.ok_or_else(|| FilesError::NoManifest(folder.to_owned()))?;
     let mut findings = Findings::default();
     match Manifest::from_bytes(&bytes) {
         Ok(manifest) => {
             let bytes_total = manifest.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
             findings = Findings::told(Ear::new(heard, bytes_total));
-            verify_manifest(folder, &manifest, &bytes, trust, &mut findings)?;
+            verify_manifest(folder, (&manifest, &bytes), before, trust, &mut findings)?;
         }
         Err(e) => findings.fail(Check::Manifest, layout::MANIFEST_FILE, None, format!("no manifest: {e}")),
     }
@@ -81,7 +98,7 @@ pub fn check_signatures(folder: &Path, trust: &Trust) -> Result<Vec<Failure>, Fi
     let mut findings = Findings::default();
     match Manifest::from_bytes(&bytes) {
         Ok(manifest) if check_manifest(&manifest, &bytes, &mut findings) => {
-            signatures::check(folder, &manifest, Some(trust), &mut findings)?;
+            signatures::check(folder, &manifest, Before::default(), Some(trust), &mut findings)?;
         }
         Ok(_) => {}
         Err(e) => findings.fail(Check::Manifest, layout::MANIFEST_FILE, None, format!("no manifest: {e}")),
@@ -92,8 +109,8 @@ pub fn check_signatures(folder: &Path, trust: &Trust) -> Result<Vec<Failure>, Fi
 /// Verifies a folder whose manifest can be read.
 fn verify_manifest(
     folder: &Path,
-    manifest: &Manifest,
-    bytes: &[u8],
+    (manifest, bytes): (&Manifest, &[u8]),
+    before: Before,
     trust: Option<&Trust>,
     findings: &mut Findings,
 ) -> Result<(), FilesError> {
@@ -104,10 +121,10 @@ fn verify_manifest(
     }
     check_presence(folder, manifest, findings)?;
     if let Some(version) = version {
-        content::verify(folder, version.0, manifest, findings)?;
+        content::verify(folder, version.0, manifest, before, findings)?;
         chain::check_chain(folder, version, manifest, findings)?;
     }
-    signatures::check(folder, manifest, trust, findings)
+    signatures::check(folder, manifest, before, trust, findings)
 }
 
 /// The manifest's form. False if its names cannot be trusted as paths.
@@ -157,11 +174,41 @@ fn check_name(folder: &Path, manifest: &Manifest, findings: &mut Findings) -> Op
     let absolute = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let name = absolute.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match chain::parse_name(name) {
-        Some(version) if version.0 == stated => Some(version),
+        Some(version) if version.0 == stated => {
+            check_replaces(version, manifest, findings);
+            Some(version)
+        }
         _ => {
             let what = format!("it is the manifest of {stated}, but the folder's name is `{name}`");
             findings.fail(Check::Manifest, file, None, what);
             Some((stated, 1))
+        }
+    }
+}
+
+/// A correction names what it replaces, and nothing else does.
+fn check_replaces((cycle, version): chain::Version, manifest: &Manifest, findings: &mut Findings) {
+    let mut fail = |what: String| findings.fail(Check::Manifest, layout::MANIFEST_FILE, None, what);
+    match &manifest.replaces {
+        None if version == 1 => {}
+        None => {
+            fail("the folder is a correction, but its manifest names nothing that it replaces".to_owned())
+        }
+        Some(replaces) => {
+            let before = version.checked_sub(1).filter(|before| *before > 0);
+            let folder = before.map(|before| chain::spell((cycle, before)));
+            if folder.as_ref() != Some(&replaces.folder) || replaces.version != version {
+                fail(format!(
+                    "it replaces {} as version {}, which is not what its folder's name says",
+                    replaces.folder, replaces.version
+                ));
+            }
+            if manifest.previous_manifest_sha256.as_ref() != Some(&replaces.manifest_sha256) {
+                fail("what it replaces is not the manifest that it follows".to_owned());
+            }
+            if replaces.reason.is_empty() {
+                fail("it does not say why it replaces another".to_owned());
+            }
         }
     }
 }
@@ -179,6 +226,14 @@ fn check_presence(folder: &Path, manifest: &Manifest, findings: &mut Findings) -
             findings.fail(Check::Files, &twin, None, format!("it is missing, though there is {name}"));
         }
     }
+    check_no_other(folder, &listed, findings)?;
+    let size: u64 = manifest.files.iter().map(|file| file.size).sum();
+    findings.checked(Check::Files, format!("{} files, {size} bytes: there, size, SHA-256", listed.len()));
+    Ok(())
+}
+
+/// No file is there that the manifest does not list, but itself and signatures.
+fn check_no_other(folder: &Path, listed: &BTreeSet<&str>, findings: &mut Findings) -> Result<(), FilesError> {
     let mut folders = vec![(folder.to_owned(), String::new())];
     while let Some((path, prefix)) = folders.pop() {
         for entry in fs::read_dir(&path).map_err(FilesError::io("read", &path))? {
@@ -195,7 +250,5 @@ fn check_presence(folder: &Path, manifest: &Manifest, findings: &mut Findings) -
             }
         }
     }
-    let size: u64 = manifest.files.iter().map(|file| file.size).sum();
-    findings.checked(Check::Files, format!("{} files, {size} bytes: there, size, SHA-256", listed.len()));
     Ok(())
 }

@@ -9,7 +9,10 @@ use std::{
 
 use signing::{Invalid, SIGNATURE_BYTES_MAX, SIGNATURE_SUFFIX, Signed, Trust};
 
-use super::report::{Check, Findings};
+use super::{
+    Before,
+    report::{Check, Findings},
+};
 use crate::{
     error::FilesError,
     layout,
@@ -22,12 +25,54 @@ use crate::{
 pub(super) fn check(
     folder: &Path,
     manifest: &Manifest,
+    before: Before,
     trust: Option<&Trust>,
     findings: &mut Findings,
 ) -> Result<(), FilesError> {
+    let signed = signed(manifest);
+    let there = check_no_other(folder, &signed, findings)?;
+    if before.signing && there.is_empty() {
+        let what =
+            "unsigned: closed before signing began; a later signed manifest covers it through the chain";
+        findings.skipped(Check::Signatures, what);
+        return Ok(());
+    }
+    let Some(trust) = trust else {
+        skip(there.len(), findings);
+        return Ok(());
+    };
+    check_these(folder, manifest, trust, &signed, findings)
+}
+
+/// Checks the signature of the manifest, and of those other files that are there with theirs.
+pub(super) fn check_part(
+    folder: &Path,
+    manifest: &Manifest,
+    trust: Option<&Trust>,
+    findings: &mut Findings,
+) -> Result<(), FilesError> {
+    let there = check_no_other(folder, &signed(manifest), findings)?;
+    let Some(trust) = trust else {
+        skip(there.len(), findings);
+        return Ok(());
+    };
+    let with_theirs = |name: &&str| *name == layout::MANIFEST_FILE || there.contains(&signature_of(name));
+    let signed = signed(manifest).into_iter().filter(with_theirs).collect();
+    check_these(folder, manifest, trust, &signed, findings)
+}
+
+/// The files that have signatures.
+fn signed(manifest: &Manifest) -> BTreeSet<&str> {
     let listed = manifest.files.iter().map(|file| file.name.as_str());
-    let signed: BTreeSet<&str> =
-        listed.chain([layout::MANIFEST_FILE]).filter(|name| is_signed(name)).collect();
+    listed.chain([layout::MANIFEST_FILE]).filter(|name| is_signed(name)).collect()
+}
+
+/// All signatures that are there; one of no such file is wrong.
+fn check_no_other(
+    folder: &Path,
+    signed: &BTreeSet<&str>,
+    findings: &mut Findings,
+) -> Result<BTreeSet<String>, FilesError> {
     let there = signatures(folder)?;
     for name in &there {
         let of = name.strip_suffix(SIGNATURE_SUFFIX).unwrap_or_default();
@@ -35,15 +80,24 @@ pub(super) fn check(
             findings.fail(Check::Signatures, name, None, "there is no file that it should sign");
         }
     }
-    let Some(trust) = trust else {
-        let count = there.len();
-        let what =
-            format!("without a CA certificate {count} signatures were not checked: give one with --ca");
-        findings.skipped(Check::Signatures, &what);
-        return Ok(());
-    };
+    Ok(there)
+}
+
+fn skip(count: usize, findings: &mut Findings) {
+    let what = format!("without a CA certificate {count} signatures were not checked: give one with --ca");
+    findings.skipped(Check::Signatures, &what);
+}
+
+/// Checks the signatures of these files.
+fn check_these(
+    folder: &Path,
+    manifest: &Manifest,
+    trust: &Trust,
+    signed: &BTreeSet<&str>,
+    findings: &mut Findings,
+) -> Result<(), FilesError> {
     let mut digests: Vec<([u8; 32], &str)> = Vec::new();
-    for name in &signed {
+    for name in signed {
         let path = folder.join(name);
         match digest(&path) {
             Ok(sha256) => digests.push((sha256, name)),
@@ -114,7 +168,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, FilesError> {
 }
 
 /// All signatures below a folder, by name.
-fn signatures(folder: &Path) -> Result<BTreeSet<String>, FilesError> {
+pub(super) fn signatures(folder: &Path) -> Result<BTreeSet<String>, FilesError> {
     let mut found = BTreeSet::new();
     let mut folders = vec![(folder.to_owned(), String::new())];
     while let Some((path, prefix)) = folders.pop() {
