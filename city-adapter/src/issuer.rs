@@ -1,12 +1,13 @@
 //! The home city's side: says of each tap whether its key, cryptogram and card are good.
 //!
 //! Requests of a stream are judged side by side on the blocking pool, as many at a time as the machine has
-//! cores; what more comes waits in the stream's own flow control.
+//! cores; what more comes waits in the stream's own flow control. An answer goes out once what it accepts is durable in
+//! the city's own records.
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, thread};
 
 use bytes::Bytes;
-use domain::{city::City, home_city::HomeCity, tap::Tap};
+use domain::{city::City, home_city::HomeCity, result::Verdict, tap::Tap};
 use proto::{
     JudgeReply, JudgeRequest, Verdicts,
     issuer_server::{Issuer, IssuerServer},
@@ -14,7 +15,10 @@ use proto::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::{Semaphore, mpsc},
+    sync::{
+        Semaphore,
+        mpsc::{self, OwnedPermit},
+    },
 };
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{
@@ -24,6 +28,8 @@ use tonic::{
         server::{Connected, TcpIncoming},
     },
 };
+
+use crate::accepted::AcceptedTaps;
 
 #[cfg(test)]
 mod tests;
@@ -48,16 +54,17 @@ pub type GraceHours = Arc<dyn Fn() -> u32 + Send + Sync>;
 pub struct IssuerService {
     cities: Arc<BTreeMap<City, HomeCity>>,
     grace_hours: GraceHours,
+    accepted: AcceptedTaps,
     /// Bounds the requests that are judged at a time, over all streams.
     cores: Arc<Semaphore>,
 }
 
 impl IssuerService {
-    /// Serves these home cities.
+    /// Serves these home cities; what they accept is kept in `accepted`.
     #[must_use]
-    pub fn new(cities: BTreeMap<City, HomeCity>, grace_hours: GraceHours) -> Self {
+    pub fn new(cities: BTreeMap<City, HomeCity>, grace_hours: GraceHours, accepted: AcceptedTaps) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        Self { cities: Arc::new(cities), grace_hours, cores: Arc::new(Semaphore::new(cores)) }
+        Self { cities: Arc::new(cities), grace_hours, accepted, cores: Arc::new(Semaphore::new(cores)) }
     }
 
     /// Serves connections until there are no more.
@@ -100,11 +107,11 @@ impl IssuerService {
         (server, service)
     }
 
-    /// Answers one request.
+    /// Judges one request.
     ///
     /// # Errors
     /// `NOT_FOUND` for a city that is not served here, `INVALID_ARGUMENT` for a request that no asker may send.
-    fn answer(&self, request: &JudgeRequest) -> Result<JudgeReply, Status> {
+    fn judge(&self, request: &JudgeRequest) -> Result<Judged, Status> {
         let id = request.id;
         let invalid = |what: &str| Status::invalid_argument(format!("request {id}: {what}"));
         let city: City = request.issuer.parse().map_err(|_| invalid("its issuer is no city"))?;
@@ -118,11 +125,38 @@ impl IssuerService {
             return Err(invalid("it has more than 65536 taps"));
         }
         let grace_hours = (self.grace_hours)();
-        let codes =
-            |taps: &[Tap]| -> Bytes { taps.iter().map(|tap| home.judge(tap, grace_hours).code()).collect() };
-        let verdicts =
-            parts.iter().map(|taps| Verdicts { codes: codes(taps), issuer_seal: Bytes::new() }).collect();
-        Ok(JudgeReply { id, verdicts })
+        let mut accepted = Vec::new();
+        let mut code = |tap: &Tap| {
+            let verdict = home.judge(tap, grace_hours);
+            if verdict == Verdict::Accepted {
+                accepted.extend_from_slice(tap.content_bytes());
+            }
+            verdict.code()
+        };
+        let mut verdicts = Vec::with_capacity(parts.len());
+        for taps in parts {
+            let codes: Bytes = taps.iter().map(&mut code).collect();
+            verdicts.push(Verdicts { codes, issuer_seal: Bytes::new() });
+        }
+        Ok(Judged { city, accepted, answer: JudgeReply { id, verdicts } })
+    }
+
+    /// Has what was accepted made durable, and the answer sent after that.
+    fn answer(&self, judged: Result<Judged, Status>, reply: OwnedPermit<Result<JudgeReply, Status>>) {
+        let Judged { city, accepted, answer } = match judged {
+            Ok(judged) => judged,
+            Err(status) => {
+                reply.send(Err(status));
+                return;
+            }
+        };
+        if accepted.is_empty() {
+            reply.send(Ok(answer));
+            return;
+        }
+        self.accepted.keep(city, &accepted, move |kept| {
+            reply.send(kept.map(|()| answer).map_err(|error| Status::unavailable(error.to_string())));
+        });
     }
 
     /// Reads the requests of a stream and has each answered.
@@ -142,12 +176,20 @@ impl IssuerService {
             let Ok(core) = Arc::clone(&self.cores).acquire_owned().await else { return };
             let service = self.clone();
             tokio::task::spawn_blocking(move || {
-                let answer = service.answer(&request);
+                let judged = service.judge(&request);
                 drop(core);
-                reply.send(answer);
+                service.answer(judged, reply);
             });
         }
     }
+}
+
+/// A request that is judged and not yet answered.
+struct Judged {
+    city: City,
+    /// The content of each tap that was accepted.
+    accepted: Vec<u8>,
+    answer: JudgeReply,
 }
 
 type Replies = mpsc::Sender<Result<JudgeReply, Status>>;

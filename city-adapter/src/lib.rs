@@ -1,6 +1,7 @@
 //! The city's edge: its tap files come in here, its side as a home city answers here, and the
 //! result of each of its records goes back to the line.
 
+pub mod accepted;
 pub mod acquirer;
 pub mod back;
 pub mod guess;

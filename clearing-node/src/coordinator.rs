@@ -369,11 +369,6 @@ impl Coordinator {
     }
 }
 
-/// Bytes as lower-case hex.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Keeps the first value for a key; another one halts the close.
 fn keep_first<K: Ord, V: PartialEq>(
     kept: &mut BTreeMap<K, V>,

@@ -6,14 +6,17 @@ use domain::{
     tap::Kind,
     totals::{Tally, TotalKey},
 };
-use proto::{Adjustment, Net, Position, Total};
+use proto::{Adjustment, Name, Net, Position, Total};
+
+/// The name of the scheme's own row.
+const SCHEME: &str = "scheme";
 
 /// A running total as it travels.
 #[must_use]
 pub fn total_to_wire(key: &TotalKey, tally: &Tally) -> Total {
     Total {
-        acquirer: key.acquirer.to_string(),
-        issuer: key.issuer.to_string(),
+        acquirer: key.acquirer.into(),
+        issuer: key.issuer.into(),
         kind: u32::from(key.kind as u8),
         fee_line: u32::from(key.fee_line),
         count: tally.count,
@@ -49,8 +52,8 @@ fn kind_from_wire(kind: u32) -> Option<Kind> {
 #[must_use]
 pub fn settlement_to_wire(settlement: &Settlement) -> (Vec<Position>, Vec<Net>) {
     let position = |p: &domain::settlement::Position| Position {
-        acquirer: p.acquirer.to_string(),
-        issuer: p.issuer.to_string(),
+        acquirer: p.acquirer.into(),
+        issuer: p.issuer.into(),
         kind: u32::from(p.kind as u8),
         count: p.count,
         amount_fen: p.amount_fen,
@@ -58,7 +61,10 @@ pub fn settlement_to_wire(settlement: &Settlement) -> (Vec<Position>, Vec<Net>) 
         switch_fee_fen: p.switch_fee_fen,
     };
     let net = |n: &domain::settlement::Net| Net {
-        participant: n.participant.to_string(),
+        participant: match n.participant {
+            Party::City(city) => city.into(),
+            Party::Scheme => SCHEME.into(),
+        },
         receivable_fen: n.receivable_fen,
         payable_fen: n.payable_fen,
         interchange_receivable_fen: n.interchange_receivable_fen,
@@ -84,9 +90,9 @@ pub fn settlement_from_wire(positions: &[Position], net: &[Net]) -> Option<Settl
             switch_fee_fen: p.switch_fee_fen,
         })
     };
-    let party = |name: &str| match name {
-        "scheme" => Some(Party::Scheme),
-        city => City::parse(city.as_bytes()).ok().map(Party::City),
+    let party = |name: &Name| match name.as_bytes() {
+        scheme if scheme == SCHEME.as_bytes() => Some(Party::Scheme),
+        city => City::parse(city).ok().map(Party::City),
     };
     let net_row = |n: &Net| {
         Some(domain::settlement::Net {

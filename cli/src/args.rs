@@ -22,7 +22,7 @@ Exit codes:
   1  failed; nothing is lost, the message says what to do next
   2  the command line or a configuration of a service is wrong
   3  refused: the request contradicts what has been settled
-  4  verify, report, replay, archive verify, book verify or book list found a difference
+  4  verify, agree, reconcile, report, replay, archive verify, book verify or book list found a difference
 130  interrupted; run it again to go on
 
 Log lines go to standard error; CITYUNION_LOG=debug shows more.";
@@ -38,6 +38,10 @@ pub enum Command {
     Verify(Verify),
     /// Prove that one record is paid in a closed cycle, without showing the others
     Prove(crate::prove::Prove),
+    /// Compare what a closed cycle has a home city pay with what the city accepted itself
+    Agree(crate::agree::Agree),
+    /// Compare three sides of a closed cycle: the acquirers' answers, the centre's files, what home cities accepted
+    Reconcile(crate::reconcile::Reconcile),
     /// Tell the whole life of one tap: file and line, batch, log, verdict, cycle, position, rows
     Trace(crate::trace::Trace),
     /// Show a closed cycle to a person: tables here, with --html a page of its own

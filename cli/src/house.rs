@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use city_adapter::{acquirer::AcquirerHost, issuer::IssuerService};
+use city_adapter::{accepted::AcceptedTaps, acquirer::AcquirerHost, issuer::IssuerService};
 use clearing_node::node::{Node, NodeConfig};
 use cu_log::{Log, append_and_wait, topics::Topics};
 use cu_objects::Objects;
@@ -51,6 +51,8 @@ pub struct House {
     pub node: Node,
     /// The acquiring side of every city.
     pub adapter: AcquirerHost,
+    /// What the home cities served here have accepted.
+    pub accepted: AcceptedTaps,
     /// Where connections live.
     pub tokio: tokio::runtime::Runtime,
 }
@@ -96,7 +98,8 @@ impl House {
             .enable_all()
             .build()
             .context("start the network runtime")?;
-        Ok(Self { log, topics, scheme, node, adapter, tokio })
+        let accepted = AcceptedTaps::open(state).context("keep what home cities accept")?;
+        Ok(Self { log, topics, scheme, node, adapter, accepted, tokio })
     }
 
     /// Starts a switch over home cities that run in this process.
@@ -144,7 +147,7 @@ impl House {
         let cities: Vec<City> = home_cities.keys().copied().collect();
         let scheme = Arc::clone(&self.scheme);
         let grace = move || scheme.last_rulebook().map_or(0, |rulebook| rulebook.hotlist_grace_hours);
-        let service = IssuerService::new(home_cities, Arc::new(grace));
+        let service = IssuerService::new(home_cities, Arc::new(grace), self.accepted.clone());
         let (connect, incoming) = tokio::sync::mpsc::channel::<DuplexStream>(16);
         let incoming = ReceiverStream::new(incoming).map(Ok::<_, io::Error>);
         self.tokio.spawn(async move {

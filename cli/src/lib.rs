@@ -1,6 +1,7 @@
 //! `cityunion`: simulate, clear, verify, prove, the demo, the benchmark, and each service alone.
 
 mod acts;
+pub mod agree;
 mod archive;
 pub mod args;
 mod bench;
@@ -22,6 +23,7 @@ mod nodes;
 mod output;
 mod progress;
 mod prove;
+pub mod reconcile;
 mod replay;
 pub mod report;
 pub mod rulebook;
@@ -55,6 +57,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Clear(args) => clear::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Agree(args) => agree::run(args),
+        Command::Reconcile(args) => reconcile::run(args),
         Command::Prove(args) => prove::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Report(args) => report::run(args),

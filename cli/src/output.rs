@@ -203,7 +203,9 @@ fn short_digests(text: String) -> String {
     })
 }
 
-fn plain(value: &Value) -> String {
+/// A value as programs read it.
+#[must_use]
+pub fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),

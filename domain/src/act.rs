@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{city::City, cycle::CycleName};
+use crate::{city::City, cycle::CycleName, settlement::confirmation::AnswerLine};
 
 /// The longest text that a person may write into an act, bytes.
 pub const REASON_LEN_MAX: usize = 500;
@@ -133,6 +133,17 @@ pub enum Act {
         /// Why.
         reason: String,
     },
+    /// The bank, or operations for it: what the bank says of the payments of a released cycle.
+    Confirm {
+        /// The cycle.
+        cycle: CycleName,
+        /// The version of its plan.
+        version: u32,
+        /// What the bank says of each payment.
+        answer: Vec<AnswerLine>,
+        /// SHA-256 of the bank's file, lower-case hex.
+        sha256: String,
+    },
     /// Operations: what was confirmed has been paid for good.
     Settle {
         /// The cycle.
@@ -206,6 +217,7 @@ impl Act {
             Self::Propose { decision: Decision::Release { of, .. } } | Self::Release { of } => Some(of.cycle),
             Self::Propose { decision: Decision::Fail { cycle, .. } }
             | Self::Refuse { cycle, .. }
+            | Self::Confirm { cycle, .. }
             | Self::Settle { cycle, .. } => Some(*cycle),
             Self::Agree { figures } => Some(figures.cycle),
             Self::Approve { .. } | Self::Reject { .. } => None,

@@ -11,23 +11,23 @@
 //! Withdrawn ◀───────┘ withdraw                            nothing moves, may be opened again
 //! ```
 //!
-//! A fold over what was said: the same acts and openings in the same order always give the same state and items.
+//! A fold over what was said: the same acts and openings in the same order always give the same state and items. Here are
+//! the state and what changes it; `rule.rs` says what may be said.
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     city::City,
     cycle::CycleName,
     date::Date,
-    settlement::{FIGURE_FEN_MAX, Item, ItemKind},
+    settlement::{Item, ItemKind},
     terms::DisputeTerms,
 };
 
 mod acts;
 mod refusal;
+mod rule;
 mod signer;
 mod subject;
 
@@ -38,13 +38,15 @@ use subject::{FileKey, Key};
 pub use subject::{Record, Subject, WholeFile, can_be_owed};
 
 /// The longest reason, bytes.
-pub const REASON_BYTES_MAX: usize = 180;
+pub const REASON_BYTES_MAX: usize = 500;
 
-/// The cycle in which something is said.
+/// The cycle in which something is said: the one that was opened last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenCycle {
     /// Its name.
     pub name: CycleName,
+    /// The last cycle whose files are there.
+    pub published_to: Option<CycleName>,
     /// Its rules of disputes.
     pub terms: DisputeTerms,
 }
@@ -174,29 +176,33 @@ impl Claim {
     }
 }
 
+/// What follows from something that may be said.
+#[derive(Debug)]
+enum Change {
+    /// A new dispute.
+    Open(Box<Dispute>),
+    /// A refund.
+    Refund(Box<Refund>),
+    /// A dispute goes a step on.
+    Go { id: String, step: Step },
+}
+
 impl Disputes {
     /// Takes in what somebody said, and gives the items that it brings into the open cycle.
     ///
     /// # Errors
     /// [`Refusal`], and then nothing has changed.
     pub fn act(&mut self, by: &Signer, act: &DisputeAct, today: &OpenCycle) -> Result<Vec<Item>, Refusal> {
-        let reason = act.reason();
-        let plain = !reason.trim().is_empty() && !reason.chars().any(char::is_control);
-        if !plain || reason.len() > REASON_BYTES_MAX {
-            return Err(Refusal::Reason);
-        }
-        let said = Said { by, reason, cycle: today.name };
-        match act {
-            DisputeAct::Open { subject, amount_fen, .. } => {
-                self.open(said, subject, *amount_fen, &today.terms).map(|item| vec![item])
-            }
-            DisputeAct::Answer { dispute, answer, .. } => self.answer(said, dispute, *answer),
-            DisputeAct::Withdraw { dispute, .. } => self.withdraw(said, dispute),
-            DisputeAct::Decide { dispute, outcome, .. } => self.decide(said, dispute, *outcome),
-            DisputeAct::Refund { record, amount_fen, back_fen, .. } => {
-                self.refund(said, record, *amount_fen, *back_fen, &today.terms).map(|item| vec![item])
-            }
-        }
+        let change = self.rule(by, act, today)?;
+        Ok(self.carry_out(change))
+    }
+
+    /// Whether something may be said.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn check(&self, by: &Signer, act: &DisputeAct, today: &OpenCycle) -> Result<(), Refusal> {
+        self.rule(by, act, today).map(drop)
     }
 
     /// Takes in that a cycle has opened: what was to be answered before its business date and was not is accepted.
@@ -207,11 +213,7 @@ impl Disputes {
                 break;
             }
             let reason = format!("no answer by {answer_by}");
-            items.extend(self.end(
-                &id,
-                State::Passed,
-                Step { cycle, by: None, state: State::Passed, reason },
-            ));
+            items.extend(self.go(&id, Step { cycle, by: None, state: State::Passed, reason }));
         }
         items
     }
@@ -239,223 +241,71 @@ impl Disputes {
         self.claims.get(&subject.key()).map_or(0, |claim| claim.moved_fen)
     }
 
-    fn open(
-        &mut self,
-        said: Said<'_>,
-        subject: &Subject,
-        amount_fen: Option<u64>,
-        terms: &DisputeTerms,
-    ) -> Result<Item, Refusal> {
-        let opener = said.city()?;
-        subject.check()?;
-        let other = concerned(subject, opener)?;
-        subject.may_be_asked_by(opener)?;
-        within(subject.cycle(), said.cycle, terms)?;
-        self.may_open(subject)?;
-        let left_fen = self.left_fen(subject)?;
-        let amount_fen = amount(amount_fen.unwrap_or(left_fen), left_fen)?;
-        let id = self.new_id("D", subject);
-        let answer_by = plus(said.cycle.business_date, terms.answer_days);
-        let dispute = Dispute {
-            id: id.clone(),
-            subject: subject.clone(),
-            opener,
-            other,
-            amount_fen,
-            answer_by,
-            state: State::Open,
-            steps: vec![said.step(State::Open)],
-        };
-        let item = dispute.item(ItemKind::Dispute, id.clone(), format!("{opener}: {}", said.reason));
-        self.change(subject, |claim| {
+    fn carry_out(&mut self, change: Change) -> Vec<Item> {
+        match change {
+            Change::Open(dispute) => vec![self.open(*dispute)],
+            Change::Refund(refund) => vec![self.refund(*refund)],
+            Change::Go { id, step } => self.go(&id, step).into_iter().collect(),
+        }
+    }
+
+    fn open(&mut self, dispute: Dispute) -> Item {
+        let id = dispute.id.clone();
+        let reason = dispute.steps.first().map_or("", |step| &step.reason);
+        let item = dispute.item(ItemKind::Dispute, id.clone(), format!("{}: {reason}", dispute.opener));
+        self.change(&dispute.subject, |claim| {
             claim.open = Some(id.clone());
             claim.asked = claim.asked.saturating_add(1);
         });
-        self.due.insert((answer_by, id.clone()));
+        self.due.insert((dispute.answer_by, id.clone()));
         self.disputes.insert(id, dispute);
-        Ok(item)
+        item
     }
 
-    fn answer(&mut self, said: Said<'_>, id: &str, answer: Answer) -> Result<Vec<Item>, Refusal> {
-        let city = said.city()?;
-        let dispute = self.known(id)?;
-        concerned(&dispute.subject, city)?;
-        if city == dispute.opener {
-            let (opener, other) = (dispute.opener, dispute.other);
-            return Err(Refusal::OwnAnswer { dispute: id.to_owned(), opener, other });
-        }
-        if dispute.state != State::Open {
-            return Err(Refusal::Over { dispute: id.to_owned(), state: dispute.state });
-        }
-        match answer {
-            Answer::Accept => Ok(self.end(id, State::Passed, said.step(State::Passed))),
-            Answer::Contest => {
-                self.due.remove(&(dispute.answer_by, id.to_owned()));
-                if let Some(dispute) = self.disputes.get_mut(id) {
-                    dispute.go(said.step(State::Contested));
-                }
-                Ok(Vec::new())
-            }
-        }
-    }
-
-    fn withdraw(&mut self, said: Said<'_>, id: &str) -> Result<Vec<Item>, Refusal> {
-        let city = said.city()?;
-        let dispute = self.known(id)?;
-        concerned(&dispute.subject, city)?;
-        if city != dispute.opener {
-            return Err(Refusal::NotOpener { dispute: id.to_owned(), opener: dispute.opener });
-        }
-        if dispute.state.is_over() {
-            return Err(Refusal::Over { dispute: id.to_owned(), state: dispute.state });
-        }
-        Ok(self.end(id, State::Withdrawn, said.step(State::Withdrawn)))
-    }
-
-    fn decide(&mut self, said: Said<'_>, id: &str, outcome: Outcome) -> Result<Vec<Item>, Refusal> {
-        said.operations()?;
-        let dispute = self.known(id)?;
-        let state = match outcome {
-            Outcome::Passed => State::Passed,
-            Outcome::BadDebt => State::BadDebt,
-        };
-        match dispute.state {
-            State::Contested => Ok(self.end(id, state, said.step(state))),
-            State::Open => {
-                let (other, answer_by) = (dispute.other, dispute.answer_by);
-                Err(Refusal::NotContested { dispute: id.to_owned(), other, answer_by })
-            }
-            state => Err(Refusal::Over { dispute: id.to_owned(), state }),
-        }
-    }
-
-    fn refund(
-        &mut self,
-        said: Said<'_>,
-        record: &Record,
-        amount_fen: u64,
-        back_fen: u64,
-        terms: &DisputeTerms,
-    ) -> Result<Item, Refusal> {
-        let city = said.city()?;
-        let subject = Subject::Record(record.clone());
-        subject.check()?;
-        if city != record.acquirer {
-            let (acquirer, issuer) = (record.acquirer, record.issuer);
-            return Err(Refusal::NotAcquirer { city, acquirer, issuer });
-        }
-        if !record.is_paid() {
-            return Err(Refusal::NothingToRefund(record.result));
-        }
-        within(record.cycle, said.cycle, terms)?;
-        self.may_refund(&subject)?;
-        let moved_fen = self.moved_fen(&subject);
-        if moved_fen != back_fen {
-            return Err(Refusal::BackBefore { back_fen: moved_fen, said_fen: back_fen });
-        }
-        let amount_fen = amount(amount_fen, self.left_fen(&subject)?)?;
-        let id = self.new_id("R", &subject);
+    fn refund(&mut self, refund: Refund) -> Item {
+        let subject = Subject::Record(refund.record.clone());
         self.change(&subject, |claim| {
-            claim.moved_fen = claim.moved_fen.saturating_add(amount_fen);
+            claim.moved_fen = claim.moved_fen.saturating_add(refund.amount_fen);
             claim.asked = claim.asked.saturating_add(1);
         });
-        let refund = Refund {
-            id: id.clone(),
-            record: record.clone(),
-            amount_fen,
-            cycle: said.cycle,
-            by: said.by.to_string(),
-            reason: said.reason.to_owned(),
-        };
-        self.refunds.insert(id.clone(), refund);
-        Ok(Item {
-            id,
+        let item = Item {
+            id: refund.id.clone(),
             kind: ItemKind::Refund,
-            debtor: record.acquirer,
-            creditor: record.issuer,
-            amount_fen,
-            original_cycle: Some(record.cycle),
+            debtor: refund.record.acquirer,
+            creditor: refund.record.issuer,
+            amount_fen: refund.amount_fen,
+            original_cycle: Some(refund.record.cycle),
             reference: subject.to_string(),
-            reason: format!("{city}: {}", said.reason),
-        })
+            reason: format!("{}: {}", refund.record.acquirer, refund.reason),
+        };
+        self.refunds.insert(refund.id.clone(), refund);
+        item
     }
 
-    /// Ends a dispute, and gives the item that moves its money if it passed.
-    fn end(&mut self, id: &str, state: State, step: Step) -> Vec<Item> {
-        let Some(dispute) = self.disputes.get_mut(id) else { return Vec::new() };
+    /// Takes a dispute a step on, and gives the item that moves its money if it passes.
+    fn go(&mut self, id: &str, step: Step) -> Option<Item> {
+        let dispute = self.disputes.get_mut(id)?;
         self.due.remove(&(dispute.answer_by, id.to_owned()));
-        let (subject, amount_fen) = (dispute.subject.clone(), dispute.amount_fen);
+        let (subject, amount_fen, state) = (dispute.subject.clone(), dispute.amount_fen, step.state);
         let why = match (&step.by, dispute.state) {
             (None, _) => step.reason.clone(),
             (Some(_), State::Contested) => format!("decided: {}", step.reason),
             (Some(_), _) => format!("{} accepts: {}", dispute.other, step.reason),
         };
-        dispute.go(step);
+        dispute.state = state;
+        dispute.steps.push(step);
         let passed = state == State::Passed;
         let item = passed.then(|| dispute.item(ItemKind::Adjustment, format!("{id}-adjustment"), why));
-        self.change(&subject, |claim| {
-            claim.open = None;
-            match state {
-                State::Passed => {
-                    claim.moved_fen = claim.moved_fen.saturating_add(amount_fen);
-                    claim.passed = Some(id.to_owned());
-                }
-                State::BadDebt => claim.lost = Some(id.to_owned()),
-                State::Open | State::Contested | State::Withdrawn => {}
+        self.change(&subject, |claim| match state {
+            State::Open | State::Contested => {}
+            State::Withdrawn => claim.open = None,
+            State::BadDebt => (claim.open, claim.lost) = (None, Some(id.to_owned())),
+            State::Passed => {
+                (claim.open, claim.passed) = (None, Some(id.to_owned()));
+                claim.moved_fen = claim.moved_fen.saturating_add(amount_fen);
             }
         });
-        item.into_iter().collect()
-    }
-
-    fn known(&self, id: &str) -> Result<&Dispute, Refusal> {
-        self.disputes.get(id).ok_or_else(|| Refusal::Unknown { dispute: id.to_owned() })
-    }
-
-    /// Whether nothing else is asked of it, and operations have not had the last word.
-    fn may_open(&self, subject: &Subject) -> Result<(), Refusal> {
-        if let Some(claim) = self.claims.get(&subject.key()) {
-            if let Some(dispute) = claim.open.clone() {
-                return Err(Refusal::AlreadyOpen { dispute });
-            }
-            if let Some(dispute) = claim.lost.clone() {
-                return Err(Refusal::Final { dispute });
-            }
-        }
-        match subject {
-            Subject::Record(_) => self.outside_whole_file(subject, |claim| !claim.is_free()),
-            Subject::File(_) => match self.one_by_one.get(&subject.file_key()).map_or(0, BTreeSet::len) {
-                0 => Ok(()),
-                records => Err(Refusal::OneByOne { records }),
-            },
-        }
-    }
-
-    /// Whether a record may be refunded: also one about which its home city lost a dispute.
-    fn may_refund(&self, subject: &Subject) -> Result<(), Refusal> {
-        let open = self.claims.get(&subject.key()).and_then(|claim| claim.open.clone());
-        match open {
-            Some(dispute) => Err(Refusal::AlreadyOpen { dispute }),
-            None => self.outside_whole_file(subject, |claim| claim.open.is_some() || claim.moved_fen > 0),
-        }
-    }
-
-    /// Refuses a record whose file was disputed as a whole, if that `counts`.
-    fn outside_whole_file(&self, subject: &Subject, counts: impl Fn(&Claim) -> bool) -> Result<(), Refusal> {
-        let whole = self.claims.get(&Key::File(subject.file_key())).filter(|claim| counts(claim));
-        let dispute = whole.and_then(Claim::last).and_then(|id| self.disputes.get(id));
-        match dispute {
-            Some(dispute) => Err(Refusal::InWholeFile { dispute: dispute.id.clone(), state: dispute.state }),
-            None => Ok(()),
-        }
-    }
-
-    /// What is left to move, fen.
-    fn left_fen(&self, subject: &Subject) -> Result<u64, Refusal> {
-        let amount_fen = subject.amount_fen();
-        match amount_fen.saturating_sub(self.moved_fen(subject)) {
-            0 => Err(Refusal::NothingLeft { amount_fen }),
-            left => Ok(left),
-        }
+        item
     }
 
     /// Changes a claim, and keeps the records of each file that are not free any more.
@@ -473,26 +323,9 @@ impl Disputes {
             }
         }
     }
-
-    /// An id that follows from what is asked, and that nothing has yet.
-    fn new_id(&self, letter: &str, subject: &Subject) -> String {
-        let mut number = self.claims.get(&subject.key()).map_or(0, |claim| claim.asked);
-        loop {
-            let id = id(letter, subject, number);
-            if !self.disputes.contains_key(&id) && !self.refunds.contains_key(&id) {
-                return id;
-            }
-            number = number.wrapping_add(1);
-        }
-    }
 }
 
 impl Dispute {
-    fn go(&mut self, step: Step) {
-        self.state = step.state;
-        self.steps.push(step);
-    }
-
     /// An item between the two cities: who asks receives.
     fn item(&self, kind: ItemKind, id: String, reason: String) -> Item {
         Item {
@@ -506,70 +339,6 @@ impl Dispute {
             reason,
         }
     }
-}
-
-/// Who says something, why, and in which cycle.
-#[derive(Clone, Copy)]
-struct Said<'a> {
-    by: &'a Signer,
-    reason: &'a str,
-    cycle: CycleName,
-}
-
-impl Said<'_> {
-    fn city(&self) -> Result<City, Refusal> {
-        match self.by.role {
-            Role::City(city) => Ok(city),
-            _ => Err(Refusal::NotACity { signer: self.by.to_string() }),
-        }
-    }
-
-    fn operations(&self) -> Result<(), Refusal> {
-        match self.by.role {
-            Role::Operations => Ok(()),
-            _ => Err(Refusal::NotOperations { signer: self.by.to_string() }),
-        }
-    }
-
-    fn step(&self, state: State) -> Step {
-        Step { cycle: self.cycle, by: Some(self.by.to_string()), state, reason: self.reason.to_owned() }
-    }
-}
-
-/// The other city, if this one is concerned.
-fn concerned(subject: &Subject, city: City) -> Result<City, Refusal> {
-    let (acquirer, issuer) = (subject.acquirer(), subject.issuer());
-    subject.other(city).ok_or(Refusal::NotConcerned { city, acquirer, issuer })
-}
-
-/// Refuses a cycle that is not over, or whose window is.
-fn within(cycle: CycleName, today: CycleName, terms: &DisputeTerms) -> Result<(), Refusal> {
-    if cycle >= today {
-        return Err(Refusal::NotClosed { cycle });
-    }
-    let until = plus(cycle.business_date, terms.dispute_days);
-    if today.business_date > until { Err(Refusal::WindowOver { cycle, until }) } else { Ok(()) }
-}
-
-fn amount(amount_fen: u64, left_fen: u64) -> Result<u64, Refusal> {
-    if amount_fen > FIGURE_FEN_MAX {
-        return Err(Refusal::TooLarge);
-    }
-    let fits = (1..=left_fen).contains(&amount_fen);
-    if fits { Ok(amount_fen) } else { Err(Refusal::Amount { amount_fen, left_fen }) }
-}
-
-fn plus(date: Date, days: u32) -> Date {
-    date.plus_days(i32::try_from(days).unwrap_or(i32::MAX))
-}
-
-/// `D-` or `R-` and 12 digits of a digest over cycle, cities, place and number.
-fn id(letter: &str, subject: &Subject, number: u32) -> String {
-    let (cycle, issuer, paid) = (subject.cycle(), subject.issuer(), subject.is_paid());
-    let text = format!("{letter}\n{cycle}\n{issuer}\n{paid}\n{subject}\n{number}");
-    let digest = Sha256::digest(text.as_bytes());
-    let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    format!("{letter}-{hex}")
 }
 
 #[cfg(test)]

@@ -175,26 +175,23 @@ pub enum SettleError {
     },
 }
 
-/// Computes a cycle's positions and nets from its totals and items, by the rules of that cycle.
+/// Computes a cycle's positions and nets from its totals and items, by the rules of that cycle. Each key comes once,
+/// in any order.
 ///
 /// # Errors
 /// [`SettleError`] if a figure, or one of the messages to banks, is beyond [`FIGURE_FEN_MAX`], an item occurs
 /// twice, or the nets do not sum to zero.
-pub fn settle(
+pub fn settle<'a>(
     rulebook: &Rulebook,
     business_date: Date,
-    totals: &BTreeMap<TotalKey, Tally>,
+    totals: impl IntoIterator<Item = (&'a TotalKey, &'a Tally)>,
     items: &[Item],
 ) -> Result<Settlement, SettleError> {
     let positions = positions(rulebook, totals)?;
-    let mut nets: BTreeMap<Party, Sums> =
-        rulebook.members(business_date).map(|city| (Party::City(city), Sums::default())).collect();
-    nets.insert(Party::Scheme, Sums::default());
-    for position in &positions {
-        enter_position(&mut nets, position);
-    }
-    enter_items(&mut nets, items)?;
-    let net = nets.iter().map(|(party, sums)| sums.row(*party)).collect::<Result<Vec<_>, _>>()?;
+    let mut nets = Nets::new(rulebook.members(business_date));
+    positions.iter().for_each(|position| nets.enter_position(position));
+    nets.enter_items(items)?;
+    let net = nets.rows()?;
     let sum_fen = net.iter().fold(0_i128, |sum, row| sum.saturating_add(i128::from(row.net_fen)));
     if sum_fen != 0 {
         return Err(SettleError::NotZero { sum_fen });
@@ -216,36 +213,42 @@ fn moved_fen(positions: &[Position], items: &[Item]) -> u128 {
     positions.iter().flat_map(of_position).chain(of_items).fold(0, u128::saturating_add)
 }
 
-/// What positions are summed by. The kind stands there by its name, which the file sorts by.
-type PositionKey = (City, City, &'static str);
-
 /// One row for each pair and kind, its fees rounded once for each fee line.
-fn positions(rulebook: &Rulebook, totals: &BTreeMap<TotalKey, Tally>) -> Result<Vec<Position>, SettleError> {
-    let mut rows: BTreeMap<PositionKey, (Kind, [i128; 4])> = BTreeMap::new();
-    for (key, tally) in totals.iter().filter(|(_, tally)| tally.count > 0) {
-        let (interchange, switch_fee) = fees(rulebook, key, tally);
-        let figures = [tally.count, tally.amount_fen, interchange, switch_fee].map(i128::from);
-        let position = (key.acquirer, key.issuer, key.kind.name());
-        let (_, sums) = rows.entry(position).or_insert((key.kind, [0; 4]));
-        for (sum, figure) in sums.iter_mut().zip(figures) {
-            *sum = sum.saturating_add(figure);
-        }
-    }
-    rows.into_iter().map(|(key, (kind, sums))| position(key, kind, sums)).collect()
+fn positions<'a>(
+    rulebook: &Rulebook,
+    totals: impl IntoIterator<Item = (&'a TotalKey, &'a Tally)>,
+) -> Result<Vec<Position>, SettleError> {
+    let mut totals: Vec<_> = totals.into_iter().filter(|(_, tally)| tally.count > 0).collect();
+    // They nearly always come in order, and then this is only a look.
+    totals.sort_by_key(|(key, _)| *key);
+    let of = |key: &TotalKey| (key.acquirer, key.issuer, key.kind);
+    let lines = totals.chunk_by(|(one, _), (next, _)| of(one) == of(next));
+    let rows = lines.filter_map(|lines| Some(position(rulebook, lines.first()?.0, lines)));
+    let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+    // The file sorts kinds by their names.
+    rows.sort_by(|a, b| (a.acquirer, a.issuer, a.kind.name()).cmp(&(b.acquirer, b.issuer, b.kind.name())));
+    Ok(rows)
 }
 
-/// The row of count, amount, interchange and switch fee, the fees with their sign.
+/// The row of the totals of one pair and kind.
 fn position(
-    (acquirer, issuer, name): PositionKey,
-    kind: Kind,
-    [count, amount, interchange, switch_fee]: [i128; 4],
+    rulebook: &Rulebook,
+    TotalKey { acquirer, issuer, kind, .. }: &TotalKey,
+    lines: &[(&TotalKey, &Tally)],
 ) -> Result<Position, SettleError> {
-    let row = || format!("position {acquirer} {issuer} {name}");
-    let signed = |fee: i128| if is_reversal(kind) { fee.saturating_neg() } else { fee };
+    let mut sums = [0_i128; 4];
+    for (key, tally) in lines {
+        let (interchange, switch_fee) = fees(rulebook, key, tally);
+        let figures = [tally.count, tally.amount_fen, interchange, switch_fee];
+        sums.iter_mut().zip(figures).for_each(|(sum, figure)| enter(sum, figure.into()));
+    }
+    let [count, amount, interchange, switch_fee] = sums;
+    let row = || format!("position {acquirer} {issuer} {}", kind.name());
+    let signed = |fee: i128| if is_reversal(*kind) { fee.saturating_neg() } else { fee };
     Ok(Position {
-        acquirer,
-        issuer,
-        kind,
+        acquirer: *acquirer,
+        issuer: *issuer,
+        kind: *kind,
         count: figure_u64(row, "count", count)?,
         amount_fen: figure_u64(row, "amount_fen", amount)?,
         interchange_fen: figure_i64(row, "interchange_fen", signed(interchange))?,
@@ -279,49 +282,73 @@ struct Sums {
     adjustment: i128,
 }
 
-/// Adds to a column of a party's row, creating the row.
-fn enter(nets: &mut BTreeMap<Party, Sums>, party: Party, column: fn(&mut Sums) -> &mut i128, fen: i128) {
-    let sum = column(nets.entry(party).or_default());
-    *sum = sum.saturating_add(fen);
+/// The rows of `net.csv` while they are summed.
+struct Nets {
+    cities: BTreeMap<City, Sums>,
+    scheme: Sums,
 }
 
-/// Enters a position for both cities and the scheme.
-///
-/// The *seller* is owed the amount of the kind that is not taken back, and pays the fees on it: the
-/// acquirer of a purchase, the home city of a load. A reversal turns the amount round and, its fees
-/// being negative, those too.
-fn enter_position(nets: &mut BTreeMap<Party, Sums>, position: &Position) {
-    let (acquirer, issuer) = (Party::City(position.acquirer), Party::City(position.issuer));
-    let (seller, buyer) = match position.kind {
-        Kind::Purchase | Kind::PurchaseReversal => (acquirer, issuer),
-        Kind::Load | Kind::LoadReversal => (issuer, acquirer),
-    };
-    let (creditor, debtor) = if is_reversal(position.kind) { (buyer, seller) } else { (seller, buyer) };
-    let amount = i128::from(position.amount_fen);
-    enter(nets, creditor, |sums| &mut sums.receivable, amount);
-    enter(nets, debtor, |sums| &mut sums.payable, amount);
-    let interchange = i128::from(position.interchange_fen);
-    enter(nets, seller, |sums| &mut sums.interchange_payable, interchange);
-    enter(nets, buyer, |sums| &mut sums.interchange_receivable, interchange);
-    let switch_fee = i128::from(position.switch_fee_fen);
-    enter(nets, seller, |sums| &mut sums.switch_fee, switch_fee);
-    enter(nets, Party::Scheme, |sums| &mut sums.switch_fee, switch_fee.saturating_neg());
-}
-
-/// Enters the items that move money.
-fn enter_items(nets: &mut BTreeMap<Party, Sums>, items: &[Item]) -> Result<(), SettleError> {
-    let mut ids = BTreeSet::new();
-    for item in items {
-        if !ids.insert(&item.id) {
-            return Err(SettleError::ItemTwice { id: item.id.clone() });
-        }
-        if item.kind.moves_money() {
-            let amount = i128::from(item.amount_fen);
-            enter(nets, Party::City(item.creditor), |sums| &mut sums.adjustment, amount);
-            enter(nets, Party::City(item.debtor), |sums| &mut sums.adjustment, amount.saturating_neg());
-        }
+impl Nets {
+    /// A row for each of these cities, and for the scheme.
+    fn new(members: impl Iterator<Item = City>) -> Self {
+        Self { cities: members.map(|city| (city, Sums::default())).collect(), scheme: Sums::default() }
     }
-    Ok(())
+
+    /// The row of a city, made if there is none.
+    fn city(&mut self, city: City) -> &mut Sums {
+        self.cities.entry(city).or_default()
+    }
+
+    /// Enters a position for both cities and the scheme.
+    ///
+    /// The *seller* is owed the amount of the kind that is not taken back, and pays the fees on it: the
+    /// acquirer of a purchase, the home city of a load. A reversal turns the amount round and, its fees
+    /// being negative, those too.
+    fn enter_position(&mut self, position: &Position) {
+        let (seller, buyer) = match position.kind {
+            Kind::Purchase | Kind::PurchaseReversal => (position.acquirer, position.issuer),
+            Kind::Load | Kind::LoadReversal => (position.issuer, position.acquirer),
+        };
+        let taken_back = is_reversal(position.kind);
+        let amount = i128::from(position.amount_fen);
+        let interchange = i128::from(position.interchange_fen);
+        let switch_fee = i128::from(position.switch_fee_fen);
+        let seller = self.city(seller);
+        enter(if taken_back { &mut seller.payable } else { &mut seller.receivable }, amount);
+        enter(&mut seller.interchange_payable, interchange);
+        enter(&mut seller.switch_fee, switch_fee);
+        let buyer = self.city(buyer);
+        enter(if taken_back { &mut buyer.receivable } else { &mut buyer.payable }, amount);
+        enter(&mut buyer.interchange_receivable, interchange);
+        enter(&mut self.scheme.switch_fee, switch_fee.saturating_neg());
+    }
+
+    /// Enters the items that move money.
+    fn enter_items(&mut self, items: &[Item]) -> Result<(), SettleError> {
+        let mut ids = BTreeSet::new();
+        for item in items {
+            if !ids.insert(&item.id) {
+                return Err(SettleError::ItemTwice { id: item.id.clone() });
+            }
+            if item.kind.moves_money() {
+                let amount = i128::from(item.amount_fen);
+                enter(&mut self.city(item.creditor).adjustment, amount);
+                enter(&mut self.city(item.debtor).adjustment, amount.saturating_neg());
+            }
+        }
+        Ok(())
+    }
+
+    /// The finished rows.
+    fn rows(&self) -> Result<Vec<Net>, SettleError> {
+        let cities = self.cities.iter().map(|(city, sums)| sums.row(Party::City(*city)));
+        cities.chain([self.scheme.row(Party::Scheme)]).collect()
+    }
+}
+
+/// Adds to a figure.
+const fn enter(sum: &mut i128, fen: i128) {
+    *sum = sum.saturating_add(fen);
 }
 
 impl Sums {

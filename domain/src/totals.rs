@@ -60,6 +60,24 @@ impl Tally {
     }
 }
 
+/// Totals in the order of their keys, those of one key added up.
+///
+/// # Errors
+/// [`MoneyOverflow`] if a sum leaves 64 bits.
+pub fn merged(mut totals: Vec<(TotalKey, Tally)>) -> Result<Vec<(TotalKey, Tally)>, MoneyOverflow> {
+    // Quick where they come in few sorted runs, as partitions say them.
+    totals.sort_by_key(|(key, _)| *key);
+    let mut fits = Ok(());
+    totals.dedup_by(|(key, tally), (kept_key, kept)| {
+        let same = key == kept_key;
+        if same && fits.is_ok() {
+            fits = kept.merge(tally);
+        }
+        same
+    });
+    fits.map(|()| totals)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +126,26 @@ mod tests {
         assert_eq!(tally, full);
         assert_eq!(tally.merge(&full), Err(MoneyOverflow));
         assert_eq!(tally, full);
+    }
+
+    /// Two partitions, each in order; one total stands in both, as of a city that has moved.
+    #[test]
+    fn totals_of_several_partitions_come_in_order_and_add_up() -> Result<(), Box<dyn std::error::Error>> {
+        let key = |acquirer: &str, fee_line| -> Result<TotalKey, crate::city::CityError> {
+            Ok(TotalKey {
+                acquirer: acquirer.parse()?,
+                issuer: "cu-9000".parse()?,
+                kind: Kind::Purchase,
+                fee_line,
+            })
+        };
+        let tally = |count, amount_fen| Tally { count, amount_fen, ..Tally::default() };
+        let first = [(key("cu-2000", 0)?, tally(1, 100)), (key("cu-4000", 1)?, tally(2, 250))];
+        let second = [(key("cu-3000", 1)?, tally(3, 30)), (key("cu-4000", 1)?, tally(4, 50))];
+        let expected = [first[0], second[0], (key("cu-4000", 1)?, tally(6, 300))];
+        assert_eq!(merged([first, second].concat())?, expected);
+        let full = (key("cu-4000", 1)?, tally(0, u64::MAX));
+        assert_eq!(merged([&first[..], &[full]].concat()), Err(MoneyOverflow));
+        Ok(())
     }
 }

@@ -22,6 +22,14 @@ pub enum FilesError {
         #[source]
         source: io::Error,
     },
+    /// The folder that a correction replaces is not as it was published.
+    #[error("replace {}: it is not as it was published: {what}", folder.display())]
+    Replaced {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// Detail is sorted through temporary files in a work folder, which failed.
     #[error("keep detail in a temporary file of the work folder")]
     Spool(#[source] io::Error),

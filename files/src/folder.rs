@@ -12,7 +12,6 @@ use std::{
 use domain::{
     city::City,
     cycle::CycleName,
-    merkle::Merkle,
     rulebook::Rulebook,
     settlement::{Item, Net, Settlement},
 };
@@ -22,7 +21,7 @@ use crate::{
     error::FilesError,
     join::{Segment, acquirers, issuers, one_segment_each},
     layout::{self, Member},
-    manifest::{FileEntry, Manifest, MerkleEntry, RulebookEntry},
+    manifest::{FileEntry, Manifest, MerkleEntry, Replaces, RulebookEntry},
     settlement::Messages,
     table::Table,
     text,
@@ -43,6 +42,8 @@ pub struct CycleInput<'a> {
     pub previous_manifest: Option<[u8; 32]>,
     /// Who gets detail files even with nothing in them; who has detail gets them anyway.
     pub participants: &'a [City],
+    /// The version of its plan, 1 for the first.
+    pub version: u32,
 }
 
 /// What was written.
@@ -50,8 +51,8 @@ pub struct CycleInput<'a> {
 pub struct Published {
     /// SHA-256 of the manifest: what the next cycle's manifest names.
     pub manifest_sha256: [u8; 32],
-    /// Root of the Merkle tree over the issuers' detail.
-    pub merkle_root: [u8; 32],
+    /// Root of the Merkle tree over the issuers' detail, lower-case hex.
+    pub merkle_root: String,
     /// Rows of all `issuer/` files: records paid for.
     pub issuer_rows: u64,
     /// Rows of all `acquirer/` files: records the centre took.
@@ -73,7 +74,7 @@ pub fn assemble(
 ) -> Result<Published, FilesError> {
     prepare(dir)?;
     one_segment_each(segments)?;
-    let messages = Messages::of(input.name, input.rulebook, input.settlement, input.items)?;
+    let messages = input.messages()?;
     let mut cities: BTreeSet<City> = input.participants.iter().copied().collect();
     cities.extend(segments.iter().flat_map(|segment| segment.manifest.cities()));
     let (issuers, acquirers) = thread::scope(|scope| {
@@ -83,13 +84,34 @@ pub fn assemble(
         (issuers, acquirers)
     });
     let ((issuers, merkle), acquirers) = (issuers?, acquirers?);
-    let count = |files: &[FileEntry]| files.iter().filter_map(|file| file.rows).sum();
-    let (issuer_rows, acquirer_rows) = (count(&issuers), count(&acquirers));
+    let details = issuers.into_iter().chain(acquirers).collect();
+    let merkle = MerkleEntry {
+        algorithm: layout::MERKLE_ALGORITHM.to_owned(),
+        leaves: merkle.leaves(),
+        root: text::digest_hex(&merkle.root()),
+    };
+    finish(dir, input, &messages, details, merkle, None)
+}
+
+/// Writes what follows from the settlement beside the detail, and the manifest over all of it.
+pub(crate) fn finish(
+    dir: &Path,
+    input: &CycleInput<'_>,
+    messages: &Messages<'_>,
+    details: Vec<FileEntry>,
+    merkle: MerkleEntry,
+    replaces: Option<Replaces>,
+) -> Result<Published, FilesError> {
+    let rows = |wanted: fn(Member) -> bool| {
+        details.iter().filter(|file| wanted(Member::of(&file.name))).filter_map(|file| file.rows).sum()
+    };
+    let issuer_rows = rows(|member| matches!(member, Member::Issuer(_)));
+    let acquirer_rows = rows(|member| matches!(member, Member::Acquirer(_)));
     let digest = |file: &FileEntry| match Member::of(&file.name) {
         Member::Issuer(city) => Some((city, file.sha256.clone())),
         _ => None,
     };
-    let issuer_digests = issuers.iter().filter_map(digest).collect();
+    let issuers = details.iter().filter_map(digest).collect();
     let mut files = vec![
         write_positions(dir, input)?,
         write_net(dir, input)?,
@@ -97,16 +119,19 @@ pub fn assemble(
         write_rulebook(dir, input.rulebook)?,
     ];
     messages.write(dir, |file, bytes| files.push(entry(file.name(), bytes)))?;
-    files.extend(issuers.into_iter().chain(acquirers));
+    files.extend(details);
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let manifest_sha256 = write_manifest(dir, input, files, &merkle)?;
-    Ok(Published {
-        manifest_sha256,
-        merkle_root: merkle.root(),
-        issuer_rows,
-        acquirer_rows,
-        issuers: issuer_digests,
-    })
+    let merkle_root = merkle.root.clone();
+    let manifest_sha256 = write_manifest(dir, input, files, merkle, replaces)?;
+    Ok(Published { manifest_sha256, merkle_root, issuer_rows, acquirer_rows, issuers })
+}
+
+impl<'a> CycleInput<'a> {
+    /// What banks and participants are told.
+    pub(crate) fn messages(&self) -> Result<Messages<'a>, FilesError> {
+        let Self { name, version, rulebook, settlement, items, .. } = *self;
+        Messages::of(name, version, rulebook, settlement, items)
+    }
 }
 
 /// Makes the empty folders.
@@ -217,18 +242,16 @@ fn write_manifest(
     dir: &Path,
     input: &CycleInput<'_>,
     files: Vec<FileEntry>,
-    merkle: &Merkle,
+    merkle: MerkleEntry,
+    replaces: Option<Replaces>,
 ) -> Result<[u8; 32], FilesError> {
     let manifest = Manifest {
         business_date: input.name.business_date,
         cycle: input.name.sequence_text(),
         files,
         layout: layout::CYCLE_LAYOUT.to_owned(),
-        merkle: MerkleEntry {
-            algorithm: layout::MERKLE_ALGORITHM.to_owned(),
-            leaves: merkle.leaves(),
-            root: text::digest_hex(&merkle.root()),
-        },
+        merkle,
+        replaces,
         previous_manifest_sha256: input.previous_manifest.as_ref().map(text::digest_hex),
         rulebook: RulebookEntry {
             sha256: text::digest_hex(&input.rulebook.digest()),

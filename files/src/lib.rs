@@ -4,7 +4,9 @@
 //! The same input always gives the same bytes: rows are sorted by their content, never by their
 //! arrival, and nothing here reads a clock or a random number.
 
+pub mod agree;
 pub mod answer;
+mod correct;
 mod detail;
 mod detail_files;
 mod error;
@@ -12,9 +14,11 @@ mod figures;
 mod folder;
 mod join;
 pub mod layout;
+pub mod lookup;
 pub mod manifest;
 pub mod proof;
 mod publish;
+pub mod reconcile;
 mod segment;
 mod settlement;
 mod sign;
@@ -22,6 +26,7 @@ pub mod table;
 pub mod text;
 pub mod verify;
 
+pub use correct::correct;
 pub use detail::{AcquirerRow, Detail, MEMORY_BYTES_DEFAULT};
 pub use error::FilesError;
 pub use figures::Figures;

@@ -23,8 +23,25 @@ pub struct Manifest {
     pub merkle: MerkleEntry,
     /// SHA-256 of the manifest of the cycle before, lower-case hex; none for the first.
     pub previous_manifest_sha256: Option<String>,
+    /// In a correction: what it replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaces>,
     /// The rules of the cycle.
     pub rulebook: RulebookEntry,
+}
+
+/// What a correction replaces, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replaces {
+    /// The folder.
+    pub folder: String,
+    /// SHA-256 of its manifest, lower-case hex.
+    pub manifest_sha256: String,
+    /// Why.
+    pub reason: String,
+    /// The version that this folder is.
+    pub version: u32,
 }
 
 /// One file of a cycle folder.
@@ -66,6 +83,12 @@ pub struct RulebookEntry {
 }
 
 impl Manifest {
+    /// The version of the plan that the folder is of.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.replaces.as_ref().map_or(1, |replaces| replaces.version)
+    }
+
     /// The files of `settlement/`, in the order of their names: what is signed, and handed to banks.
     pub fn settlement_files(&self) -> impl Iterator<Item = (SettlementFile, &FileEntry)> {
         self.files.iter().filter_map(|entry| Some((SettlementFile::of(&entry.name)?, entry)))

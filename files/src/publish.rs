@@ -6,8 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::cycle::CycleName;
-
 use crate::{error::FilesError, layout};
 
 /// Publishes the folder that [`crate::assemble`] made as `out/<name>` and returns that path. `tmp`
@@ -18,8 +16,8 @@ use crate::{error::FilesError, layout};
 /// # Errors
 /// [`FilesError::AlreadyPublished`] if the cycle is there with another manifest (nothing is
 /// changed then), [`FilesError::Io`] if the disk refuses.
-pub fn publish(tmp: &Path, out: &Path, name: &CycleName) -> Result<PathBuf, FilesError> {
-    let target = out.join(name.to_string());
+pub fn publish(tmp: &Path, out: &Path, name: &str) -> Result<PathBuf, FilesError> {
+    let target = out.join(name);
     if target.symlink_metadata().is_ok() {
         return confirm(tmp, target);
     }

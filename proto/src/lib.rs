@@ -1,6 +1,8 @@
 //! The wire contract: generated types, their digests, and conversions to the domain.
 
 pub mod digest;
+mod name;
+mod rows;
 
 #[expect(
     missing_docs,
@@ -16,4 +18,6 @@ mod generated {
 
 pub use bytes::Bytes;
 pub use generated::*;
+pub use name::Name;
 pub use prost::Message;
+pub use rows::{Net, Position, Total};

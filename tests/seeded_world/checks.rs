@@ -408,7 +408,7 @@ fn check_plan(plan: &Plan, parts: &[&PartitionTotals], per_record: bool) -> Chec
         if !per_record {
             (interchange, switch) = super::reference::fees(total.amount_fen, total.fee_line == 0);
         }
-        let pair = pairs.entry((total.acquirer.clone(), total.issuer.clone())).or_default();
+        let pair = pairs.entry((total.acquirer.to_string(), total.issuer.to_string())).or_default();
         pair[0] += i64::try_from(total.count).unwrap();
         pair[1] += amount;
         pair[2] += i64::try_from(interchange).unwrap();
@@ -417,7 +417,7 @@ fn check_plan(plan: &Plan, parts: &[&PartitionTotals], per_record: bool) -> Chec
     let stated = plan.positions.iter().map(|p| {
         let figures =
             [p.count.cast_signed(), p.amount_fen.cast_signed(), p.interchange_fen, p.switch_fee_fen];
-        ((p.acquirer.clone(), p.issuer.clone()), figures)
+        ((p.acquirer.to_string(), p.issuer.to_string()), figures)
     });
     let stated: BTreeMap<_, _> = stated.collect();
     if stated != pairs {
@@ -435,7 +435,7 @@ fn check_plan(plan: &Plan, parts: &[&PartitionTotals], per_record: bool) -> Chec
     }
     let names = (0..super::scheme::ISSUERS).map(|index| city(index).to_string());
     for name in names.chain(["scheme".to_owned()]) {
-        let stated = plan.net.iter().find(|net| net.participant == name).map_or(0, |net| net.net_fen);
+        let stated = plan.net.iter().find(|net| *net.participant == *name).map_or(0, |net| net.net_fen);
         let by_hand = nets.get(&name).copied().unwrap_or(0);
         if stated != by_hand {
             return Err(format!("net of {name} in cycle {}: {stated}, by hand {by_hand}", plan.cycle));

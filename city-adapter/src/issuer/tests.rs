@@ -1,12 +1,17 @@
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use domain::{hotlist::Hotlist, keys::IssuerKeys, result::Verdict, tap::Algorithm};
 use proto::issuer_client::IssuerClient;
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tonic::{Code, transport::Channel};
 use zerocopy::IntoBytes;
 
 use super::*;
+use crate::accepted::CityFolder;
 
 const CARD: [u8; 8] = [0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78];
 
@@ -48,12 +53,13 @@ fn signed(home: &str, mut tap: Tap) -> Tap {
 }
 
 /// A service of two cities on a port of this machine, a client of it, and what stops it.
-async fn service(grace_hours: Arc<AtomicU32>) -> (IssuerClient<Channel>, oneshot::Sender<()>) {
+async fn service(grace_hours: Arc<AtomicU32>, state: &Path) -> (IssuerClient<Channel>, oneshot::Sender<()>) {
     let hotlist =
         Hotlist::parse(b"issuer,card,effective_at\ncu-3000,0000000012345678,2024-01-02T00:00:00\n").unwrap();
     let home = |text: &str| HomeCity { keys: keys(text), hotlist: hotlist.of(city(text)) };
     let cities = ["cu-2000", "cu-3000"].map(|text| (city(text), home(text))).into();
-    let service = IssuerService::new(cities, Arc::new(move || grace_hours.load(Ordering::Relaxed)));
+    let accepted = AcceptedTaps::open(state).unwrap();
+    let service = IssuerService::new(cities, Arc::new(move || grace_hours.load(Ordering::Relaxed)), accepted);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -88,7 +94,8 @@ async fn ask(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_tap_gets_its_verdict_in_its_place() {
-    let (mut client, _stop) = service(Arc::new(AtomicU32::new(0))).await;
+    let state = TempDir::new().unwrap();
+    let (mut client, _stop) = service(Arc::new(AtomicU32::new(0)), state.path()).await;
     let good = signed("cu-2000", tap(1, 1, Algorithm::TripleDes));
     let sm4 = signed("cu-2000", tap(2, 2, Algorithm::Sm4));
     let unknown = Tap { key_version: 9, ..good };
@@ -105,12 +112,42 @@ async fn each_tap_gets_its_verdict_in_its_place() {
     let want = vec![vec![accepted, invalid], vec![], vec![code(Verdict::UnknownKey), accepted, accepted]];
     assert_eq!(got[&7], want);
     assert_eq!(got[&8], vec![vec![code(Verdict::Hotlisted), invalid]], "another city's key does not fit");
+    let content = |tap: Tap| tap.content_bytes().to_vec();
+    let kept = accepted_of(state.path(), "cu-2000");
+    assert_eq!(kept, [content(good), content(sm4), content(good)], "what it accepted, and nothing else");
+    assert_eq!(accepted_of(state.path(), "cu-3000"), [[0_u8; 0]; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_kept_is_not_answered() {
+    let state = TempDir::new().unwrap();
+    std::fs::write(state.path().join("accepted"), "in the way").unwrap();
+    let (mut client, _stop) = service(Arc::new(AtomicU32::new(0)), state.path()).await;
+    let good = signed("cu-2000", tap(1, 1, Algorithm::TripleDes));
+    let (got, status) = ask(&mut client, vec![request(1, "cu-2000", &[&[good]])]).await;
+    let status = status.unwrap();
+    assert_eq!((got.len(), status.code()), (0, Code::Unavailable), "{status:?}");
+    assert!(status.message().starts_with("keep accepted taps in "), "{status:?}");
+}
+
+/// What a city has kept, in order.
+fn accepted_of(state: &Path, city_text: &str) -> Vec<Vec<u8>> {
+    let mut kept = Vec::new();
+    for file in CityFolder::of(state, city(city_text)).kept("2024-01-02-001".parse().unwrap()).unwrap() {
+        let read = file.read(|records| {
+            kept.extend(records.iter().map(|record| record.to_vec()));
+            Ok::<_, std::io::Error>(())
+        });
+        read.unwrap();
+    }
+    kept
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grace_is_the_one_in_force_when_asked() {
     let grace = Arc::new(AtomicU32::new(2));
-    let (mut client, _stop) = service(Arc::clone(&grace)).await;
+    let state = TempDir::new().unwrap();
+    let (mut client, _stop) = service(Arc::clone(&grace), state.path()).await;
     let hot = signed("cu-3000", tap(1, 1, Algorithm::TripleDes));
     let mut verdict = async || {
         let (got, _) = ask(&mut client, vec![request(1, "cu-3000", &[&[hot]])]).await;
@@ -123,7 +160,8 @@ async fn grace_is_the_one_in_force_when_asked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_large_requests_on_one_stream_are_all_answered() {
-    let (mut client, _stop) = service(Arc::new(AtomicU32::new(0))).await;
+    let state = TempDir::new().unwrap();
+    let (mut client, _stop) = service(Arc::new(AtomicU32::new(0)), state.path()).await;
     let taps: Vec<Tap> = (0..4096).map(|seq| tap(seq, 9, Algorithm::TripleDes)).collect();
     let parts = vec![taps.as_slice(); 16];
     let requests = (0..40).map(|id| request(id, "cu-2000", &parts)).collect();
@@ -136,7 +174,8 @@ async fn many_large_requests_on_one_stream_are_all_answered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_cannot_be_answered_fails_with_a_reason() {
-    let (mut client, _stop) = service(Arc::new(AtomicU32::new(0))).await;
+    let state = TempDir::new().unwrap();
+    let (mut client, _stop) = service(Arc::new(AtomicU32::new(0)), state.path()).await;
     let taps = vec![tap(1, 1, Algorithm::TripleDes); 4097];
     let odd = JudgeRequest { id: 5, issuer: "cu-2000".to_owned(), taps: vec![Bytes::from_static(&[0; 53])] };
     let table = [

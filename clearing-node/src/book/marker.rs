@@ -84,17 +84,20 @@ impl Book {
             rows::load(txn, &key, "cycle")?.ok_or(StoreError::Damaged { row: "cycle" })?;
         row.end_offset = Some(offset);
         txn.put(key, row.encode_to_vec());
+        let running = std::mem::take(&mut self.running);
+        let mut totals = Vec::with_capacity(running.values().map(|running| running.totals.len()).sum());
+        for (city, running) in running {
+            totals.extend(running.totals.iter().map(|(key, tally)| crate::wire::total_to_wire(key, tally)));
+            txn.delete(rows::totals(city));
+        }
         let totals = PartitionTotals {
             cycle: open.ordinal,
             partition: self.partition,
-            totals: self.totals().map(|(key, tally)| crate::wire::total_to_wire(key, tally)).collect(),
+            totals,
             adjustments: std::mem::take(&mut self.adjustments).into_values().collect(),
             first_offset: row.first_offset,
             end_offset: offset,
         };
-        for city in std::mem::take(&mut self.running).into_keys() {
-            txn.delete(rows::totals(city));
-        }
         let event = CycleEvent { body: Some(cycle_event::Body::Totals(totals)) };
         self.publish(txn, Target::Cycles, event.encode_to_vec().into(), effects);
         Ok(())

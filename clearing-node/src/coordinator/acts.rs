@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use archive::manifest::hex;
 use domain::{
     act::{Signer, Written},
     release::{Consequence, Folder, Planned, Releases},
@@ -13,7 +14,7 @@ use domain::{
 };
 use proto::{Act, Bytes, CycleEvent, Plan, Published, RuledAct, cycle_event::Body, digest};
 
-use super::{Coordinator, Effect, hex};
+use super::{Coordinator, Effect};
 use crate::{book::opening_name, wire};
 
 /// The largest act, bytes. What a bank answers is the largest: a line for each participant.

@@ -1,12 +1,10 @@
 //! What is due by what stands on the log: markers, the plan, the folder.
 
-use std::collections::BTreeMap;
-
 use domain::{
     date::Date,
     guard::{Rule, holds},
     settlement::{Item, settle},
-    totals::{Tally, TotalKey},
+    totals::merged,
 };
 use proto::{CycleEvent, Marker, Opened, Plan, cycle_event::Body};
 
@@ -74,21 +72,22 @@ impl Coordinator {
     pub(super) fn make_plan(&self, cycle: u32, version: u32, items: &[Item]) -> Result<Option<Plan>, String> {
         let Some(opening) = self.openings.get(&cycle) else { return Ok(None) };
         let Some(rulebook) = self.rulebook_of(opening) else { return Ok(None) };
-        let mut totals: BTreeMap<TotalKey, Tally> = BTreeMap::new();
-        let mut adjustments = Vec::new();
+        let (mut totals, mut adjustments) = (Vec::new(), Vec::new());
         for partition in self.totals(cycle) {
+            totals.reserve(partition.totals.len());
             for total in &partition.totals {
-                let (key, tally) = wire::total_from_wire(total).ok_or("a total cannot be read")?;
-                totals.entry(key).or_default().merge(&tally).map_err(|e| e.to_string())?;
+                totals.push(wire::total_from_wire(total).ok_or("a total cannot be read")?);
             }
             adjustments.extend(partition.adjustments.iter().cloned());
         }
         adjustments.extend(items.iter().map(wire::item_to_wire));
+        let totals = merged(totals).map_err(|e| e.to_string())?;
         adjustments.sort_by(|a, b| a.id.cmp(&b.id));
         let items: Option<Vec<_>> = adjustments.iter().map(wire::item_from_wire).collect();
         let items = items.ok_or("an adjustment cannot be read")?;
         let date = Date::from_julian_day(opening.business_date);
-        let settlement = settle(&rulebook, date, &totals, &items).map_err(|e| e.to_string())?;
+        let totals = totals.iter().map(|(key, tally)| (key, tally));
+        let settlement = settle(&rulebook, date, totals, &items).map_err(|e| e.to_string())?;
         let reason = if version > 1 { self.reason_of(opening_name(opening)) } else { String::new() };
         let (positions, net) = wire::settlement_to_wire(&settlement);
         let mut plan =

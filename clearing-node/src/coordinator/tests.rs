@@ -70,8 +70,8 @@ fn opened(partitions: u32) -> Coordinator {
 
 fn totals(cycle: u32, partition: u32, amount_fen: u64) -> CycleEvent {
     let total = proto::Total {
-        acquirer: "cu-2000".to_owned(),
-        issuer: "cu-3000".to_owned(),
+        acquirer: "cu-2000".into(),
+        issuer: "cu-3000".into(),
         count: 1,
         amount_fen,
         ..proto::Total::default()

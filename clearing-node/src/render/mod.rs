@@ -19,7 +19,7 @@ use files::{CycleInput, Detail, FilesError, LocalSegment, Segment, SegmentManife
 use proto::{Opening, PartitionTotals, Plan, Published};
 use signing::Signers;
 
-use crate::{book::opening_name, rocks::RocksStore, store::StoreError, wire};
+use crate::{book::opening_name, coordinator::Correction, rocks::RocksStore, store::StoreError, wire};
 
 pub use gather::Share;
 
@@ -137,6 +137,39 @@ pub fn assemble(
     work_dir: &Path,
     out: &Path,
 ) -> Result<Published, RenderError> {
+    publish(closed, signers, work_dir, out, |dir, input| files::assemble(dir, input, segments))
+}
+
+/// Makes the folder of a later version of a cycle's plan beside the one it replaces, signs and publishes it likewise.
+///
+/// # Errors
+/// [`RenderError`]; nothing is visible then.
+pub fn correct(
+    closed: &Closed,
+    correction: &Correction,
+    signers: Option<&Signers>,
+    work_dir: &Path,
+    out: &Path,
+) -> Result<Published, RenderError> {
+    let Correction { replaces, reason } = correction;
+    let replaced = out.join(&replaces.folder);
+    let replaces = files::manifest::Replaces {
+        folder: replaces.folder.clone(),
+        manifest_sha256: archive::manifest::hex(&replaces.manifest_digest),
+        reason: reason.clone(),
+        version: closed.plan.version,
+    };
+    publish(closed, signers, work_dir, out, |dir, input| files::correct(dir, input, &replaced, replaces))
+}
+
+/// Has a folder written beside the published ones, signs it, and makes it visible.
+fn publish(
+    closed: &Closed,
+    signers: Option<&Signers>,
+    work_dir: &Path,
+    out: &Path,
+    write: impl FnOnce(&Path, &CycleInput<'_>) -> Result<files::Published, FilesError>,
+) -> Result<Published, RenderError> {
     let name = opening_name(&closed.opening);
     for folder in [work_dir, out] {
         let work = |source| RenderError::WorkFolder { path: folder.to_owned(), source };
@@ -156,6 +189,7 @@ pub fn assemble(
     let participants: Vec<City> = participants.into_iter().collect();
     let input = CycleInput {
         name,
+        version: plan.version,
         settlement: &settlement,
         items: &items,
         rulebook: &closed.rulebook,
@@ -165,16 +199,20 @@ pub fn assemble(
     let work = |source| RenderError::WorkFolder { path: work_dir.to_owned(), source };
     let own = tempfile::Builder::new().prefix(&scratch_prefix(name)).tempdir_in(work_dir).map_err(work)?;
     let scratch = own.path().join(".cycle");
-    let written = files::assemble(&scratch, &input, segments)?;
+    let written = write(&scratch, &input)?;
     if let Some(signers) = signers {
         let signer = signers.on(name.business_date).map_err(FilesError::from)?;
         files::sign(&scratch, &signer)?;
     }
-    files::publish(&scratch, out, &name)?;
+    let folder = match plan.version {
+        1 => name.to_string(),
+        version => format!("{name}.v{version}"),
+    };
+    files::publish(&scratch, out, &folder)?;
     Ok(Published {
         cycle: closed.opening.cycle,
         version: plan.version,
-        folder: name.to_string(),
+        folder,
         manifest_digest: written.manifest_sha256.to_vec().into(),
         issuers: written.issuers.iter().map(issuer_file).collect(),
     })
@@ -263,8 +301,8 @@ mod tests {
             partition: 0,
         };
         let total = |acquirer: &str, fee_line, count, amount_fen| proto::Total {
-            acquirer: acquirer.to_owned(),
-            issuer: "cu-3000".to_owned(),
+            acquirer: acquirer.into(),
+            issuer: "cu-3000".into(),
             fee_line,
             count,
             amount_fen,

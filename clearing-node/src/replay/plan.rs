@@ -136,7 +136,7 @@ fn net(it: &Net) -> Row {
         text(it.adjustment_fen),
         text(it.net_fen),
     ];
-    (it.participant.clone(), values)
+    (it.participant.to_string(), values)
 }
 
 fn item(it: &Adjustment) -> Row {
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn a_difference_names_row_and_field() {
         let row = |issuer: &str, amount_fen| Position {
-            acquirer: "cu-2000".to_owned(),
-            issuer: issuer.to_owned(),
+            acquirer: "cu-2000".into(),
+            issuer: issuer.into(),
             count: 2,
             amount_fen,
             ..Position::default()

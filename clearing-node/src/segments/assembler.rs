@@ -13,7 +13,7 @@ use super::AssembleError;
 use crate::{
     coordinator::{Correction, SegmentIn},
     priority::stand_back,
-    render::Closed,
+    render::{self, Closed},
     watch,
 };
 
@@ -141,6 +141,10 @@ impl Drop for Assembler {
 impl Surroundings {
     fn assemble(&self, job: &Job) -> Made {
         let Self { objects, signers, work_dir, out_dir, .. } = self;
+        if let Some(correction) = &job.correction {
+            let made = render::correct(&job.closed, correction, signers.as_deref(), work_dir, out_dir);
+            return made.map_or_else(|error| Made::Failed(whole_text(&error)), Made::Folder);
+        }
         // Beside the folder, so that they cost the close no time; they are there before it is said to be published.
         let assembled = std::thread::scope(|scope| {
             scope.spawn(|| self.watch(job));

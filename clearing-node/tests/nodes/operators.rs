@@ -68,7 +68,7 @@ impl Duty {
                 return Some(());
             }
             if node.status().caught_up {
-                node.request(request);
+                node.request(request.clone());
             }
             std::thread::sleep(Duration::from_millis(30));
             None

@@ -209,7 +209,7 @@ impl Town {
                 return Some(());
             }
             if let Some(node) = nodes().into_iter().find(|node| node.status().caught_up) {
-                node.request(request);
+                node.request(request.clone());
             }
             std::thread::sleep(Duration::from_millis(50));
             None

@@ -27,7 +27,7 @@ fn what_a_node_writes_after_it_lost_its_place_is_ignored_by_content() {
     }
     // Both fold, both publish; both coordinate, and both are asked.
     let both = Request::CutOff { opens: None };
-    zombie.request(both);
+    zombie.request(both.clone());
     town.ask(both, || vec![&heir], is_cut_off);
     for node in [&zombie, &heir] {
         wait("the folder on both", || node.status().published(1).cloned());

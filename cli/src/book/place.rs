@@ -223,6 +223,19 @@ impl PlaceArgs {
         Ok(Some(state.into()))
     }
 
+    /// The OUT of `clear` that is named, if one is.
+    pub fn out(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Where a service of the configuration that is named keeps its state, or an OUT's own.
+    pub fn state(&self) -> Result<Option<PathBuf>> {
+        match &self.folder {
+            Some(folder) => Ok(Some(folder.join(".state"))),
+            None => self.book(),
+        }
+    }
+
     fn address(&self) -> Result<(String, String)> {
         if let Some(kafka) = &self.kafka {
             return Ok((kafka.clone(), self.prefix.clone()));

@@ -25,6 +25,7 @@ use switch::{core::SwitchConfig, service::ServiceConfig, service::SwitchHandle};
 
 use self::{choose::Choice, state::State, summary::Run};
 use crate::{
+    agree,
     args::Clear,
     errors::Usage,
     house::House,
@@ -99,6 +100,7 @@ impl Clearing<'_> {
     fn run(&mut self, started: Instant) -> Result<Run> {
         self.house.node.wait_for(0, "read", WAIT, |status| status.caught_up.then_some(()))?;
         let mut run = Run::new(started);
+        self.agree_to_last()?;
         let unfinished = self.finish_unfinished(&mut run)?;
         // A run that finds a cycle half done finishes it, as the run that was interrupted would have.
         let goes_on = match (unfinished, self.args.business_date) {
@@ -251,7 +253,22 @@ impl Clearing<'_> {
             .node
             .wait_for(opening.cycle, "published", WAIT, |status| status.published(opening.cycle).cloned())?;
         run.closed.push(published.folder);
-        Ok(())
+        self.agree(opening)
+    }
+
+    /// What an interrupted run left unsaid.
+    fn agree_to_last(&self) -> Result<()> {
+        let status = self.house.node.status();
+        match status.openings.last().filter(|last| status.published(last.cycle).is_some()) {
+            Some(last) => self.agree(last),
+            None => Ok(()),
+        }
+    }
+
+    /// The home cities compare the cycle with what they accepted themselves.
+    fn agree(&self, opening: &Opening) -> Result<()> {
+        let (state, name) = (self.args.out.join(".state"), clearing_node::book::opening_name(opening));
+        agree::of_house(self.house, &state, &self.args.out, name, opening.cycle)
     }
 
     /// Writes the answers to the cities: results and receipts.

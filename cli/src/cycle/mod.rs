@@ -58,6 +58,8 @@ enum Action {
     Reject(release::Reject),
     /// Say for the bank that it cannot carry out the files of a released cycle: a new version follows
     Refuse(release::Refuse),
+    /// Take what the bank says of the payments: all as planned, or nothing is confirmed
+    Confirm(release::Confirm),
     /// Propose to do without a participant that does not pay: the next cycle carries its debt
     Fail(release::Fail),
     /// Say that what the bank confirmed has been paid for good
@@ -121,6 +123,7 @@ pub fn run(args: &Cycle) -> Result<ExitCode> {
         Action::Approve(args) => release::approve(args)?,
         Action::Reject(args) => release::reject(args)?,
         Action::Refuse(args) => release::refuse(args)?,
+        Action::Confirm(args) => release::confirm(args)?,
         Action::Fail(args) => release::fail(args)?,
         Action::Settle(args) => release::settle(args)?,
     }

@@ -1,6 +1,8 @@
 //! `cycle propose|release|approve|reject|refuse|fail|settle|releases`: from a closed cycle to money that has moved.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
 use clap::Args;
 use domain::{
     act::{Act, Decision},
@@ -13,8 +15,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     acts::{ActArgs, Done, known, perform},
     book::place::{Place, PlaceArgs},
-    errors::Refused,
+    errors::{Refused, Usage},
     output::{Format, Sheet, print, say},
+    rulebook::hex,
 };
 
 /// Arguments of `cycle propose`.
@@ -73,6 +76,20 @@ pub struct Refuse {
     /// Why the bank cannot carry its files out
     #[arg(long)]
     reason: String,
+    #[command(flatten)]
+    act: ActArgs,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// Arguments of `cycle confirm`.
+#[derive(Args, Debug)]
+pub struct Confirm {
+    /// The cycle, such as 2018-09-01-001
+    cycle: CycleName,
+    /// The bank's answer: pacs.002, pain.002, camt.054 or CSV (reference,amount_fen,status,reason)
+    file: PathBuf,
     #[command(flatten)]
     act: ActArgs,
     /// How to print it
@@ -199,6 +216,23 @@ pub fn refuse(args: &Refuse) -> Result<()> {
     let done = perform(&place, &args.act.signer()?, act)?;
     let next = version.saturating_add(1);
     say(args.output, &format!("refused by {}; version {next} of the plan follows", done.by));
+    Ok(())
+}
+
+/// What the bank says of the payments of a cycle.
+pub fn confirm(args: &Confirm) -> Result<()> {
+    let path = args.file.display();
+    let bytes = std::fs::read(&args.file).with_context(|| format!("failed to read {path}"))?;
+    let answer = files::answer::parse(&path.to_string(), &bytes).map_err(|error| Usage(error.to_string()))?;
+    let place = Place::open(&args.act.place)?;
+    let version = closed(&known(&place)?, args.cycle)?.plan.version;
+    let (payments, sha256) = (answer.len(), hex(&proto::digest::bytes(&bytes)));
+    let act = Act::Confirm { cycle: args.cycle, version, answer, sha256 };
+    let done = perform(&place, &args.act.signer()?, act)?;
+    say(
+        args.output,
+        &format!("{} is confirmed: {payments} payments as planned, says {}", args.cycle, done.by),
+    );
     Ok(())
 }
 

@@ -170,7 +170,7 @@ fn ask(nodes: &[&Node], request: Request, done: impl Fn(&CycleStatus) -> bool) {
         if done(&node.status()) {
             return Some(());
         }
-        node.request.clone()(request);
+        node.request(request.clone());
         std::thread::sleep(Duration::from_millis(40));
         None
     });

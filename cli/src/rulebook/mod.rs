@@ -67,6 +67,6 @@ fn read(path: &Path) -> Result<Rulebook> {
 }
 
 /// The digits of a digest.
-fn hex(digest: &[u8]) -> String {
+pub fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use city_adapter::{
+    accepted::AcceptedTaps,
     acquirer::AcquirerHost,
     inbox::{InboxConfig, InboxService, Link, StateLock},
     ingest::IngestConfig,
@@ -258,7 +259,7 @@ fn run(config: Config) -> Result<()> {
         host.missed_results_from(folder.clone(), Arc::new(ordinal_of));
     }
     let issuing = match &config.issuer {
-        Some(issuer) => Some(serve(&frame.tokio, issuer, config.city, link.scheme_of())?),
+        Some(issuer) => Some(serve(&frame.tokio, issuer, config.city, &config.state_dir, link.scheme_of())?),
         None => None,
     };
     let streams = match &config.ingest {
@@ -297,13 +298,15 @@ fn serve(
     tokio: &tokio::runtime::Runtime,
     issuer: &Issuer,
     city: City,
+    state: &Path,
     scheme: impl Fn() -> Option<Arc<SchemeView>> + Send + Sync + 'static,
 ) -> Result<JoinHandle<()>> {
     let homes = BTreeMap::from([(city, issuer.home(city)?)]);
     let rules = Arc::new(move || scheme().and_then(|scheme| scheme.last_rulebook()));
     let known = Arc::clone(&rules);
     let grace = move || rules().map_or(0, |rulebook| rulebook.hotlist_grace_hours);
-    let service = IssuerService::new(homes, Arc::new(grace));
+    let accepted = AcceptedTaps::open(state).context("keep what the city accepts")?;
+    let service = IssuerService::new(homes, Arc::new(grace), accepted);
     let listen = issuer.listen;
     let listener = tokio
         .block_on(tokio::net::TcpListener::bind(listen))

@@ -6,7 +6,9 @@ use std::{
 };
 
 use domain::{city::City, rulebook::Rulebook, tap::Kind};
-use proto::{Bytes, CycleEvent, Message, Opening, Position, RulebookDocument, Total, cycle_event::Body};
+use proto::{
+    Bytes, CycleEvent, Message, Name, Opening, Position, RulebookDocument, Total, cycle_event::Body,
+};
 
 use super::{
     life::{CityName, Owner, PositionRow},
@@ -147,8 +149,8 @@ impl Calendar {
         let plan = self.plans.get(&cycle)?;
         let row = plan.positions.iter().find(|row| {
             row.kind == u32::from(kind as u8)
-                && row.acquirer == acquirer.to_string()
-                && row.issuer == issuer.to_string()
+                && row.acquirer == acquirer.into()
+                && row.issuer == issuer.into()
         })?;
         let row = PositionRow {
             count: row.count,
@@ -162,7 +164,7 @@ impl Calendar {
     /// Records and fen of a pair, kind and fee line in a cycle.
     #[must_use]
     pub fn line_total(&self, cycle: u32, pair: Pair, kind: Kind, fee_line: u16) -> Option<(u64, u64)> {
-        let (acquirer, issuer) = (pair.0.to_string(), pair.1.to_string());
+        let (acquirer, issuer) = (Name::from(pair.0), Name::from(pair.1));
         let its = |total: &&Total| {
             total.kind == u32::from(kind as u8)
                 && total.fee_line == u32::from(fee_line)

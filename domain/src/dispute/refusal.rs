@@ -67,9 +67,9 @@ pub enum Refusal {
     /// Only what was paid can be refunded.
     #[error("nothing was paid for a record that is {0}, so nothing of it can go back")]
     NothingToRefund(RecordResult),
-    /// The cycle is not over.
-    #[error("{cycle} is not closed yet; wait until a later cycle is open")]
-    NotClosed {
+    /// The files of the cycle are not there.
+    #[error("{cycle} is not published yet; wait until its folder is there")]
+    NotPublished {
         /// The cycle.
         cycle: CycleName,
     },
@@ -177,7 +177,4 @@ pub enum Refusal {
         /// How it stands.
         state: State,
     },
-    /// The sums do not fit.
-    #[error("the sums of this record would be beyond what a settlement may hold; look for a wrong amount")]
-    TooLarge,
 }

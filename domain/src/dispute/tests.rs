@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     result::{RecordResult, Rejection},
     settlement::settle,
+    terms::DisputeTerms,
     testing::{city, date, rulebook},
 };
 
@@ -19,7 +20,12 @@ fn cycle(name: &str) -> CycleName {
 
 /// A cycle of September 2018 with the default windows: 30 days to dispute, 10 to answer.
 fn day(day: u32) -> OpenCycle {
-    OpenCycle { name: cycle(&format!("2018-09-{day:02}-001")), terms: DisputeTerms::default() }
+    let published_to = cycle(&format!("2018-09-{:02}-001", day - 1));
+    OpenCycle {
+        name: cycle(&format!("2018-09-{day:02}-001")),
+        published_to: Some(published_to),
+        terms: DisputeTerms::default(),
+    }
 }
 
 fn by(name: &str) -> Signer {
@@ -289,14 +295,18 @@ fn the_window_ends_to_the_day_and_an_answer_keeps_its_own() {
     let mut disputes = Disputes::default();
     let at = |name: &str, dispute_days, answer_days| OpenCycle {
         name: cycle(name),
+        published_to: Some(cycle("2018-09-01-001")),
         terms: DisputeTerms { dispute_days, answer_days },
     };
     let mut open_at = |line, today: &OpenCycle| disputes.act(&by(TIANJIN), &open(paid(line)), today);
     let until = date("2018-09-06");
     let over = Err(Refusal::WindowOver { cycle: cycle("2018-09-01-001"), until });
     assert_eq!(open_at(2, &at("2018-09-07-001", 5, 1)), over);
-    let open_still = Refusal::NotClosed { cycle: cycle("2018-09-01-001") };
-    assert_eq!(open_at(2, &at("2018-09-01-001", 5, 1)), Err(open_still));
+    for published_to in [None, Some(cycle("2018-08-31-001"))] {
+        let not_yet = Refusal::NotPublished { cycle: cycle("2018-09-01-001") };
+        let today = OpenCycle { published_to, ..at("2018-09-01-002", 5, 1) };
+        assert_eq!(open_at(2, &today), Err(not_yet));
+    }
     assert!(open_at(2, &at("2018-09-01-002", 5, 1)).is_ok(), "a later cycle of the same date");
     assert!(open_at(3, &at("2018-09-06-001", 5, 1)).is_ok());
     let refunded = disputes.act(&by(SHANGHAI), &refund(paid(4), 1, 0), &at("2018-09-07-001", 5, 1));

@@ -1,5 +1,7 @@
 //! A cycle's way through the ledger by hand, and what must hold on every way.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -32,7 +34,7 @@ fn plan(purchases: &[(&str, &str, u64)], items: &[Item]) -> (Settlement, Payment
             TotalKey { acquirer: city(acquirer), issuer: city(issuer), kind: Kind::Purchase, fee_line: 0 };
         (key, Tally { count: 1, amount_fen: *amount_fen, ..Tally::default() })
     };
-    let totals = purchases.iter().map(total).collect();
+    let totals: BTreeMap<TotalKey, Tally> = purchases.iter().map(total).collect();
     let settlement =
         settle(&rules(), date("2018-09-01"), &totals, items).unwrap_or_else(|error| panic!("{error}"));
     let Settlement { net, positions } = &settlement;

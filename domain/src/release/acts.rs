@@ -5,6 +5,10 @@ use crate::{
     act::{Act, Agreement, Decision, ID_LEN_MAX, REASON_LEN_MAX, Released, Role, Signer, Written},
     city::City,
     cycle::CycleName,
+    settlement::{
+        Payments,
+        confirmation::{AnswerLine, Difference, confirm},
+    },
 };
 
 /// Why an act is refused. Nothing has changed.
@@ -106,6 +110,22 @@ pub enum Refusal {
         /// The cycle.
         cycle: CycleName,
     },
+    /// The payments cannot be told.
+    #[error("the payments of {cycle} cannot be told: {why}")]
+    NoPayments {
+        /// The cycle.
+        cycle: CycleName,
+        /// Why.
+        why: String,
+    },
+    /// The bank says something else than the plan.
+    #[error("the bank's answer is not what {cycle} has paid; nothing is confirmed:\n{}", lines(.differences))]
+    Differs {
+        /// The cycle.
+        cycle: CycleName,
+        /// In what.
+        differences: Vec<Difference>,
+    },
     /// The debt cannot be carried.
     #[error(
         "{city} owes {owed_fen} fen in {cycle}, more than all cities receive together; the scheme's own fees cannot be \
@@ -119,6 +139,10 @@ pub enum Refusal {
         /// What it owes, fen.
         owed_fen: u64,
     },
+}
+
+fn lines(differences: &[Difference]) -> String {
+    differences.iter().map(|it| format!("  {it}")).collect::<Vec<_>>().join("\n")
 }
 
 fn list(against: &[Disagreement]) -> String {
@@ -146,6 +170,12 @@ impl Releases {
             Act::Release { of } => self.release_alone(written, of, by)?,
             Act::Agree { figures } => self.agree(written, figures, by)?,
             Act::Refuse { cycle, version, reason } => self.refuse(written, (*cycle, *version), reason, by)?,
+            Act::Confirm { cycle, version, answer, sha256 } => {
+                self.confirm((*cycle, *version), answer, by).map(|()| {
+                    self.note(*cycle, written, by, format!("confirmed by the bank, file {sha256}"))
+                })?;
+                Vec::new()
+            }
             Act::Settle { cycle, version } => self.settle(written, (*cycle, *version), by)?,
         };
         self.done.insert(super::hash(id));
@@ -276,6 +306,29 @@ impl Releases {
         }
         self.note(cycle, written, by, format!("refused by the bank: {reason}"));
         Ok(vec![Consequence::NewVersion(cycle)])
+    }
+
+    fn confirm(
+        &mut self,
+        (cycle, version): (CycleName, u32),
+        answer: &[AnswerLine],
+        by: &Signer,
+    ) -> Result<(), Refusal> {
+        if !matches!(by.role, Role::Bank | Role::Operations) {
+            return Err(Refusal::NotHis {
+                by: by.clone(),
+                whose: "the settlement bank, or operations for it",
+            });
+        }
+        let closed = self.released(cycle, version, "a confirmation")?;
+        let payments = Payments::of(&closed.plan.net, &[], &[]);
+        let payments = payments.map_err(|error| Refusal::NoPayments { cycle, why: error.to_string() })?;
+        confirm(&payments, cycle, version, answer)
+            .map_err(|differences| Refusal::Differs { cycle, differences })?;
+        if let Some(closed) = self.change(cycle) {
+            closed.state = State::Confirmed;
+        }
+        Ok(())
     }
 
     fn settle(

@@ -1,7 +1,10 @@
 use super::*;
 use crate::{
     act::{Act, Role, Written},
-    settlement::Party,
+    settlement::{
+        Party,
+        confirmation::{AnswerLine, PaymentStatus},
+    },
     testing::{city, date},
 };
 
@@ -215,6 +218,33 @@ fn refused_files_are_followed_by_a_new_version_of_the_plan() {
     it.published(name(), 2, folder());
     // The records are the same, and so is what the city agreed to.
     assert!(act(&mut it, "b4", &Signer::batch(), Act::Release { of: second }).is_ok());
+}
+
+#[test]
+fn the_bank_confirms_every_payment_or_nothing() {
+    let mut it = published();
+    let bank = Signer { name: "icbc".to_owned(), role: Role::Bank };
+    let line = |city: &str, amount_fen| AnswerLine {
+        reference: format!("2018-09-01-001-{city}"),
+        amount_fen,
+        status: PaymentStatus::Paid,
+        way: None,
+    };
+    let all = vec![line("cu-1000", 600), line("cu-2000", 390), line("cu-3000", 1000)];
+    let confirm = |answer| Act::Confirm { cycle: name(), version: 1, answer, sha256: "f".to_owned() };
+    refused(act(&mut it, "c1", &bank, confirm(all.clone())), "a confirmation is for one that is released");
+    assert!(act(&mut it, "a1", &home("cu-3000"), agreement(1000, "d")).is_ok());
+    assert!(act(&mut it, "b1", &Signer::batch(), Act::Release { of: of() }).is_ok());
+    refused(act(&mut it, "c2", &home("cu-3000"), confirm(all.clone())), "for the settlement bank");
+    refused(act(&mut it, "c3", &bank, confirm(all[..2].to_vec())), "the answer lacks it");
+    let wrong = vec![line("cu-1000", 601), line("cu-2000", 390), line("cu-3000", 1000)];
+    refused(act(&mut it, "c4", &bank, confirm(wrong)), "the bank says 601 fen, the plan 600");
+    assert!(act(&mut it, "c5", &bank, confirm(all.clone())).is_ok());
+    assert_eq!(word(&it), "confirmed");
+    refused(act(&mut it, "c6", &bank, confirm(all)), "is confirmed");
+    refused(act(&mut it, "s1", &bank, Act::Settle { cycle: name(), version: 1 }), "for operations");
+    assert!(act(&mut it, "s2", &person("li"), Act::Settle { cycle: name(), version: 1 }).is_ok());
+    assert_eq!(word(&it), "settled");
 }
 
 #[test]

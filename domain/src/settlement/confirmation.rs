@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Leg, Party, Payments, Reference, reference};
 use crate::cycle::CycleName;
 
 /// Which way money went, seen from the scheme's settlement account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Way {
     /// A city paid.
     In,
@@ -25,7 +28,8 @@ impl Way {
 }
 
 /// What a bank says of one payment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PaymentStatus {
     /// It is paid, finally.
     Paid,
@@ -37,7 +41,8 @@ pub enum PaymentStatus {
 }
 
 /// One payment in a bank's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AnswerLine {
     /// The reference that it repeats.
     pub reference: String,

@@ -104,6 +104,36 @@ fn the_least_and_the_most_of_a_cycles_fees_by_hand() -> Result<(), SettleError> 
     Ok(())
 }
 
+/// 1 000 in two fee lines and 300 of another kind, handed in backwards: fees are rounded by fee line all the same, and
+/// the file sorts a kind by its name, `load` before `purchase`, though a total's key has it the other way round.
+#[test]
+fn totals_may_come_in_any_order() -> Result<(), SettleError> {
+    let totals = [
+        total("cu-3000", "cu-2000", Kind::Load, DEFAULT, 1, 300),
+        total("cu-2000", "cu-3000", Kind::Purchase, DEFAULT, 1, 500),
+        total("cu-2000", "cu-3000", Kind::Load, DEFAULT, 1, 300),
+        total("cu-2000", "cu-3000", Kind::Purchase, METRO, 1, 500),
+    ];
+    let rules = rules(&["cu-2000", "cu-3000"].map(city), Basis::CycleBilateral);
+    let found = settle(&rules, date("2018-09-01"), totals.iter().map(|(key, tally)| (key, tally)), &[])?;
+    let rows: Vec<_> = found
+        .positions
+        .iter()
+        .map(|p| (p.acquirer, p.kind, p.count, p.amount_fen, p.interchange_fen))
+        .collect();
+    let expected = [
+        ("cu-2000", Kind::Load, 1, 300, 1),
+        // 500 × 0.003 = 1.5 → 2 and 500 × 0.0025 = 1.25 → 1.
+        ("cu-2000", Kind::Purchase, 2, 1000, 3),
+        ("cu-3000", Kind::Load, 1, 300, 1),
+    ];
+    assert_eq!(
+        rows,
+        expected.map(|(acquirer, kind, count, fen, fee)| (city(acquirer), kind, count, fen, fee))
+    );
+    Ok(())
+}
+
 /// Under `per_record` they have held already, record by record, where the totals were summed: here they hold no more.
 #[test]
 fn fees_of_records_are_not_held_again() -> Result<(), SettleError> {
@@ -220,7 +250,7 @@ fn per_record_fees_are_the_tallies_own() -> Result<(), SettleError> {
 fn who_is_no_member_has_a_row_only_with_figures() -> Result<(), SettleError> {
     let rules = rules(&["cu-2000", "cu-3000"].map(city), Basis::CycleBilateral);
     let parties = |day: &str, totals: &[(TotalKey, Tally)], items: &[Item]| {
-        let found = settle(&rules, date(day), &totals.iter().copied().collect(), items)?;
+        let found = settle(&rules, date(day), totals.iter().map(|(key, tally)| (key, tally)), items)?;
         Ok::<_, SettleError>(found.net.iter().map(|row| row.participant.to_string()).collect::<Vec<_>>())
     };
     assert_eq!(parties("2018-09-01", &[], &[])?, ["cu-2000", "cu-3000", "scheme"]);
@@ -239,7 +269,7 @@ fn who_is_no_member_has_a_row_only_with_figures() -> Result<(), SettleError> {
 fn absurd_figures_and_repeated_items_are_refused() {
     let rules = rules(&["cu-2000", "cu-3000"].map(city), Basis::CycleBilateral);
     let refused = |totals: &[(TotalKey, Tally)], items: &[Item]| {
-        settle(&rules, date("2018-09-01"), &totals.iter().copied().collect(), items)
+        settle(&rules, date("2018-09-01"), totals.iter().map(|(key, tally)| (key, tally)), items)
             .map_or_else(|error| error.to_string(), |_| "settled".to_owned())
     };
     let purchase = |issuer, amount_fen| total("cu-2000", issuer, Kind::Purchase, DEFAULT, 1, amount_fen);

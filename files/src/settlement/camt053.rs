@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Amount, Cycle, Direction, PartyId,
-    cycle::reference,
     parts::{AccountId, Code, Day},
     yuan,
 };
@@ -248,7 +247,7 @@ fn entry(cycle: &Cycle<'_>, city: City, movement: &Movement) -> Entry {
         code: TransactionCode { own: OwnCode { code, issuer: "cityunion".to_owned() } },
         details: Details {
             transaction: Transaction {
-                references: References { end_to_end: reference(cycle.name, Party::City(city)) },
+                references: References { end_to_end: cycle.reference(Party::City(city)) },
                 parties: Parties { debtor, creditor },
             },
         },

@@ -5,7 +5,7 @@ use domain::{
     cycle::CycleName,
     date::Date,
     rulebook::{Participant, Rulebook},
-    settlement::{Item, Leg, Movement, Net, Party, Payments, Settlement},
+    settlement::{Item, Leg, Movement, Net, Party, Payments, Settlement, reference},
     terms::{Account, Bank},
 };
 
@@ -17,18 +17,12 @@ const NAME_CHARS_MAX: usize = 140;
 /// The longest name of an account, characters.
 const ACCOUNT_NAME_CHARS_MAX: usize = 70;
 
-/// The version of the plan that messages are of.
-pub(crate) const PLAN_VERSION: u32 = 1;
-
-/// The reference of a city's payment, or of the scheme's net: the end-to-end id that a bank's confirmation repeats.
-pub(crate) fn reference(cycle: CycleName, party: Party) -> String {
-    domain::settlement::reference(cycle, PLAN_VERSION, party)
-}
-
 /// A cycle as its settlement files see it.
 pub(crate) struct Cycle<'a> {
     /// Its name.
     pub(super) name: CycleName,
+    /// The version of its plan.
+    pub(super) version: u32,
     /// Who pays whom, and what nets are made of.
     pub(super) payments: Payments,
     rulebook: &'a Rulebook,
@@ -38,13 +32,14 @@ pub(crate) struct Cycle<'a> {
 impl<'a> Cycle<'a> {
     pub(super) fn of(
         name: CycleName,
+        version: u32,
         rulebook: &'a Rulebook,
         settlement: &'a Settlement,
         items: &[Item],
     ) -> Result<Self, FilesError> {
         let Settlement { net, positions } = settlement;
         let payments = Payments::of(net, positions, items).map_err(FilesError::Unsettled)?;
-        Ok(Self { name, payments, rulebook, net })
+        Ok(Self { name, version, payments, rulebook, net })
     }
 
     /// Every net that is not 0, by city, the scheme last.
@@ -67,9 +62,22 @@ impl<'a> Cycle<'a> {
         self.payments.legs.iter().filter(move |leg| leg.receives == receives)
     }
 
+    /// The reference of a city's payment, or of the scheme's net: the end-to-end id that a bank's answer repeats.
+    pub(super) fn reference(&self, party: Party) -> String {
+        reference(self.name, self.version, party)
+    }
+
+    /// The folder that the messages stand in.
+    pub(super) fn folder(&self) -> String {
+        match self.version {
+            1 => self.name.to_string(),
+            version => format!("{}.v{version}", self.name),
+        }
+    }
+
     /// The id of a message; at most 35 characters whatever the cycle's number.
     pub(super) fn message_id(&self, message: &str) -> String {
-        format!("{}-{message}", self.name)
+        format!("{}-{message}", self.folder())
     }
 
     /// When the messages were made: when the cycle ended, by the rulebook.

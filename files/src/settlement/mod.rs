@@ -22,7 +22,7 @@ use domain::{
 pub(crate) use self::camt053::Entry;
 pub(crate) use self::{
     camt053::Camt053,
-    cycle::{Cycle, reference},
+    cycle::Cycle,
     pacs029::Pacs029,
     pain001::Pain001,
     parts::{Amount, Direction, PartyId, cut},
@@ -41,11 +41,12 @@ impl<'a> Messages<'a> {
     /// [`FilesError::Unsettled`] if a figure is larger than a message may hold.
     pub(crate) fn of(
         name: CycleName,
+        version: u32,
         rulebook: &'a Rulebook,
         settlement: &'a Settlement,
         items: &[Item],
     ) -> Result<Self, FilesError> {
-        Cycle::of(name, rulebook, settlement, items).map(|cycle| Self { cycle })
+        Cycle::of(name, version, rulebook, settlement, items).map(|cycle| Self { cycle })
     }
 
     /// Which there are, by name: none in a cycle without movements, none of a city without a net.

@@ -3,7 +3,7 @@
 use domain::{cycle::CycleName, settlement::Party};
 use serde::{Deserialize, Serialize};
 
-use super::{Amount, Cycle, Direction, PartyId, cycle::reference, parts::AccountId, yuan};
+use super::{Amount, Cycle, Direction, PartyId, parts::AccountId, yuan};
 
 const NAMESPACE: &str = "urn:iso:std:iso:20022:tech:xsd:pacs.029.001.02";
 
@@ -109,7 +109,7 @@ impl Pacs029 {
 fn movement(cycle: &Cycle<'_>, party: Party, net: i64) -> Movement {
     let direction = Direction::of(net);
     Movement {
-        id: reference(cycle.name, party),
+        id: cycle.reference(party),
         amount: Directed { amount: Amount::of(net.unsigned_abs()), direction },
         agent: cycle.bank(party).map(PartyId::of_bank),
         participant: cycle.party(party),

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Amount, Cycle, PartyId,
-    cycle::reference,
     parts::{AccountId, Agent, Day},
     yuan,
 };
@@ -152,7 +151,7 @@ fn payment(cycle: &Cycle<'_>, debtor: Party, legs: &[&Leg]) -> Payment {
 
 fn transfer(cycle: &Cycle<'_>, leg: &Leg) -> Transfer {
     let (_, creditor) = leg.parties();
-    let reference = reference(cycle.name, Party::City(leg.city));
+    let reference = cycle.reference(Party::City(leg.city));
     Transfer {
         id: Ids { instruction: reference.clone(), end_to_end: reference },
         amount: Instructed { amount: Amount::of(leg.amount_fen) },

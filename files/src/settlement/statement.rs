@@ -9,7 +9,7 @@ use domain::{
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Cycle, cycle::reference, parts::cut, yuan::readable};
+use super::{Cycle, parts::cut, yuan::readable};
 
 const STYLE: &str = include_str!("statement.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -41,7 +41,7 @@ pub(super) fn page(cycle: &Cycle<'_>, city: City) -> String {
                 footer {
                     "金额单位：人民币元。明细见同一文件夹的 camt.053、net.csv、positions.csv。 "
                     "Amounts in CNY. Detail: camt.053, net.csv and positions.csv of the same folder. "
-                    (reference(name, Party::City(city)))
+                    (cycle.reference(Party::City(city)))
                 }
             }
         }
@@ -69,7 +69,7 @@ fn named(cycle: &Cycle<'_>, city: City) -> Markup {
 fn header(cycle: &Cycle<'_>, city: City) -> Markup {
     let facts = [
         ("业务日期", "Business date", cycle.name.business_date.to_string()),
-        ("清算场次", "Cycle", cycle.name.to_string()),
+        ("清算场次", "Cycle", cycle.folder()),
         ("结算日期", "Settlement date", cycle.settlement_date().to_string()),
         ("规则版本", "Rulebook version", cycle.rulebook_version().to_string()),
     ];
@@ -211,7 +211,7 @@ fn payment(cycle: &Cycle<'_>, city: City, net: &Net) -> Markup {
                 @for (zh, en, from, to) in rows {
                     tr { td { (said(zh, en)) } td { (from) } td { (to) } }
                 }
-                tr { td { (said("附言", "Reference")) } td colspan="2" { (reference(cycle.name, own)) } }
+                tr { td { (said("附言", "Reference")) } td colspan="2" { (cycle.reference(own)) } }
             }
         }
     }

@@ -21,8 +21,10 @@ mod answer;
 mod detail;
 mod golden;
 mod ledger;
+mod lookup;
 mod proof;
 mod publish;
+mod reconcile;
 mod segments;
 mod settlement;
 mod signatures;
@@ -229,6 +231,7 @@ fn write_cycle(
     let (settlement, items) = (settlement(), items());
     let participants: Vec<City> = rulebook.members(name.business_date).collect();
     let input = CycleInput {
+        version: 1,
         name,
         settlement: &settlement,
         items: &items,

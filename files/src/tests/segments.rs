@@ -35,6 +35,7 @@ fn join(out: &TempDir, segments: &[(SegmentManifest, LocalSegment)]) -> Result<P
     let (settlement, items, rulebook) = (settlement(), items(), rulebook());
     let name = NAME.parse().unwrap();
     let input = CycleInput {
+        version: 1,
         name,
         settlement: &settlement,
         items: &items,

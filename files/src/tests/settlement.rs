@@ -326,9 +326,10 @@ fn assembled(
         (key, Tally { count: 1, amount_fen: *amount_fen, ..Tally::default() })
     };
     let name = "2018-09-28-001".parse().unwrap();
-    let totals = totals.iter().map(total).collect();
+    let totals: std::collections::BTreeMap<_, _> = totals.iter().map(total).collect();
     let settlement = settle(rulebook, "2018-09-28".parse().unwrap(), &totals, items).unwrap();
     let input = CycleInput {
+        version: 1,
         name,
         settlement: &settlement,
         items,
@@ -337,7 +338,7 @@ fn assembled(
         participants: &rulebook.participants.iter().map(|p| p.city).collect::<Vec<_>>(),
     };
     write(&scratch(out, &name), &input, Vec::new())?;
-    crate::publish(&scratch(out, &name), out, &name)
+    crate::publish(&scratch(out, &name), out, &name.to_string())
 }
 
 fn outcome(report: &Report) -> Outcome {
@@ -401,7 +402,7 @@ fn four_hundred_cities_with_banks_and_accounts() {
 #[test]
 fn figures_that_no_message_holds_leave_no_folder() {
     let out = tempfile::tempdir().unwrap();
-    let name = "2018-09-01-001".parse().unwrap();
+    let name: domain::cycle::CycleName = "2018-09-01-001".parse().unwrap();
     let (mut settlement, rulebook) = (settlement(), super::rulebook());
     let large = |id: &str| Item {
         id: id.to_owned(),
@@ -411,6 +412,7 @@ fn figures_that_no_message_holds_leave_no_folder() {
     };
     let refused = |settlement: &Settlement, items: &[Item]| {
         let input = CycleInput {
+            version: 1,
             name,
             settlement,
             items,
@@ -435,7 +437,7 @@ fn figures_that_no_message_holds_leave_no_folder() {
 fn ids_are_never_longer_than_messages_allow() {
     let (settlement, rulebook) = (settlement(), super::rulebook());
     let name = format!("9999-12-31-{}", u32::MAX).parse().unwrap();
-    let messages = Messages::of(name, &rulebook, &settlement, &items()).unwrap();
+    let messages = Messages::of(name, 1, &rulebook, &settlement, &items()).unwrap();
     for file in messages.files().into_iter().filter(|file| !matches!(file, SettlementFile::Statement(_))) {
         let text = String::from_utf8(messages.render(file).unwrap()).unwrap();
         let ids: Vec<&str> = text

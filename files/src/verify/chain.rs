@@ -17,10 +17,10 @@ use crate::{error::FilesError, layout, manifest::Manifest, text};
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
 /// A version of a cycle: 1 as first published, 2 and more for corrections (`….v2`).
-pub(super) type Version = (CycleName, u32);
+pub(crate) type Version = (CycleName, u32);
 
 /// Reads a folder's name; `None` if it is no cycle's.
-pub(super) fn parse_name(name: &str) -> Option<Version> {
+pub(crate) fn parse_name(name: &str) -> Option<Version> {
     match name.split_once(".v") {
         None => name.parse().ok().map(|cycle| (cycle, 1)),
         Some((cycle, version)) => {
@@ -32,7 +32,7 @@ pub(super) fn parse_name(name: &str) -> Option<Version> {
 }
 
 /// The spelling of a folder's name.
-fn spell((cycle, version): Version) -> String {
+pub(super) fn spell((cycle, version): Version) -> String {
     if version == 1 { cycle.to_string() } else { format!("{cycle}.v{version}") }
 }
 

@@ -83,9 +83,10 @@ pub(super) fn check(
         return Ok(());
     }
     let parts = arithmetic::parts(&facts);
+    let version = manifest.version();
     let Facts { folder, cycle, rulebook, net, positions, items, .. } = facts;
     let settlement = Settlement { positions, net };
-    let messages = match Messages::of(cycle, rulebook, &settlement, &items) {
+    let messages = match Messages::of(cycle, version, rulebook, &settlement, &items) {
         Ok(messages) => messages,
         Err(e) => {
             let what = format!("messages cannot be recomputed: {}", text_of(&e));
@@ -101,7 +102,7 @@ pub(super) fn check(
             continue;
         }
         let Some(published) = read(folder, &name, findings)? else { continue };
-        let known = arithmetic::Known { cycle, nets: &nets, parts: &parts };
+        let known = arithmetic::Known { cycle, version, nets: &nets, parts: &parts };
         let faults = match arithmetic::check(*file, &published, &known) {
             faults if faults.is_empty() => leaves::compare(*file, &published, &messages.render(*file)?),
             faults => faults,

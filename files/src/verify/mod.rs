@@ -23,7 +23,7 @@ pub use began::{Before, began};
 pub use partial::{PART_ONLY, Part, verify_part};
 pub use report::{Check, CheckResult, FAILURES_LISTED_MAX, Failure, Heard, Outcome, Report};
 
-pub(crate) use chain::{MANIFEST_BYTES_MAX, read_manifest};
+pub(crate) use chain::{MANIFEST_BYTES_MAX, parse_name as version_of, read_manifest};
 pub(crate) use figures::read_figures;
 pub(crate) use reader::{Fields, Line, Lines, decimal};
 pub(crate) use report::Ear;
@@ -174,11 +174,41 @@ fn check_name(folder: &Path, manifest: &Manifest, findings: &mut Findings) -> Op
     let absolute = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let name = absolute.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match chain::parse_name(name) {
-        Some(version) if version.0 == stated => Some(version),
+        Some(version) if version.0 == stated => {
+            check_replaces(version, manifest, findings);
+            Some(version)
+        }
         _ => {
             let what = format!("it is the manifest of {stated}, but the folder's name is `{name}`");
             findings.fail(Check::Manifest, file, None, what);
             Some((stated, 1))
+        }
+    }
+}
+
+/// A correction names what it replaces, and nothing else does.
+fn check_replaces((cycle, version): chain::Version, manifest: &Manifest, findings: &mut Findings) {
+    let mut fail = |what: String| findings.fail(Check::Manifest, layout::MANIFEST_FILE, None, what);
+    match &manifest.replaces {
+        None if version == 1 => {}
+        None => {
+            fail("the folder is a correction, but its manifest names nothing that it replaces".to_owned())
+        }
+        Some(replaces) => {
+            let before = version.checked_sub(1).filter(|before| *before > 0);
+            let folder = before.map(|before| chain::spell((cycle, before)));
+            if folder.as_ref() != Some(&replaces.folder) || replaces.version != version {
+                fail(format!(
+                    "it replaces {} as version {}, which is not what its folder's name says",
+                    replaces.folder, replaces.version
+                ));
+            }
+            if manifest.previous_manifest_sha256.as_ref() != Some(&replaces.manifest_sha256) {
+                fail("what it replaces is not the manifest that it follows".to_owned());
+            }
+            if replaces.reason.is_empty() {
+                fail("it does not say why it replaces another".to_owned());
+            }
         }
     }
 }

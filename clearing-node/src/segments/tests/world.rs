@@ -141,6 +141,7 @@ impl World {
                 }
                 Effect::Render { cycle, .. } => self.due = Some(cycle),
                 Effect::Refused(text) | Effect::Alarm(text) => self.alarms.push(text),
+                Effect::Identify(_) | Effect::Adjust(_) => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{
     city::City,
     cycle::CycleName,
-    settlement::{Party, Position},
+    settlement::{Party, Position, reference},
     tap::Kind,
 };
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::Facts;
 use crate::{
     layout::SettlementFile,
-    settlement::{Amount, Camt053, Direction, Pacs029, Pain001, PartyId, reference, yuan},
+    settlement::{Amount, Camt053, Direction, Pacs029, Pain001, PartyId, yuan},
 };
 
 /// What a city receives of each counterparty, less what it pays.
@@ -23,6 +23,8 @@ pub(super) type Parts = BTreeMap<Party, BTreeMap<Party, i128>>;
 pub(super) struct Known<'a> {
     /// The cycle.
     pub(super) cycle: CycleName,
+    /// The version of its plan.
+    pub(super) version: u32,
     /// The nets that are not 0.
     pub(super) nets: &'a BTreeMap<Party, i64>,
     /// What each net is made of.
@@ -155,7 +157,7 @@ fn pacs029(message: &Pacs029, known: &Known<'_>, faults: &mut Vec<String>) {
         let amount = signed(&movement.id, &movement.amount.amount, movement.amount.direction, faults);
         sum += amount.unsigned_abs();
         let Some(party) = party(&movement.participant, faults) else { continue };
-        if movement.id != reference(known.cycle, party) {
+        if movement.id != reference(known.cycle, known.version, party) {
             faults.push(format!("the movement of {party} has the id `{}`", movement.id));
         }
         *found.entry(party).or_default() += amount;
@@ -188,7 +190,7 @@ fn pain001(message: &Pain001, known: &Known<'_>, faults: &mut Vec<String>) {
                     continue;
                 }
             };
-            if *id != reference(known.cycle, city) {
+            if *id != reference(known.cycle, known.version, city) {
                 faults.push(format!("the payment between {debtor} and {creditor} has the id `{id}`"));
             }
             *found.entry(debtor).or_default() -= amount;

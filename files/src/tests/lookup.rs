@@ -1,0 +1,115 @@
+//! Finds what stands in a small cycle, and nothing else.
+
+use std::fs;
+
+use domain::{
+    cycle::CycleName,
+    dispute::{Record, Subject},
+};
+
+use super::{city, detail, write_cycle};
+use crate::lookup::{LookupError, Place, check, cycle_folder, records, whole_file};
+
+const SHOPS: &str = "2018-09-01 shops, \"new\".csv";
+
+fn cycle() -> CycleName {
+    "2018-09-01-001".parse().unwrap()
+}
+
+fn out() -> tempfile::TempDir {
+    let out = tempfile::tempdir().unwrap();
+    write_cycle(out.path(), "2018-09-01-001", None, vec![detail(out.path())]).unwrap();
+    out
+}
+
+/// File, line, issuer, fen, result.
+fn told(record: &Record) -> (&str, u64, String, u64, String) {
+    let (issuer, result) = (record.issuer.to_string(), record.result.to_string());
+    (&record.file, record.line, issuer, record.amount_fen, result)
+}
+
+#[test]
+fn a_record_is_found_by_its_line_and_by_its_tap() {
+    let out = out();
+    let find = |acquirer, place| records(out.path(), cycle(), acquirer, place);
+    let tap = |terminal, terminal_seq| Place::Tap { terminal, terminal_seq };
+    let line = |file, line| Place::Line { file, line };
+    let shanghai = Some(city("cu-2000"));
+
+    let by_line = find(shanghai, line(SHOPS, 2)).unwrap();
+    assert_eq!(told(&by_line[0]), (SHOPS, 2, "cu-3000".to_owned(), 1_000_000, "cleared".to_owned()));
+    assert_eq!(find(None, tap("200000000000", 7)).unwrap(), by_line);
+
+    let twice = find(None, tap("200000000001", 1)).unwrap();
+    let results: Vec<_> = twice.iter().map(|record| (record.line, record.result.to_string())).collect();
+    assert_eq!(results, [(2, "cleared".to_owned()), (5, "duplicate".to_owned())]);
+    let bad = find(shanghai, line("2018-09-01.csv", 4)).unwrap();
+    assert_eq!(bad[0].result.to_string(), "rejected:tac_invalid");
+
+    for (acquirer, place) in [
+        (shanghai, line("2018-09-01.csv", 3000)),
+        (shanghai, line("2018-09-01", 2)),
+        (Some(city("tu-2900")), line("2018-09-01.csv", 2)),
+        (Some(city("cu-9999")), line("2018-09-01.csv", 2)),
+        (None, tap("200000000001", 10)),
+    ] {
+        let missed = find(acquirer, place);
+        assert!(matches!(missed, Err(LookupError::NotThere { .. })), "{place:?}: {missed:?}");
+    }
+    let other = records(out.path(), "2018-09-02-001".parse().unwrap(), None, tap("200000000001", 1));
+    assert!(matches!(other, Err(LookupError::NoCycle { .. })), "{other:?}");
+}
+
+#[test]
+fn a_file_is_summed_for_one_home_city() {
+    let out = out();
+    let pair = |issuer| (city("cu-2000"), city(issuer));
+    let sum = |issuer, paid| {
+        let whole = whole_file(out.path(), cycle(), pair(issuer), "2018-09-01.csv", paid);
+        whole.map(|whole| (whole.count, whole.amount_fen)).ok()
+    };
+    assert_eq!(sum("cu-3000", true), Some((1, 200)));
+    assert_eq!(sum("cu-3000", false), Some((1, 300)), "the bad cryptogram; the duplicate was paid");
+    assert_eq!(sum("tu-2900", true), Some((1, 100_000)));
+    assert_eq!(sum("tu-2900", false), None);
+}
+
+#[test]
+fn what_is_claimed_must_stand_there_to_the_fen() {
+    let out = out();
+    let place = Place::Line { file: "2018-09-01.csv", line: 2 };
+    let record = records(out.path(), cycle(), None, place).unwrap()[0].clone();
+    assert!(check(out.path(), &Subject::Record(record.clone())).is_ok());
+    let changes: [fn(&mut Record); 6] = [
+        |record| record.amount_fen += 1,
+        |record| record.line = 3,
+        |record| record.terminal_seq = 2,
+        |record| record.issuer = city("tu-2900"),
+        |record| record.acquirer = city("cu-3000"),
+        |record| record.result = domain::result::RecordResult::Conflict,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut other = record.clone();
+        change(&mut other);
+        let refused = check(out.path(), &Subject::Record(other));
+        assert!(matches!(refused, Err(LookupError::NotThere { .. })), "change {number}: {refused:?}");
+    }
+    let pair = (city("cu-2000"), city("cu-3000"));
+    let mut whole = whole_file(out.path(), cycle(), pair, "2018-09-01.csv", true).unwrap();
+    assert!(check(out.path(), &Subject::File(whole.clone())).is_ok());
+    whole.amount_fen += 1;
+    assert!(check(out.path(), &Subject::File(whole)).is_err());
+}
+
+#[test]
+fn of_a_corrected_cycle_the_newest_version_counts() {
+    let out = out();
+    let folder = |name: &str| out.path().join(name);
+    assert_eq!(cycle_folder(out.path(), cycle()).unwrap(), folder("2018-09-01-001"));
+    for name in ["2018-09-01-001.v2", "2018-09-01-001.v10", ".2018-09-01-001.v11", "2018-09-01-002.v12"] {
+        fs::create_dir(folder(name)).unwrap();
+        fs::write(folder(name).join("manifest.json"), "{}").unwrap();
+    }
+    fs::create_dir(folder("2018-09-01-001.v11")).unwrap();
+    assert_eq!(cycle_folder(out.path(), cycle()).unwrap(), folder("2018-09-01-001.v10"), "with a manifest");
+}
