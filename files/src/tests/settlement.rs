@@ -11,7 +11,7 @@
 //! tu-2900   cu-2000:  − 1,000.00 +  2.50 − 5.00                                               =  − 1,002.50
 //! ```
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     City, CycleInput, FilesError, Item, ItemKind, Kind, Path, Rulebook, Settlement, Tally, TotalKey, city,
@@ -301,7 +301,7 @@ fn assembled(
         (key, Tally { count: 1, amount_fen: *amount_fen, ..Tally::default() })
     };
     let name = "2018-09-28-001".parse().unwrap();
-    let totals = totals.iter().map(total).collect();
+    let totals: BTreeMap<_, _> = totals.iter().map(total).collect();
     let settlement = settle(rulebook, "2018-09-28".parse().unwrap(), &totals, items).unwrap();
     let input = CycleInput {
         name,
