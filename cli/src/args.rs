@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::{city::City, date::Date};
 
-use crate::{demo::Demo, output::Format};
+use crate::{clear::release::Releaser, demo::Demo, output::Format};
 
 /// Interconnection clearing of transit and citizen cards.
 #[derive(Debug, Parser)]
@@ -137,6 +137,9 @@ pub struct Clear {
     /// Use this Apache Kafka instead of the embedded log
     #[arg(long, value_name = "HOST:PORT")]
     pub kafka: Option<String>,
+    /// Who releases the closed cycle, once its home cities agree
+    #[arg(long, value_enum, default_value_t)]
+    pub release: Releaser,
     /// How to print the summary
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,
