@@ -363,7 +363,7 @@ impl Coordinator {
         let closed = !self.is_open();
         let repeats = opening.cycle + 1 == due && !holds(Rule::FirstEventWins);
         if (opening.cycle == due && closed) || repeats {
-            self.acts.releases.opened(Date::from_julian_day(opening.business_date));
+            self.acts.opened(&opening);
             self.openings.insert(opening.cycle, opening);
         }
     }

@@ -66,6 +66,10 @@ pub enum Command {
     ClearingNode(Service),
     /// Look at the cycles of a running clearing node, and cut off by hand
     Cycle(crate::cycle::Cycle),
+    /// Ask money of a closed cycle back or for it, answer, decide, and see how disputes stand
+    Dispute(crate::dispute::Dispute),
+    /// Give back what was paid for a record of a closed cycle
+    Refund(crate::dispute::Refund),
     /// Show the scheme's accounts in double entry, from closed cycles
     Ledger(crate::ledger::LedgerArgs),
     /// Look after the book: resume, import and move cities, recount; copy, restore and list stores

@@ -18,6 +18,7 @@ use crate::{
 mod postings;
 mod statement;
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
 mod tests;
 
 pub use statement::Statement;

@@ -311,7 +311,7 @@ fn one(format: Format, closed: &Closed, releases: &Releases) -> Result<()> {
     for step in &closed.steps {
         steps.row(vec![json!(step.at), json!(step.by.to_string()), json!(step.what), json!(step.act)]);
     }
-    let of_cycle = |decision: &Decision| decision.cycle() == closed.plan.cycle;
+    let of_cycle = |decision: &Decision| decision.cycle() == Some(closed.plan.cycle);
     say(
         format,
         &format!(

@@ -12,6 +12,7 @@ mod convert;
 mod dark;
 mod demo;
 mod demo_view;
+mod disputes;
 mod doctor;
 mod edge;
 mod feed;

@@ -310,7 +310,9 @@ mod tests {
             _ => None,
         };
         let status = match rest.iter().position(|word| *word == "no") {
-            Some(at) => PaymentStatus::Rejected { reason: rest[at + 1..].join(" ") },
+            Some(at) => {
+                PaymentStatus::Rejected { reason: rest.split_at(at).1.get(1..).unwrap_or_default().join(" ") }
+            }
             None => PaymentStatus::Paid,
         };
         let amount_fen = amount.parse().unwrap_or_else(|error| panic!("{text}: {error}"));

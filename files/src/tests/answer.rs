@@ -1,5 +1,7 @@
 //! A bank's answer, made from what it was told, read back, and damaged in every way.
 
+use std::sync::LazyLock;
+
 use domain::settlement::{
     Payments,
     confirmation::{AnswerLine, Difference, PaymentStatus, Way, confirm},
@@ -25,9 +27,11 @@ fn forms(lines: &[AnswerLine]) -> [(&'static str, String); 3] {
 }
 
 fn differences(lines: &[AnswerLine]) -> Vec<Difference> {
-    let settlement = settlement();
-    let payments = Payments::of(&settlement.net, &settlement.positions, &items()).unwrap();
-    confirm(&payments, "2018-09-01-001".parse().unwrap(), 1, lines).err().unwrap_or_default()
+    static PAYMENTS: LazyLock<Payments> = LazyLock::new(|| {
+        let settlement = settlement();
+        Payments::of(&settlement.net, &settlement.positions, &items()).unwrap()
+    });
+    confirm(&PAYMENTS, "2018-09-01-001".parse().unwrap(), 1, lines).err().unwrap_or_default()
 }
 
 fn refused(file: &str, text: &str) -> String {
