@@ -296,3 +296,18 @@ fn what_is_not_paid_is_carried_into_the_next_cycle() {
     );
     assert_eq!((word(&it), it.new_versions().count()), ("failed", 1));
 }
+
+/// The items of a failure are known again by their ids, and no other item is.
+#[test]
+fn items_that_carry_a_debt_are_known() {
+    let closed = Closed::new(plan(7));
+    let (now, later) = carry::carry(&closed, city("cu-3000")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((now.len(), later.len()), (2, 2));
+    for item in now.iter().chain(&later) {
+        assert!(is_carried(item), "{item:?}");
+        let turned = Item { debtor: item.creditor, creditor: item.debtor, ..item.clone() };
+        assert!(!is_carried(&turned), "{turned:?}");
+        let other = Item { id: item.id.replace("2018-09-01-001", "2018-09-01"), ..item.clone() };
+        assert!(!is_carried(&other), "{other:?}");
+    }
+}
