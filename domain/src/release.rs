@@ -27,6 +27,7 @@ mod disputes;
 mod tests;
 
 pub use acts::Refusal;
+pub use carry::is_carried;
 
 /// What a plan says, as far as a release is about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,12 @@
 //! The ledger of real cycles: its balances are zero together, and what it says of a participant is its `camt.053`.
 
-use std::{fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
+use files::answer::example;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -134,4 +139,141 @@ fn statements_of_simulated_days_have_the_figures_of_camt_053() {
         }
     }
     assert!(compared > 10, "{compared}");
+}
+
+/// An OUT of a simulated scheme, and the people who act on its cycles.
+struct World {
+    folder: TempDir,
+}
+
+const FIRST: &str = "2018-09-01-001";
+
+impl World {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let world = Self { folder };
+        let scheme = world.path("scheme");
+        cityunion("simulate --out {} --seed 6 --taps 3000 --cities 5 --days 2", &[&scheme]).ok();
+        clear(&scheme, &world.out());
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn out(&self) -> PathBuf {
+        self.path("out")
+    }
+
+    /// `cycle …` by somebody of the TEST PKI.
+    fn act(&self, words: &str, by: &str) {
+        let certificate = self.path("scheme/pki/tls").join(format!("{by}.pem"));
+        cityunion(&format!("cycle {words} --in {{}} --certificate {{}}"), &[&self.out(), &certificate]).ok();
+    }
+
+    fn release(&self) {
+        self.act(&format!("propose {FIRST}"), "operator-wang");
+        self.act(&format!("release {FIRST}"), "operator-li");
+    }
+
+    /// The bank does what the messages in a folder of the cycle say.
+    fn confirm(&self, folder: &str) {
+        let pain = self.out().join(folder).join("settlement/pain.001.001.09.xml");
+        let told = example::instructed("pain", &fs::read_to_string(pain).unwrap()).unwrap();
+        let answer = self.path("answer.csv");
+        fs::write(&answer, example::csv(&told)).unwrap();
+        self.act(&format!("confirm {FIRST} {}", answer.display()), "bank");
+    }
+
+    /// The sum over all owners and how far the first cycle is; that every account's owners together have 0 is checked.
+    fn books(&self) -> (String, BTreeMap<String, Vec<i64>>) {
+        let ledger = shown(&self.out(), "");
+        let mut accounts: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for row in ledger["accounts"].as_array().unwrap() {
+            let account = match row["account"].as_str().unwrap() {
+                "fees_income" => "position",
+                "settlement_account" => "nostro",
+                account => account,
+            };
+            accounts.entry(account.to_owned()).or_default().push(row["balance_fen"].as_i64().unwrap());
+        }
+        for (account, balances) in &accounts {
+            assert_eq!(balances.iter().sum::<i64>(), 0, "{account}: {ledger:#}");
+        }
+        let first = rows(&ledger, "cycles", &["cycle", "version", "state"]).remove(0);
+        (first, accounts)
+    }
+}
+
+/// Whether an account has something for somebody.
+fn holds(accounts: &BTreeMap<String, Vec<i64>>, account: &str) -> bool {
+    accounts.get(account).is_some_and(|balances| balances.iter().any(|fen| *fen != 0))
+}
+
+#[test]
+fn each_step_of_a_cycle_is_posted() {
+    let world = World::new();
+    let where_is = |expected: &str, held: [bool; 3]| {
+        let (first, accounts) = world.books();
+        assert_eq!(first, format!("{FIRST} 1 {expected}"));
+        assert_eq!(
+            ["position", "in_transit", "nostro"].map(|account| holds(&accounts, account)),
+            held,
+            "{accounts:?}"
+        );
+    };
+    where_is("closed", [true, false, false]);
+    world.release();
+    where_is("released", [false, true, false]);
+    world.confirm(FIRST);
+    where_is("confirmed", [false, false, true]);
+    world.act(&format!("settle {FIRST}"), "operator-zhao");
+    where_is("settled", [false, false, true]);
+}
+
+/// The debtor's debt waits in suspense until the next day's cycle carries it.
+#[test]
+fn a_debt_that_is_not_paid_goes_over_suspense() {
+    let world = World::new();
+    let net = fs::read_to_string(world.out().join(FIRST).join("net.csv")).unwrap();
+    let of_row = |row: &str| -> (String, i64) {
+        let columns: Vec<&str> = row.split(',').collect();
+        (columns[2].to_owned(), columns.last().unwrap().parse().unwrap())
+    };
+    let (debtor, owed) = net.lines().skip(1).map(of_row).min_by_key(|(_, net)| *net).unwrap();
+    assert!(owed < 0, "{net}");
+    world.release();
+    cityunion(
+        &format!("cycle fail {FIRST} --city {debtor} --reason cover --in {{}} --certificate {{}} -o json"),
+        &[&world.out(), &world.path("scheme/pki/tls/operator-wang.pem")],
+    )
+    .ok();
+    let waits = cityunion("cycle releases --in {} -o json", &[&world.out()]).ok().stdout;
+    let waits: Value = serde_json::from_str(&waits).unwrap();
+    let proposal = waits["proposals"][0]["proposal"].as_str().unwrap();
+    world.act(&format!("approve {proposal}"), "operator-li");
+    clear(&world.path("scheme"), &world.out());
+
+    let (first, accounts) = world.books();
+    assert_eq!(first, format!("{FIRST} 2 closed"));
+    // The second day has carried it already.
+    assert!(!holds(&accounts, "suspense"), "{accounts:?}");
+    let carried = shown(&world.out(), &format!("--participant {debtor}"));
+    let suspense: Vec<String> = rows(&carried, "entries", &["cycle", "version", "account", "amount_fen"])
+        .into_iter()
+        .filter(|row| row.contains(" suspense "))
+        .collect();
+    let sum = |of: &str| {
+        let amounts =
+            suspense.iter().filter(|row| row.starts_with(of)).map(|row| row.rsplit(' ').next().unwrap());
+        amounts.map(|fen| fen.parse::<i64>().unwrap()).sum::<i64>()
+    };
+    assert_eq!((sum(FIRST), sum("2018-09-02-001")), (owed, -owed), "{suspense:?}");
+    world.release();
+    world.confirm(&format!("{FIRST}.v2"));
+    let (first, accounts) = world.books();
+    assert_eq!(first, format!("{FIRST} 2 confirmed"));
+    assert!(holds(&accounts, "nostro") && holds(&accounts, "position") && !holds(&accounts, "in_transit"));
+    cityunion("verify {}", &[&world.out()]).ok();
 }

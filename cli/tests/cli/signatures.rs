@@ -431,7 +431,7 @@ fn certificates_for_connections_are_issued_by_another_ca() {
     let issued: Vec<PathBuf> = issued
         .filter(|path| path.extension().is_some_and(|it| it == "pem") && !path.ends_with("ca.pem"))
         .collect();
-    assert_eq!(issued.len(), 1 + 3 + 3, "{issued:?}");
+    assert_eq!(issued.len(), 1 + 1 + 3 + 3, "{issued:?}");
     for certificate in issued {
         assert!(by("tls/ca.pem", &certificate) && !by("ca.pem", &certificate), "{}", certificate.display());
     }

@@ -6,7 +6,8 @@ use super::{Account, Book, Booked, Entry, Event, LedgerError, Reason};
 use crate::{
     city::City,
     cycle::CycleName,
-    settlement::{Item, ItemKind, Leg, Movement, Party, Payments, Purpose},
+    release::is_carried,
+    settlement::{Item, Leg, Movement, Party, Payments, Purpose},
 };
 
 /// What closing a cycle posts, and everybody's net.
@@ -95,21 +96,6 @@ fn suspended(cycle: CycleName, version: u32, item: &Item, entries: &mut Vec<Entr
             fen,
         });
     }
-}
-
-/// Whether an item is one by which a failed debt leaves its cycle (`F-CYCLE-VERSION-DEBTOR-CREDITOR`, from the creditor
-/// to the debtor), or comes into a later one (the same with `-due`, from the debtor to the creditor).
-fn is_carried(item: &Item) -> bool {
-    let Some(rest) = item.id.strip_prefix("F-").filter(|_| item.kind == ItemKind::Adjustment) else {
-        return false;
-    };
-    let (rest, debtor, creditor) = match rest.strip_suffix("-due") {
-        Some(rest) => (rest, item.debtor, item.creditor),
-        None => (rest, item.creditor, item.debtor),
-    };
-    let named = rest.strip_suffix(&format!("-{debtor}-{creditor}"));
-    let cycle = named.and_then(|rest| rest.rsplit_once('-'));
-    cycle.is_some_and(|(cycle, version)| cycle.parse::<CycleName>().is_ok() && version.parse::<u32>().is_ok())
 }
 
 impl Booked {

@@ -4,6 +4,7 @@
 use super::{Closed, Refusal};
 use crate::{
     city::City,
+    cycle::CycleName,
     settlement::{Item, ItemKind, Party},
 };
 
@@ -51,6 +52,22 @@ pub(super) fn carry(closed: &Closed, city: City) -> Result<(Vec<Item>, Vec<Item>
         })
     };
     Ok((items(false).collect(), items(true).collect()))
+}
+
+/// Whether an item is one of [`carry`]: by which a failed debt leaves its cycle (`F-CYCLE-VERSION-DEBTOR-CREDITOR`, from
+/// the creditor to the debtor), or comes into a later one (the same with `-due`, from the debtor to the creditor).
+#[must_use]
+pub fn is_carried(item: &Item) -> bool {
+    let Some(rest) = item.id.strip_prefix("F-").filter(|_| item.kind == ItemKind::Adjustment) else {
+        return false;
+    };
+    let (rest, debtor, creditor) = match rest.strip_suffix("-due") {
+        Some(rest) => (rest, item.debtor, item.creditor),
+        None => (rest, item.creditor, item.debtor),
+    };
+    let named = rest.strip_suffix(&format!("-{debtor}-{creditor}"));
+    let cycle = named.and_then(|rest| rest.rsplit_once('-'));
+    cycle.is_some_and(|(cycle, version)| cycle.parse::<CycleName>().is_ok() && version.parse::<u32>().is_ok())
 }
 
 /// Shares a debt among creditors in proportion to what they receive; `None` if they receive less.

@@ -375,3 +375,18 @@ fn silence_is_accepted_when_a_cycle_opens() {
     assert_eq!((due[0].debtor, due[0].creditor), (city("cu-3000"), city("cu-1000")));
     assert_eq!(it.opened("2018-09-05-001".parse().unwrap()), []);
 }
+
+/// The items of a failure are known again by their ids, and no other item is.
+#[test]
+fn items_that_carry_a_debt_are_known() {
+    let closed = Closed::new(plan(7));
+    let (now, later) = carry::carry(&closed, city("cu-3000")).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((now.len(), later.len()), (2, 2));
+    for item in now.iter().chain(&later) {
+        assert!(is_carried(item), "{item:?}");
+        let turned = Item { debtor: item.creditor, creditor: item.debtor, ..item.clone() };
+        assert!(!is_carried(&turned), "{turned:?}");
+        let other = Item { id: item.id.replace("2018-09-01-001", "2018-09-01"), ..item.clone() };
+        assert!(!is_carried(&other), "{other:?}");
+    }
+}
