@@ -55,7 +55,7 @@ impl Acts {
     }
 
     /// A plan was made.
-    pub(super) fn planned(&mut self, opening: &proto::Opening, agreement_days: u32, plan: &Plan) {
+    pub(super) fn planned(&mut self, opening: &proto::Opening, plan: &Plan) {
         let Some(settlement) = wire::settlement_from_wire(&plan.positions, &plan.net) else { return };
         let mut homes: BTreeMap<_, (u64, u64)> = BTreeMap::new();
         for position in &settlement.positions {
@@ -68,7 +68,7 @@ impl Acts {
             version: plan.version,
             net: settlement.net,
             homes,
-            agreement_days,
+            agreement_days: plan.agreement_days,
         });
     }
 
