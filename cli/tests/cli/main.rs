@@ -30,6 +30,7 @@ mod nodes;
 mod portal;
 mod proofs;
 mod real_file;
+mod release;
 mod report;
 mod requeue;
 mod rulebook;

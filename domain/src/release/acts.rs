@@ -134,16 +134,13 @@ pub enum Refusal {
     },
     /// The debt cannot be carried.
     #[error(
-        "{city} owes {owed_fen} fen in {cycle}, more than all cities receive together; the scheme's own fees cannot be \
-         carried as items"
+        "no city receives anything in {cycle}, so what {city} owes is owed to the scheme alone and cannot be carried"
     )]
-    BeyondCreditors {
+    NobodyReceives {
         /// The city.
         city: City,
         /// The cycle.
         cycle: CycleName,
-        /// What it owes, fen.
-        owed_fen: u64,
     },
 }
 
