@@ -123,7 +123,7 @@ fn two_people_release_and_the_bank_confirms_all_or_nothing() {
     let wrong = world.answer(&world.cycle, |party, fen| Some(fen + i64::from(party == "cu-2000")));
     world.confirm("bank", &wrong).exits(3).says(&["the bank says"]);
     fs::write(&wrong, "reference,amount_fen,status,reason\nx,-1,paid,\n").unwrap();
-    world.confirm("bank", &wrong).exits(2).says(&["answer.csv", "line 2", "amount_fen"]);
+    world.confirm("bank", &wrong).exits(2).says(&["answer.csv:2", "amount_fen"]);
     assert_eq!(world.state(), "released");
     let right = world.answer(&world.cycle, |_, fen| Some(fen));
     world.done("bank", &format!("confirm CYCLE {}", right.display()), "is confirmed");
