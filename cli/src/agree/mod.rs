@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 use domain::{act::Act, city::City, cycle::CycleName};
+use files::layout::issuer_file;
 use serde_json::{Map, json};
 use signing::Signer;
 
@@ -43,7 +44,7 @@ pub struct Agree {
     /// The cycle, such as 2018-09-01-001
     #[arg(long)]
     cycle: CycleName,
-    /// The home city; may be repeated [default: all whose records are here]
+    /// The home city; may be repeated [default: all whose records are here and that have a file in the cycle]
     #[arg(long, value_name = "CITY")]
     city: Vec<City>,
     /// Folder of published cycles, or of what was fetched from the portal [default: OUT]
@@ -76,7 +77,7 @@ pub fn run(args: &Agree) -> Result<ExitCode> {
         Usage("say where the city's records are: --in OUT, or --config FILE of its adapter".to_owned())
     })?;
     let folder = args.folder()?;
-    let cities = args.cities(&state)?;
+    let cities = args.cities(&state, &folder)?;
     let said = own::all_say(&state, &cities, args.cycle, &folder)?;
     if let (Some(place), Some(signer)) = (&place, &signer) {
         for said in &said {
@@ -108,12 +109,14 @@ impl Agree {
         })
     }
 
-    fn cities(&self, state: &Path) -> Result<Vec<City>> {
-        let here = cities(state);
+    fn cities(&self, state: &Path, folder: &Path) -> Result<Vec<City>> {
+        let mut here = cities(state);
         if here.is_empty() {
             let text = format!("there are no records of home cities in {}", state.join("accepted").display());
             return Err(Refused(text).into());
         }
+        // One that joined later has no file in the cycle.
+        here.retain(|city| folder.join(issuer_file(*city)).is_file());
         Ok(if self.city.is_empty() { here } else { self.city.clone() })
     }
 }

@@ -27,7 +27,10 @@ impl World {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let scheme = Scheme::new(folder.path().join("scheme"), &["cu-2000", "cu-3000", "cu-4000"]);
-        let line = |seq: u32, fen: u32, issuer: &str| tap(T, seq, issuer, fen, "2018-09-01T12:00:00", "sm4");
+        let line = |seq: u32, fen: u32, issuer: &str| {
+            let algorithm = if issuer == "cu-4000" { "3des" } else { "sm4" };
+            tap(T, seq, issuer, fen, "2018-09-01T12:00:00", algorithm)
+        };
         let mut lines: Vec<String> = (1..=10).map(|seq| line(seq, 100 + seq, "cu-3000")).collect();
         lines.push(line(5, 105, "cu-3000"));
         lines.push(line(6, 999, "cu-3000"));

@@ -99,6 +99,13 @@ pub fn compare(
     going.finish().map_err(FilesError::Spool)
 }
 
+/// A row that is not the next that the city would write.
+struct Held {
+    number: u64,
+    row: Vec<u8>,
+    place: Place,
+}
+
 /// A comparison on its way.
 struct Going<'a> {
     sorted: Sorted<'a>,
@@ -110,6 +117,8 @@ struct Going<'a> {
     ended: bool,
     /// The place of the last row that the city agreed with.
     last: Option<Place>,
+    /// The row before, if it is not judged yet.
+    held: Option<Held>,
     fields: Fields,
     sink: &'a mut dyn Sink,
     sha256: Sha256,
@@ -129,6 +138,7 @@ impl<'a> Going<'a> {
             passed: None,
             ended: false,
             last: None,
+            held: None,
             fields: Fields::default(),
             sink,
             sha256,
@@ -139,15 +149,37 @@ impl<'a> Going<'a> {
 
     /// Takes a row of the file.
     fn row(&mut self, number: u64, row: &[u8]) -> io::Result<()> {
-        if self.is_next(row)? {
+        if self.held.is_none() && self.is_next(row)? {
             return Ok(());
         }
-        let what = match row::place(&mut self.fields, row) {
-            Ok(place) => self.find(place, row)?,
-            Err(why) => Some(What::Unreadable(why)),
+        let place = match row::place(&mut self.fields, row) {
+            Ok(place) => place,
+            Err(why) => {
+                self.judge_held(None)?;
+                self.differs(number, row, What::Unreadable(why));
+                return Ok(());
+            }
+        };
+        if self.held.is_some() {
+            self.judge_held(Some(place))?;
+            if self.is_next(row)? {
+                return Ok(());
+            }
+        }
+        self.held = Some(Held { number, row: row.to_owned(), place });
+        Ok(())
+    }
+
+    /// Judges the row that waits for the one behind it: if that one, at place `next`, belongs before it, the row is in the
+    /// wrong place, and nothing is passed over for it.
+    fn judge_held(&mut self, next: Option<Place>) -> io::Result<()> {
+        let Some(Held { number, row, place }) = self.held.take() else { return Ok(()) };
+        let what = match next.is_some_and(|next| next < place) {
+            true => Some(What::OutOfOrder),
+            false => self.find(place, &row)?,
         };
         if let Some(what) = what {
-            self.differs(number, row, what);
+            self.differs(number, &row, what);
         }
         Ok(())
     }
@@ -197,7 +229,7 @@ impl<'a> Going<'a> {
         Ok(Some(match group.members.iter().find(|member| member.is(row)) {
             Some(Member { paid: Some(cycle), .. }) => What::PaidBefore(*cycle),
             Some(_) => What::Twice,
-            None => What::Other(changed(&self.fields, &group.members)),
+            None => What::Other(changed(row, &group.members)),
         }))
     }
 
@@ -245,6 +277,7 @@ impl<'a> Going<'a> {
     }
 
     fn finish(mut self) -> io::Result<Compared> {
+        self.judge_held(None)?;
         while !self.ended {
             self.step()?;
         }
@@ -268,8 +301,11 @@ impl Member {
 }
 
 /// The columns in which a row differs from the tap that is most like it.
-fn changed(fields: &Fields, members: &[Member]) -> Vec<Changed> {
+fn changed(row: &[u8], members: &[Member]) -> Vec<Changed> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut fields = Fields::default();
+    // It was split before, to find its place.
+    let _ = fields.split(row);
     let of = |member: &Member| {
         let mut own = Fields::default();
         // A row of ours has no quotes.

@@ -239,8 +239,13 @@ fn a_row_for_another_acquirer_is_named() {
 #[test]
 fn rows_out_of_order_and_rows_that_are_none_are_named() {
     let (compared, _) = run(&[ROWS[1], ROWS[0], "x", "cu-3000,30,1", ROWS[3]], &moving(&taps()));
-    assert_eq!(words(&compared), [(3, "out_of_order"), (4, "unreadable"), (5, "unreadable")]);
+    assert_eq!(words(&compared), [(2, "out_of_order"), (4, "unreadable"), (5, "unreadable")]);
     assert_eq!(compared.count, 2);
+
+    // One far away from its place makes no other row differ.
+    let far = ROWS[2].replace("300000000002,1,", "300000000002,99,");
+    let (compared, _) = run(&[ROWS[0], &far, ROWS[1], ROWS[2], ROWS[3]], &moving(&taps()));
+    assert_eq!((words(&compared), compared.count), (vec![(3, "out_of_order")], 4));
 
     let folder = TempDir::new().unwrap();
     let path = write(folder.path(), &[ROWS[0]]);

@@ -1,6 +1,6 @@
 //! The taps that home cities pay for, by pair of cities, sorted by terminal and sequence.
 
-use std::{collections::BTreeMap, io, mem, path::Path};
+use std::{cmp::Ordering, collections::BTreeMap, io, mem, path::Path};
 
 use domain::{
     city::City,
@@ -22,6 +22,12 @@ impl Record for Tap {
     }
 }
 
+/// The order of [`Record::rank`], without making ranks: contents are looked at only where all else is equal.
+fn by_rank(a: &Tap, b: &Tap) -> Ordering {
+    let place = |tap: &Tap| (tap.terminal_number(), tap.terminal_seq.get());
+    place(a).cmp(&place(b)).then_with(|| a.content_bytes().cmp(b.content_bytes()))
+}
+
 /// The taps of one home city at one acquirer.
 #[derive(Debug, Default)]
 struct Bucket {
@@ -33,7 +39,7 @@ impl Bucket {
     /// Writes the taps in memory to the spool as one sorted run.
     fn spill(&mut self, spool: &mut Spool) -> io::Result<()> {
         let mut taps = mem::take(&mut self.held);
-        taps.sort_unstable_by_key(Record::rank);
+        taps.sort_unstable_by(by_rank);
         let Some(first) = taps.first() else { return Ok(()) };
         self.runs.push(Run { offset: spool.len(), records: taps.len() as u64, first: first.rank() });
         spool.append(taps.as_bytes())
@@ -99,7 +105,7 @@ impl IssuerTaps {
     /// Sorts what is held and makes everything readable.
     pub(crate) fn seal(&mut self) -> io::Result<()> {
         for bucket in &mut self.buckets {
-            bucket.held.sort_unstable_by_key(Record::rank);
+            bucket.held.sort_unstable_by(by_rank);
         }
         self.spool.flush()
     }
