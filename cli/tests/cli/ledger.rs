@@ -230,6 +230,19 @@ fn each_step_of_a_cycle_is_posted() {
     where_is("confirmed", [false, false, true]);
     world.act(&format!("settle {FIRST}"), "operator-zhao");
     where_is("settled", [false, false, true]);
+
+    // A copy without the log has the records beside the cycles, or nothing.
+    fs::rename(world.out().join(".state"), world.path("state")).unwrap();
+    let records = world.out().join("releases");
+    drop(fs::remove_dir_all(&records));
+    let text = cityunion("ledger show --in {}", &[&world.out()]).ok().stdout;
+    assert!(text.contains("how far the cycles are is not known here"), "{text}");
+    where_is("closed", [true, false, false]);
+    fs::create_dir(&records).unwrap();
+    let record =
+        "{\"cycle\": \"2018-09-01-001\", \"state\": \"confirmed\", \"version\": 1, \"released\": true}";
+    fs::write(records.join(format!("{FIRST}.json")), record).unwrap();
+    where_is("confirmed", [false, false, true]);
 }
 
 /// The debtor's debt waits in suspense until the next day's cycle carries it.
