@@ -153,7 +153,7 @@ impl World {
         let folder = TempDir::new().unwrap();
         let world = Self { folder };
         let scheme = world.path("scheme");
-        cityunion("simulate --out {} --seed 6 --taps 3000 --cities 5 --days 2", &[&scheme]).ok();
+        cityunion("simulate --out {} --seed 6 --taps 2500 --cities 7 --days 2", &[&scheme]).ok();
         clear(&scheme, &world.out());
         world
     }
@@ -254,8 +254,9 @@ fn a_debt_that_is_not_paid_goes_over_suspense() {
         let columns: Vec<&str> = row.split(',').collect();
         (columns[2].to_owned(), columns.last().unwrap().parse().unwrap())
     };
-    let (debtor, owed) = net.lines().skip(1).map(of_row).min_by_key(|(_, net)| *net).unwrap();
-    assert!(owed < 0, "{net}");
+    // The smaller of two debtors: the others pay more than its debt.
+    let nets = net.lines().skip(1).map(of_row).filter(|(_, net)| *net < 0);
+    let (debtor, owed) = nets.max_by_key(|(_, net)| *net).unwrap();
     world.release();
     cityunion(
         &format!("cycle fail {FIRST} --city {debtor} --reason cover --in {{}} --certificate {{}} -o json"),
