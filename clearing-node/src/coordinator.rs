@@ -36,9 +36,6 @@ pub use segments::{SegmentDue, SegmentIn};
 pub use versions::Correction;
 use versions::Versions;
 
-/// Days after a business date in which home cities may agree before it can be done without them.
-const AGREEMENT_DAYS: u32 = 1;
-
 /// What the coordinator is told.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -311,7 +308,7 @@ impl Coordinator {
     fn fold_plan(&mut self, plan: Plan, effects: &mut Vec<Effect>) {
         let cycle = plan.cycle;
         if let Some(opening) = self.openings.get(&cycle) {
-            self.acts.planned(opening, AGREEMENT_DAYS, &plan);
+            self.acts.planned(opening, &plan);
         }
         if plan.version > 1 {
             return self.fold_version(plan, effects);
@@ -363,7 +360,7 @@ impl Coordinator {
         let closed = !self.is_open();
         let repeats = opening.cycle + 1 == due && !holds(Rule::FirstEventWins);
         if (opening.cycle == due && closed) || repeats {
-            self.acts.releases.opened(Date::from_julian_day(opening.business_date));
+            self.acts.opened(&opening);
             self.openings.insert(opening.cycle, opening);
         }
     }

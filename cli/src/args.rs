@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::{city::City, date::Date};
 
-use crate::{demo::Demo, output::Format};
+use crate::{clear::release::Releaser, demo::Demo, output::Format};
 
 /// Interconnection clearing of transit and citizen cards.
 #[derive(Debug, Parser)]
@@ -66,6 +66,10 @@ pub enum Command {
     ClearingNode(Service),
     /// Look at the cycles of a running clearing node, and cut off by hand
     Cycle(crate::cycle::Cycle),
+    /// Ask money of a closed cycle back or for it, answer, decide, and see how disputes stand
+    Dispute(crate::dispute::Dispute),
+    /// Give back what was paid for a record of a closed cycle
+    Refund(crate::dispute::Refund),
     /// Show the scheme's accounts in double entry, from closed cycles
     Ledger(crate::ledger::LedgerArgs),
     /// Look after the book: resume, import and move cities, recount; copy, restore and list stores
@@ -133,6 +137,9 @@ pub struct Clear {
     /// Use this Apache Kafka instead of the embedded log
     #[arg(long, value_name = "HOST:PORT")]
     pub kafka: Option<String>,
+    /// Who releases the closed cycle, once its home cities agree
+    #[arg(long, value_enum, default_value_t)]
+    pub release: Releaser,
     /// How to print the summary
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,

@@ -11,6 +11,7 @@ pub mod completions;
 mod convert;
 mod cycle;
 mod demo;
+mod dispute;
 pub mod doctor;
 mod errors;
 mod feed;
@@ -73,6 +74,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ClearingNode(service) => services::clearing_node(service),
         Command::Portal(args) => services::portal(args),
         Command::Cycle(args) => cycle::run(args),
+        Command::Dispute(args) => dispute::run(args),
+        Command::Refund(args) => dispute::refund(args),
         Command::Ledger(args) => ledger::run(args),
         Command::Book(args) => book::run(args),
         Command::Node(args) => node::run(args),

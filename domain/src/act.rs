@@ -7,7 +7,12 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{city::City, cycle::CycleName, settlement::confirmation::AnswerLine};
+use crate::{
+    city::City,
+    cycle::CycleName,
+    dispute::{DisputeAct, Verdict},
+    settlement::confirmation::AnswerLine,
+};
 
 /// The longest text that a person may write into an act, bytes.
 pub const REASON_LEN_MAX: usize = 500;
@@ -151,6 +156,11 @@ pub enum Act {
         /// The version of its plan.
         version: u32,
     },
+    /// A city: what it says of a record that was settled, or that was not.
+    Dispute {
+        /// What.
+        dispute: DisputeAct,
+    },
 }
 
 /// What needs two people.
@@ -178,6 +188,11 @@ pub enum Decision {
         city: City,
         /// Why.
         reason: String,
+    },
+    /// How a contested dispute ends.
+    Dispute {
+        /// How, and why.
+        verdict: Verdict,
     },
 }
 
@@ -220,7 +235,10 @@ impl Act {
             | Self::Confirm { cycle, .. }
             | Self::Settle { cycle, .. } => Some(*cycle),
             Self::Agree { figures } => Some(figures.cycle),
-            Self::Approve { .. } | Self::Reject { .. } => None,
+            Self::Dispute { dispute } => dispute.cycle(),
+            Self::Propose { decision: Decision::Dispute { .. } }
+            | Self::Approve { .. }
+            | Self::Reject { .. } => None,
         }
     }
 }

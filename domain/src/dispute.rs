@@ -18,6 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    act::Signer,
     city::City,
     cycle::CycleName,
     date::Date,
@@ -28,17 +29,12 @@ use crate::{
 mod acts;
 mod refusal;
 mod rule;
-mod signer;
 mod subject;
 
-pub use acts::{Answer, DisputeAct, Outcome};
+pub use acts::{Answer, DisputeAct, Outcome, Verdict};
 pub use refusal::Refusal;
-pub use signer::{Role, Signer};
 use subject::{FileKey, Key};
 pub use subject::{Record, Subject, WholeFile, can_be_owed};
-
-/// The longest reason, bytes.
-pub const REASON_BYTES_MAX: usize = 500;
 
 /// The cycle in which something is said: the one that was opened last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,12 +193,19 @@ impl Disputes {
         Ok(self.carry_out(change))
     }
 
-    /// Whether something may be said.
+    /// Ends a contested dispute as two persons of operations, `by`, have decided; gives the item if it passes.
     ///
     /// # Errors
-    /// [`Refusal`].
-    pub fn check(&self, by: &Signer, act: &DisputeAct, today: &OpenCycle) -> Result<(), Refusal> {
-        self.rule(by, act, today).map(drop)
+    /// [`Refusal`], and then nothing has changed.
+    pub fn decide(
+        &mut self,
+        by: &str,
+        verdict: &Verdict,
+        today: &OpenCycle,
+    ) -> Result<Option<Item>, Refusal> {
+        let state = self.check_verdict(verdict)?;
+        let (by, reason) = (Some(by.to_owned()), verdict.reason.clone());
+        Ok(self.go(&verdict.dispute, Step { cycle: today.name, by, state, reason }))
     }
 
     /// Takes in that a cycle has opened: what was to be answered before its business date and was not is accepted.
@@ -222,6 +225,12 @@ impl Disputes {
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Dispute> {
         self.disputes.get(id)
+    }
+
+    /// A refund.
+    #[must_use]
+    pub fn refund(&self, id: &str) -> Option<&Refund> {
+        self.refunds.get(id)
     }
 
     /// All disputes, by id.
@@ -244,7 +253,7 @@ impl Disputes {
     fn carry_out(&mut self, change: Change) -> Vec<Item> {
         match change {
             Change::Open(dispute) => vec![self.open(*dispute)],
-            Change::Refund(refund) => vec![self.refund(*refund)],
+            Change::Refund(refund) => vec![self.give_back(*refund)],
             Change::Go { id, step } => self.go(&id, step).into_iter().collect(),
         }
     }
@@ -262,7 +271,7 @@ impl Disputes {
         item
     }
 
-    fn refund(&mut self, refund: Refund) -> Item {
+    fn give_back(&mut self, refund: Refund) -> Item {
         let subject = Subject::Record(refund.record.clone());
         self.change(&subject, |claim| {
             claim.moved_fen = claim.moved_fen.saturating_add(refund.amount_fen);

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::{city::City, date::LocalTime};
+use crate::{
+    city::City,
+    date::{Date, LocalTime},
+};
 
 /// The header of `hotlist.csv`; further columns at its end are ignored.
 const HEADER: [&str; 3] = ["issuer", "card", "effective_at"];
@@ -81,6 +84,15 @@ impl Hotlist {
 }
 
 impl IssuerHotlist {
+    /// From when on a card is hot, if it is; local time.
+    #[must_use]
+    pub fn hot_from(&self, card: [u8; 8]) -> Option<LocalTime> {
+        let seconds = *self.cards.get(&card)?;
+        let day = i32::try_from(seconds.div_euclid(86_400)).ok()?;
+        let second = u32::try_from(seconds.rem_euclid(86_400)).ok()?;
+        Some(LocalTime { date: Date::from_julian_day(day), second })
+    }
+
     /// Whether the card was hot, grace over, when it was tapped.
     #[must_use]
     pub fn is_hot(&self, card: [u8; 8], tapped_at: LocalTime, grace_hours: u32) -> bool {
@@ -168,6 +180,8 @@ mod tests {
         assert!(home.is_hot(CARD, time("2018-09-02T12:00:00"), 24));
         assert!(home.is_hot(CARD, time("2018-09-01T12:00:00"), 0));
         assert!(!home.is_hot(hex("0000000012345679"), time("2020-01-01T00:00:00"), 0));
+        assert_eq!(home.hot_from(CARD), Some(time("2018-09-01T12:00:00")));
+        assert_eq!(home.hot_from(hex("0000000012345679")), None);
         assert!(!list.of(city("tu-2000")).is_hot(CARD, time("2020-01-01T00:00:00"), 0));
         Ok(())
     }

@@ -15,12 +15,14 @@ use crate::{
     act::{Agreement, Decision, Released, Signer},
     city::City,
     cycle::CycleName,
-    date::Date,
+    dispute::Disputes,
     settlement::{Item, Net},
+    terms::DisputeTerms,
 };
 
 mod acts;
 mod carry;
+mod disputes;
 #[cfg(test)]
 mod tests;
 
@@ -149,8 +151,12 @@ pub struct Releases {
     proposals: BTreeMap<String, Proposal>,
     /// Ids of what was done, as hashes of 128 bits: no two meet, and all of them are small.
     done: BTreeSet<u128>,
-    /// Business date of the cycle that was opened last.
-    today: Option<Date>,
+    /// The cycle that was opened last.
+    today: Option<CycleName>,
+    /// Disputes and refunds. Shared as the cycles are.
+    disputes: Arc<Disputes>,
+    /// The rules of disputes by which the next act is ruled.
+    dispute_terms: DisputeTerms,
 }
 
 /// A home city that does not agree, or has not said so.
@@ -228,11 +234,6 @@ impl Closed {
 }
 
 impl Releases {
-    /// A cycle was opened.
-    pub fn opened(&mut self, date: Date) {
-        self.today = self.today.max(Some(date));
-    }
-
     /// A plan was made. Only the next version of a refused or failed one takes the place of another.
     pub fn planned(&mut self, plan: Planned) {
         match self.change(plan.cycle) {

@@ -175,6 +175,8 @@ pub struct Terms {
     pub working_days: BTreeSet<Date>,
     /// How many working days after the business date the nets are paid.
     pub settle_after_days: u32,
+    /// Days after its business date in which home cities may agree with a cycle before it can be released without them.
+    pub agreement_days: u32,
     /// The times of day at which the cycles of a business date end, in seconds since midnight, in order; empty where
     /// a rulebook states none, and a business date then ends with its day.
     pub cut_off_times: Vec<u32>,
@@ -192,6 +194,7 @@ impl Default for Terms {
             holidays: BTreeSet::new(),
             working_days: BTreeSet::new(),
             settle_after_days: 1,
+            agreement_days: 1,
             cut_off_times: Vec::new(),
             disputes: DisputeTerms::default(),
         }
@@ -259,6 +262,7 @@ mod tests {
             ]),
             working_days: dates(&["2018-09-29", "2018-09-30"]),
             settle_after_days,
+            agreement_days: 1,
             ..Terms::default()
         }
     }

@@ -8,6 +8,7 @@ use std::{
 use domain::{
     city::City,
     cycle::CycleName,
+    date::LocalTime,
     dispute::{Record, Subject, WholeFile, can_be_owed},
     result::RecordResult,
 };
@@ -180,6 +181,28 @@ pub fn check(root: &Path, subject: &Subject) -> Result<(), LookupError> {
     }
     let what = format!("{subject} as it is claimed (amount, result, terminal, home city)");
     Err(LookupError::NotThere { what, folder: cycle_folder(root, cycle)? })
+}
+
+/// Card and local time of a record that its home city paid; none if its file has no such record.
+///
+/// # Errors
+/// [`LookupError`] if the files cannot be read.
+pub fn card_of(root: &Path, record: &Record) -> Result<Option<([u8; 8], LocalTime)>, LookupError> {
+    let folder = cycle_folder(root, record.cycle)?;
+    let path = folder.join(layout::issuer_file(record.issuer));
+    let start = format!("{},{},{},", record.acquirer, record.terminal, record.terminal_seq);
+    let read = FilesError::io;
+    let mut lines = Lines::open(&path, Ear::default()).map_err(read("open", &path))?;
+    let mut fields = Fields::default();
+    while let Line::Whole(line) = lines.next().map_err(read("read", &path))? {
+        // None of the first columns needs quotes.
+        if line.starts_with(start.as_bytes()) && fields.split(line).is_ok() {
+            let card = fields.text(3).and_then(|card| u64::from_str_radix(card, 16).ok());
+            let tapped_at = LocalTime::parse(fields.get(8)).ok();
+            return Ok(card.map(u64::to_be_bytes).zip(tapped_at));
+        }
+    }
+    Ok(None)
 }
 
 impl Place<'_> {

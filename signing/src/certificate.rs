@@ -133,10 +133,7 @@ impl Trust {
             return Err(Invalid::Signature(subject(certificate)));
         }
         self.issuer_on(certificate, date, check_person)?;
-        Ok(Person {
-            name: part_of_name(certificate, COMMON_NAME)?,
-            unit: part_of_name(certificate, ORGANIZATIONAL_UNIT)?,
-        })
+        person_of(certificate)
     }
 
     /// The CA that issued a signer's certificate; both must be valid at the end of the date.
@@ -316,6 +313,14 @@ fn check_person(certificate: &Certificate) -> Result<(), &'static str> {
         return Err("its extended key usage names neither a TLS client nor documents");
     }
     Ok(())
+}
+
+/// Whom a certificate names.
+pub(crate) fn person_of(certificate: &Certificate) -> Result<Person, Invalid> {
+    Ok(Person {
+        name: part_of_name(certificate, COMMON_NAME)?,
+        unit: part_of_name(certificate, ORGANIZATIONAL_UNIT)?,
+    })
 }
 
 /// The one value of a kind in a certificate's subject.

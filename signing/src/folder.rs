@@ -11,9 +11,11 @@ use x509_cert::Certificate;
 
 use crate::{
     algorithm::Algorithm,
-    certificate::{Trust, check_purpose, not_before_s, read_certificates, subject, valid_on, validity},
+    certificate::{
+        Person, Trust, check_purpose, not_before_s, person_of, read_certificates, subject, valid_on, validity,
+    },
     envelope::Envelope,
-    error::SigningError,
+    error::{Invalid, SigningError},
     key::PrivateKey,
 };
 
@@ -163,6 +165,14 @@ impl Signer {
             return Err(SigningError::Key { path: key.to_owned(), what });
         }
         Ok(Self { certificate: own, key: secret })
+    }
+
+    /// Whom the certificate names.
+    ///
+    /// # Errors
+    /// [`Invalid`] if it names nobody.
+    pub fn person(&self) -> Result<Person, Invalid> {
+        person_of(&self.certificate)
     }
 
     /// Signs bytes of a digest: the bytes of the `.p7s` file, the same ones every time.

@@ -159,7 +159,10 @@ impl CityFolder {
         figures: &[u8],
         window_days: u32,
     ) -> io::Result<()> {
-        drafts.waits.finish()?;
+        match drafts.waits.is_empty() {
+            true => fs::remove_file(&drafts.waits.path)?,
+            false => drafts.waits.finish()?,
+        }
         drafts.pays.finish()?;
         for kept in kept.iter().filter(|kept| kept.is_segment && kept.origin == Origin::Moves) {
             fs::remove_file(&kept.path)?;
@@ -265,14 +268,20 @@ struct Draft {
     path: PathBuf,
     file: File,
     held: Vec<u8>,
+    records: u64,
 }
 
 impl Draft {
     fn create(path: PathBuf) -> io::Result<Self> {
-        Ok(Self { file: File::create(&path)?, path, held: Vec::new() })
+        Ok(Self { file: File::create(&path)?, path, held: Vec::new(), records: 0 })
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.records == 0
     }
 
     fn push(&mut self, record: &Record) -> io::Result<()> {
+        self.records += 1;
         self.held.extend_from_slice(record);
         if self.held.len() >= DRAFT_RECORDS * record.len() {
             self.write()?;

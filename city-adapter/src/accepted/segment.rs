@@ -133,7 +133,7 @@ impl Reader {
         self.left -= HEADER_LEN as u64;
         let [a, b, c, d, n0, n1, n2, n3, digest @ ..] = header;
         if [a, b, c, d] != MARK {
-            return self.torn_or_damaged(header == [0; HEADER_LEN]);
+            return self.torn_or_damaged();
         }
         let count = u32::from_le_bytes([n0, n1, n2, n3]) as usize;
         if count as u64 * CONTENT_LEN as u64 > self.left {
@@ -146,15 +146,15 @@ impl Reader {
         self.file.read_exact(&mut self.frame)?;
         self.left -= self.frame.len() as u64;
         if sum(&self.frame) != digest {
-            return self.torn_or_damaged(true);
+            return self.torn_or_damaged();
         }
         Ok(Some(self.frame.as_chunks().0))
     }
 
     /// What is no frame is a torn last one if nothing but zeros follows it.
-    fn torn_or_damaged(&mut self, may_be_torn: bool) -> io::Result<Option<&[Record]>> {
+    fn torn_or_damaged(&mut self) -> io::Result<Option<&[Record]>> {
         let mut rest = Vec::new();
-        while may_be_torn && self.left > 0 {
+        while self.left > 0 {
             rest.resize(usize::try_from(self.left).unwrap_or(usize::MAX).min(READ_BUFFER_LEN), 0);
             self.file.read_exact(&mut rest)?;
             self.left -= rest.len() as u64;
@@ -162,7 +162,7 @@ impl Reader {
                 return Err(self.damaged());
             }
         }
-        if may_be_torn { Ok(None) } else { Err(self.damaged()) }
+        Ok(None)
     }
 
     fn damaged(&self) -> io::Error {

@@ -11,6 +11,7 @@ use domain::{
     act::{Signer, Written},
     release::{Consequence, Folder, Planned, Releases},
     settlement::Item,
+    terms::DisputeTerms,
 };
 use proto::{Act, Bytes, CycleEvent, Plan, Published, RuledAct, cycle_event::Body, digest};
 
@@ -54,7 +55,7 @@ impl Acts {
     }
 
     /// A plan was made.
-    pub(super) fn planned(&mut self, opening: &proto::Opening, agreement_days: u32, plan: &Plan) {
+    pub(super) fn planned(&mut self, opening: &proto::Opening, plan: &Plan) {
         let Some(settlement) = wire::settlement_from_wire(&plan.positions, &plan.net) else { return };
         let mut homes: BTreeMap<_, (u64, u64)> = BTreeMap::new();
         for position in &settlement.positions {
@@ -67,7 +68,7 @@ impl Acts {
             version: plan.version,
             net: settlement.net,
             homes,
-            agreement_days,
+            agreement_days: plan.agreement_days,
         });
     }
 
@@ -79,6 +80,17 @@ impl Acts {
             issuers: published.issuers.iter().filter_map(issuer).collect(),
         };
         self.releases.published(opening_name(opening), published.version, folder);
+    }
+
+    /// A cycle was opened.
+    pub(super) fn opened(&mut self, opening: &proto::Opening) {
+        let items = self.releases.opened(opening_name(opening));
+        self.due(items.into_iter());
+    }
+
+    /// Items for the open cycle.
+    fn due(&mut self, items: impl Iterator<Item = Item>) {
+        self.items.extend(items.map(|item| (item.id.clone(), item)));
     }
 
     pub(super) fn ask(&mut self, act: Act) {
@@ -111,6 +123,14 @@ impl Coordinator {
         self.acts.handed = self.acts.items.keys().cloned().collect();
     }
 
+    /// The rules of disputes of the cycle that was opened last.
+    fn dispute_terms(&self) -> Result<DisputeTerms, String> {
+        let Some(opening) = self.last_opening() else { return Ok(DisputeTerms::default()) };
+        let rulebook = self.rulebook_of(opening);
+        let rulebook = rulebook.ok_or("the rules of the open cycle are not here yet; say it again")?;
+        Ok(rulebook.terms.disputes)
+    }
+
     fn rule_own(&mut self, written: &Written, by: Signer, effects: &mut Vec<Effect>) {
         match serde_json::to_vec(written) {
             Err(error) => effects.push(Effect::Refused(error.to_string())),
@@ -126,11 +146,15 @@ impl Coordinator {
         if self.acts.ruling != Some(digest::bytes(&act.text)) {
             return;
         }
+        let terms = self.dispute_terms();
         let found = by.as_ref().map_err(Clone::clone).and_then(|by| {
             let written = read(&act.text)?;
             // The act itself takes effect where the word on it is read back.
-            self.acts.releases.clone().act(&written, by).map(drop).map_err(|refusal| refusal.to_string())
+            let mut releases = self.acts.releases.clone();
+            releases.rule_disputes_by(terms.clone()?);
+            releases.act(&written, by).map(drop).map_err(|refusal| refusal.to_string())
         });
+        let terms = terms.unwrap_or_default();
         let (name, role) = by.map(|by| (by.name, by.role.to_string())).unwrap_or_default();
         let ruled = RuledAct {
             text: act.text,
@@ -138,6 +162,8 @@ impl Coordinator {
             by: name,
             role,
             refused: found.err().unwrap_or_default(),
+            dispute_days: terms.dispute_days,
+            answer_days: terms.answer_days,
         };
         effects.push(Effect::Say(CycleEvent { body: Some(Body::Ruled(ruled)) }));
     }
@@ -162,15 +188,15 @@ impl Coordinator {
         }
         let done = by().ok_or_else(|| format!("`{}` is no role", ruled.role)).and_then(|by| {
             let written = read(&ruled.text)?;
+            acts.releases.rule_disputes_by(terms_of(ruled));
             acts.releases.act(&written, &by).map_err(|refusal| refusal.to_string())
         });
         match done {
             Ok(consequences) => {
-                for consequence in consequences {
-                    if let Consequence::Item(item) = consequence {
-                        acts.items.insert(item.id.clone(), item);
-                    }
-                }
+                acts.due(consequences.into_iter().filter_map(|consequence| match consequence {
+                    Consequence::Item(item) => Some(item),
+                    Consequence::NewVersion(_) => None,
+                }));
             }
             // Two coordinators beside each other ruled on different states: the act has no effect.
             Err(why) if self.caught_up => {
@@ -181,6 +207,15 @@ impl Coordinator {
             }
             Err(_) => {}
         }
+    }
+}
+
+/// The rules of disputes by which an act was ruled.
+fn terms_of(ruled: &RuledAct) -> DisputeTerms {
+    let RuledAct { dispute_days, answer_days, .. } = *ruled;
+    match answer_days {
+        0 => DisputeTerms::default(),
+        _ => DisputeTerms { dispute_days, answer_days },
     }
 }
 

@@ -90,8 +90,16 @@ impl Coordinator {
         let settlement = settle(&rulebook, date, totals, &items).map_err(|e| e.to_string())?;
         let reason = if version > 1 { self.reason_of(opening_name(opening)) } else { String::new() };
         let (positions, net) = wire::settlement_to_wire(&settlement);
-        let mut plan =
-            Plan { cycle, version, reason, digest: proto::Bytes::new(), positions, net, items: adjustments };
+        let mut plan = Plan {
+            cycle,
+            version,
+            digest: proto::Bytes::new(),
+            positions,
+            net,
+            items: adjustments,
+            reason,
+            agreement_days: rulebook.terms.agreement_days,
+        };
         plan.digest = proto::digest::plan(&plan).to_vec().into();
         Ok(Some(plan))
     }

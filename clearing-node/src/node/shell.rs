@@ -5,6 +5,7 @@
 mod acts;
 mod barrier;
 mod folders;
+mod records;
 
 use std::{
     collections::VecDeque,
@@ -34,6 +35,7 @@ use crate::{
     },
 };
 use folders::Making;
+use records::Records;
 
 /// How long one look at the log waits.
 pub(super) const POLL: Duration = Duration::from_millis(20);
@@ -104,6 +106,8 @@ struct Shell<'a> {
     making: VecDeque<Making>,
     /// Pause before a folder is made whose segments were lost.
     after_loss: Duration,
+    /// What was written beside the cycles of how far they are.
+    records: Records,
     /// Publications whose segments are removed.
     tidied: usize,
     /// Whether the status is to be shown anew.
@@ -146,6 +150,7 @@ impl<'a> Shell<'a> {
             assembler: assembler.map_err(NodeError::Thread)?,
             making: VecDeque::new(),
             after_loss: Duration::ZERO,
+            records: Records::default(),
             tidied: 0,
             changed: true,
             live: false,
@@ -175,6 +180,9 @@ impl<'a> Shell<'a> {
             }
             self.watch_barrier()?;
             self.follow_segments();
+            if self.changed && self.role == Role::Coordinates {
+                self.write_records();
+            }
             self.show();
         }
         Ok(())

@@ -223,6 +223,15 @@ impl PlaceArgs {
         Ok(Some(state.into()))
     }
 
+    /// The folder of closed cycles of an OUT, or of the clearing node that is configured so.
+    pub fn published(&self) -> Result<Option<PathBuf>> {
+        if let Some(folder) = &self.folder {
+            return Ok(Some(folder.clone()));
+        }
+        let Some(config) = &self.config else { return Ok(None) };
+        Ok(table(config)?.get("out_dir").and_then(toml::Value::as_str).map(PathBuf::from))
+    }
+
     /// The OUT of `clear` that is named, if one is.
     pub fn out(&self) -> Option<&Path> {
         self.folder.as_deref()

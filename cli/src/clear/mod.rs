@@ -4,6 +4,7 @@
 //! killed at any instant and run again it goes on where it was and ends with the same bytes.
 
 mod choose;
+pub mod release;
 pub mod state;
 mod summary;
 
@@ -23,7 +24,7 @@ use proto::Opening;
 use signing::Signers;
 use switch::{core::SwitchConfig, service::ServiceConfig, service::SwitchHandle};
 
-use self::{choose::Choice, state::State, summary::Run};
+use self::{choose::Choice, release::Releaser, state::State, summary::Run};
 use crate::{
     agree,
     args::Clear,
@@ -265,10 +266,14 @@ impl Clearing<'_> {
         }
     }
 
-    /// The home cities compare the cycle with what they accepted themselves.
+    /// The home cities compare the cycle with what they accepted themselves; where all agree it is released.
     fn agree(&self, opening: &Opening) -> Result<()> {
         let (state, name) = (self.args.out.join(".state"), clearing_node::book::opening_name(opening));
-        agree::of_house(self.house, &state, &self.args.out, name, opening.cycle)
+        agree::of_house(self.house, &state, &self.args.out, name, opening.cycle)?;
+        match self.args.release {
+            Releaser::Batch => release::release(self.house, opening, self.args.output),
+            Releaser::People => Ok(()),
+        }
     }
 
     /// Writes the answers to the cities: results and receipts.

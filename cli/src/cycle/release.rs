@@ -10,6 +10,7 @@ use domain::{
     cycle::CycleName,
     release::{Closed, Releases},
 };
+use proto::cycle_event::Body;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -194,9 +195,14 @@ pub fn release(args: &OfCycle) -> Result<()> {
 /// Approves what another person proposed.
 pub fn approve(args: &Approve) -> Result<()> {
     let place = Place::open(&args.act.place)?;
+    let releases = known(&place)?;
+    let decision = releases.proposals().find(|(id, _)| *id == args.proposal).map(|(_, it)| &it.decision);
     let done = perform(&place, &args.act.signer()?, Act::Approve { proposal: args.proposal.clone() })?;
     say(args.output, &format!("approved by {}", done.by));
-    Ok(())
+    match decision {
+        Some(Decision::Fail { cycle, version, .. }) => new_version(&place, args.output, *cycle, *version),
+        _ => Ok(()),
+    }
 }
 
 /// Takes a proposal off the table.
@@ -214,8 +220,19 @@ pub fn refuse(args: &Refuse) -> Result<()> {
     let version = closed(&known(&place)?, args.cycle)?.plan.version;
     let act = Act::Refuse { cycle: args.cycle, version, reason: args.reason.clone() };
     let done = perform(&place, &args.act.signer()?, act)?;
-    let next = version.saturating_add(1);
-    say(args.output, &format!("refused by {}; version {next} of the plan follows", done.by));
+    say(args.output, &format!("refused by {}", done.by));
+    new_version(&place, args.output, args.cycle, version)
+}
+
+/// Waits for the folder that takes the place of a version.
+fn new_version(place: &Place, format: Format, cycle: CycleName, replaced: u32) -> Result<()> {
+    let next = replaced.saturating_add(1);
+    let folder = format!("{cycle}.v{next}");
+    place.hear_event(0, "the folder of the next version", |event| match event.body {
+        Some(Body::Published(published)) if published.folder == folder => Some(()),
+        _ => None,
+    })?;
+    say(format, &format!("{folder} takes its place; it must be released like any other"));
     Ok(())
 }
 
@@ -311,7 +328,7 @@ fn one(format: Format, closed: &Closed, releases: &Releases) -> Result<()> {
     for step in &closed.steps {
         steps.row(vec![json!(step.at), json!(step.by.to_string()), json!(step.what), json!(step.act)]);
     }
-    let of_cycle = |decision: &Decision| decision.cycle() == closed.plan.cycle;
+    let of_cycle = |decision: &Decision| decision.cycle() == Some(closed.plan.cycle);
     say(
         format,
         &format!(

@@ -1,8 +1,9 @@
-//! What cities and operations say in a dispute. These words stand on the log and in scripts: none is ever renamed.
+//! What cities and operations say of a dispute. These words stand on the log and in scripts: none is ever renamed.
 
 use super::subject::{Record, Subject};
+use crate::cycle::CycleName;
 
-/// One thing said.
+/// What a city says.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DisputeAct {
@@ -29,15 +30,6 @@ pub enum DisputeAct {
     Withdraw {
         /// The dispute.
         dispute: String,
-        /// Why, in words.
-        reason: String,
-    },
-    /// Operations decide a contested one. Two persons have agreed to it before it is said here.
-    Decide {
-        /// The dispute.
-        dispute: String,
-        /// How it ends.
-        outcome: Outcome,
         /// Why, in words.
         reason: String,
     },
@@ -82,8 +74,41 @@ impl DisputeAct {
             Self::Open { reason, .. }
             | Self::Answer { reason, .. }
             | Self::Withdraw { reason, .. }
-            | Self::Decide { reason, .. }
             | Self::Refund { reason, .. } => reason,
         }
+    }
+
+    /// The cycle that it is about, if it names one.
+    #[must_use]
+    pub const fn cycle(&self) -> Option<CycleName> {
+        match self {
+            Self::Open { subject, .. } => Some(subject.cycle()),
+            Self::Refund { record, .. } => Some(record.cycle),
+            Self::Answer { .. } | Self::Withdraw { .. } => None,
+        }
+    }
+}
+
+/// How operations end a contested dispute. Two persons agree to it before it counts.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// The dispute.
+    pub dispute: String,
+    /// How it ends.
+    pub outcome: Outcome,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl Verdict {
+    /// It in words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let outcome = match self.outcome {
+            Outcome::Passed => "passed",
+            Outcome::BadDebt => "bad debt",
+        };
+        format!("dispute {} ends as {outcome} ({})", self.dispute, self.reason)
     }
 }

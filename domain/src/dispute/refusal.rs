@@ -9,7 +9,7 @@ pub enum Refusal {
     /// A text is empty, too long, or not plain.
     #[error(
         "the reason must be plain text of 1 to {} bytes; say in a few words why",
-        super::REASON_BYTES_MAX
+        crate::act::REASON_LEN_MAX
     )]
     Reason,
     /// No published record or file can be like this.
@@ -20,12 +20,6 @@ pub enum Refusal {
         "{signer} is no city; cities open, answer and withdraw disputes and refund, with their own certificate"
     )]
     NotACity {
-        /// Who.
-        signer: String,
-    },
-    /// Not operations.
-    #[error("{signer} is not operations; operations decide contested disputes, with two persons")]
-    NotOperations {
         /// Who.
         signer: String,
     },

@@ -5,25 +5,25 @@ use std::collections::BTreeSet;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Answer, Change, Claim, Dispute, DisputeAct, Disputes, OpenCycle, Outcome, REASON_BYTES_MAX, Record,
-    Refund, Refusal, Role, Signer, State, Step, Subject, subject::Key,
+    Answer, Change, Claim, Dispute, DisputeAct, Disputes, OpenCycle, Outcome, Record, Refund, Refusal, State,
+    Step, Subject, Verdict, subject::Key,
 };
-use crate::{city::City, cycle::CycleName, date::Date};
+use crate::{
+    act::{REASON_LEN_MAX, Role, Signer},
+    city::City,
+    cycle::CycleName,
+    date::Date,
+};
 
 impl Disputes {
     /// What follows from something that is said.
     pub(super) fn rule(&self, by: &Signer, act: &DisputeAct, today: &OpenCycle) -> Result<Change, Refusal> {
-        let reason = act.reason();
-        let plain = !reason.trim().is_empty() && !reason.chars().any(char::is_control);
-        if !plain || reason.len() > REASON_BYTES_MAX {
-            return Err(Refusal::Reason);
-        }
+        let reason = plain(act.reason())?;
         let said = Said { by, reason, today };
         match act {
             DisputeAct::Open { subject, amount_fen, .. } => self.rule_open(said, subject, *amount_fen),
             DisputeAct::Answer { dispute, answer, .. } => self.rule_answer(said, dispute, *answer),
             DisputeAct::Withdraw { dispute, .. } => self.rule_withdraw(said, dispute),
-            DisputeAct::Decide { dispute, outcome, .. } => self.rule_decision(said, dispute, *outcome),
             DisputeAct::Refund { record, amount_fen, back_fen, .. } => {
                 self.rule_refund(said, record, *amount_fen, *back_fen)
             }
@@ -90,17 +90,19 @@ impl Disputes {
         Ok(said.go(id, State::Withdrawn))
     }
 
-    fn rule_decision(&self, said: Said<'_>, id: &str, outcome: Outcome) -> Result<Change, Refusal> {
-        said.operations()?;
+    /// The state in which a verdict leaves its dispute.
+    ///
+    /// # Errors
+    /// [`Refusal`] if it is not for operations to decide.
+    pub fn check_verdict(&self, verdict: &Verdict) -> Result<State, Refusal> {
+        plain(&verdict.reason)?;
+        let id = &verdict.dispute;
         let dispute = self.known(id)?;
         match dispute.state {
-            State::Contested => Ok(said.go(
-                id,
-                match outcome {
-                    Outcome::Passed => State::Passed,
-                    Outcome::BadDebt => State::BadDebt,
-                },
-            )),
+            State::Contested => Ok(match verdict.outcome {
+                Outcome::Passed => State::Passed,
+                Outcome::BadDebt => State::BadDebt,
+            }),
             State::Open => {
                 let (other, answer_by) = (dispute.other, dispute.answer_by);
                 Err(Refusal::NotContested { dispute: id.to_owned(), other, answer_by })
@@ -222,13 +224,6 @@ impl Said<'_> {
         }
     }
 
-    fn operations(&self) -> Result<(), Refusal> {
-        match self.by.role {
-            Role::Operations => Ok(()),
-            _ => Err(Refusal::NotOperations { signer: self.by.to_string() }),
-        }
-    }
-
     /// A dispute goes on to a state.
     fn go(&self, id: &str, state: State) -> Change {
         Change::Go { id: id.to_owned(), step: self.step(state) }
@@ -237,6 +232,12 @@ impl Said<'_> {
     fn step(&self, state: State) -> Step {
         Step { cycle: self.today.name, by: Some(self.by.to_string()), state, reason: self.reason.to_owned() }
     }
+}
+
+/// A reason that is one line of text.
+fn plain(reason: &str) -> Result<&str, Refusal> {
+    let plain = !reason.trim().is_empty() && !reason.chars().any(char::is_control);
+    if plain && reason.len() <= REASON_LEN_MAX { Ok(reason) } else { Err(Refusal::Reason) }
 }
 
 /// The other city, if this one is concerned.

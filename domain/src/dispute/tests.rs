@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    act::{REASON_LEN_MAX, Role},
     result::{RecordResult, Rejection},
     settlement::settle,
     terms::DisputeTerms,
@@ -89,8 +90,9 @@ fn withdraw(dispute: &str) -> DisputeAct {
     DisputeAct::Withdraw { dispute: dispute.to_owned(), reason: "was a mistake".to_owned() }
 }
 
-fn decide(dispute: &str, outcome: Outcome) -> DisputeAct {
-    DisputeAct::Decide { dispute: dispute.to_owned(), outcome, reason: "camera".to_owned() }
+fn decide(disputes: &mut Disputes, dispute: &str, outcome: Outcome) -> Result<Option<Item>, Refusal> {
+    let verdict = Verdict { dispute: dispute.to_owned(), outcome, reason: "camera".to_owned() };
+    disputes.decide("wang, li", &verdict, &day(20))
 }
 
 fn refund(record: Record, amount_fen: u64, back_fen: u64) -> DisputeAct {
@@ -160,7 +162,7 @@ fn a_contested_dispute_waits_for_operations_and_no_deadline_ends_it() {
         let id = opened(&mut disputes, TIANJIN, &open(paid(2)), 3);
         assert_eq!(disputes.act(&by(SHANGHAI), &answer(&id, Answer::Contest), &day(4)), Ok(Vec::new()));
         assert_eq!(disputes.opened(cycle("2018-12-01-001")), []);
-        let items = disputes.act(&by("wang"), &decide(&id, outcome), &day(20)).unwrap();
+        let items: Vec<Item> = decide(&mut disputes, &id, outcome).unwrap().into_iter().collect();
         let sum: u64 = items.iter().map(|item| item.amount_fen).sum();
         assert_eq!((sum, disputes.moved_fen(&Subject::Record(paid(2)))), (moved, moved), "{outcome:?}");
         if moved > 0 {
@@ -327,17 +329,13 @@ fn who_may_say_what() {
         refusal.to_string()
     };
     for (name, act, expected) in [
-        ("wang", open(paid(3)), "wang is no city"),
-        ("bank", answer(&back, Answer::Accept), "bank is no city"),
+        ("wang", open(paid(3)), "wang (operations) is no city"),
+        ("bank", answer(&back, Answer::Accept), "bank (bank) is no city"),
         ("batch", withdraw(&back), "batch is no city"),
         (CHONGQING, open(paid(3)), "cu-4000 is neither the city where the card was used (cu-2000) nor"),
         (CHONGQING, answer(&back, Answer::Accept), "cu-4000 is neither"),
         (TIANJIN, answer(&back, Answer::Accept), "was opened by cu-3000 itself; cu-2000 answers it"),
         (SHANGHAI, withdraw(&back), "only cu-3000, who opened"),
-        (TIANJIN, decide(&back, Outcome::Passed), "cu-3000 is not operations"),
-        ("batch", decide(&back, Outcome::Passed), "batch is not operations"),
-        ("wang", decide(&back, Outcome::Passed), "waits for the answer of cu-2000 until 2018-09-13"),
-        ("wang", decide("D-0", Outcome::Passed), "there is no dispute D-0"),
         (TIANJIN, open(paid(2)), "is about it and still waits"),
         (TIANJIN, open(late(3)), "the home city did not pay this"),
         (SHANGHAI, open(paid(3)), "to give it back use `cityunion refund`"),
@@ -355,6 +353,13 @@ fn who_may_say_what() {
         let refusal = refused(name, act);
         assert!(refusal.contains(expected), "{refusal}\nlacks: {expected}");
     }
+    for (id, expected) in [
+        (back.as_str(), "waits for the answer of cu-2000 until 2018-09-13"),
+        ("D-0", "there is no dispute D-0"),
+    ] {
+        let refusal = decide(&mut disputes, id, Outcome::Passed).unwrap_err().to_string();
+        assert!(refusal.contains(expected), "{refusal}\nlacks: {expected}");
+    }
 }
 
 #[test]
@@ -362,14 +367,11 @@ fn what_is_over_stays_so() {
     let mut disputes = Disputes::default();
     let id = opened(&mut disputes, TIANJIN, &open(paid(2)), 3);
     assert!(disputes.act(&by(SHANGHAI), &answer(&id, Answer::Contest), &day(3)).is_ok());
-    assert!(disputes.act(&by("wang"), &decide(&id, Outcome::BadDebt), &day(3)).is_ok());
-    for (name, act) in [
-        (SHANGHAI, answer(&id, Answer::Accept)),
-        (TIANJIN, withdraw(&id)),
-        ("wang", decide(&id, Outcome::Passed)),
-    ] {
-        let over = Refusal::Over { dispute: id.clone(), state: State::BadDebt };
-        assert_eq!(disputes.act(&by(name), &act, &day(3)), Err(over), "{act:?}");
+    assert_eq!(decide(&mut disputes, &id, Outcome::BadDebt), Ok(None));
+    let over = Refusal::Over { dispute: id.clone(), state: State::BadDebt };
+    assert_eq!(decide(&mut disputes, &id, Outcome::Passed), Err(over.clone()));
+    for (name, act) in [(SHANGHAI, answer(&id, Answer::Accept)), (TIANJIN, withdraw(&id))] {
+        assert_eq!(disputes.act(&by(name), &act, &day(3)), Err(over.clone()), "{act:?}");
     }
     let again = disputes.act(&by(TIANJIN), &open(paid(2)), &day(3));
     assert_eq!(again, Err(Refusal::Final { dispute: id }));
@@ -397,7 +399,7 @@ fn what_no_file_can_say_is_refused() {
     let free = Record { amount_fen: 0, ..paid(2) };
     let free = disputes.act(&by(TIANJIN), &open(free), &day(3));
     assert_eq!(free, Err(Refusal::NothingLeft { amount_fen: 0 }));
-    for reason in [String::new(), "  ".to_owned(), "a\nb".to_owned(), "x".repeat(REASON_BYTES_MAX + 1)] {
+    for reason in [String::new(), "  ".to_owned(), "a\nb".to_owned(), "x".repeat(REASON_LEN_MAX + 1)] {
         let act = DisputeAct::Open { subject: Subject::Record(paid(2)), amount_fen: None, reason };
         assert_eq!(disputes.act(&by(TIANJIN), &act, &day(3)), Err(Refusal::Reason));
     }
@@ -430,13 +432,15 @@ fn the_words_of_acts_never_change() {
             answer("D-1", Answer::Accept),
         ),
         ("act = 'withdraw'\ndispute = 'D-1'\nreason = 'was a mistake'", withdraw("D-1")),
-        (
-            "act = 'decide'\ndispute = 'D-1'\noutcome = 'bad_debt'\nreason = 'camera'",
-            decide("D-1", Outcome::BadDebt),
-        ),
     ] {
         assert_eq!(toml::from_str::<DisputeAct>(text), Ok(act), "{text}");
     }
+    let verdict: Verdict =
+        toml::from_str("dispute = 'D-1'\noutcome = 'bad_debt'\nreason = 'camera'").unwrap();
+    assert_eq!(
+        (verdict.outcome, verdict.words().as_str()),
+        (Outcome::BadDebt, "dispute D-1 ends as bad debt (camera)")
+    );
     for act in [refund(paid(2), 100, 0), open_part(whole(true), Some(3))] {
         let written = toml::to_string(&act).unwrap();
         assert_eq!(toml::from_str::<DisputeAct>(&written), Ok(act), "{written}");
@@ -475,7 +479,6 @@ fn act_of(disputes: &Disputes, what: usize, on: usize, amount_fen: u64) -> Dispu
         (0 | 1, subject) => open_part(subject, Some(amount_fen).filter(|fen| *fen > 0)),
         (2, _) => answer(&nth(disputes, on), if even { Answer::Accept } else { Answer::Contest }),
         (3, _) => withdraw(&nth(disputes, on)),
-        (4, _) => decide(&nth(disputes, on), if even { Outcome::Passed } else { Outcome::BadDebt }),
         (_, Subject::Record(record)) => {
             let back_fen = disputes.moved_fen(&Subject::Record(record.clone()));
             refund(record, amount_fen, back_fen)
@@ -499,6 +502,12 @@ fn play(disputes: &mut Disputes, events: &[Event]) -> Played {
                 items.extend(disputes.opened(today.name));
             }
             Event::Say { by: who, what, on, amount_fen } => {
+                if *what == 4 {
+                    let outcome = if amount_fen % 2 == 0 { Outcome::Passed } else { Outcome::BadDebt };
+                    let id = nth(disputes, *on);
+                    items.extend(decide(disputes, &id, outcome).ok().flatten());
+                    continue;
+                }
                 let act = act_of(disputes, *what, *on, *amount_fen);
                 let before = disputes.clone();
                 match disputes.act(&by(names[*who]), &act, &today) {

@@ -102,6 +102,12 @@ pub enum Refusal {
     /// The same is proposed already.
     #[error("this is proposed already, as {0}")]
     Proposed(String),
+    /// There can be no dispute yet.
+    #[error("no cycle was ever opened here, so there is nothing to dispute")]
+    NothingOpened,
+    /// What is said of a dispute.
+    #[error(transparent)]
+    Dispute(#[from] crate::dispute::Refusal),
     /// A city that is none of the cycle's.
     #[error("{city} owes nothing in {cycle}")]
     OwesNothing {
@@ -128,16 +134,13 @@ pub enum Refusal {
     },
     /// The debt cannot be carried.
     #[error(
-        "{city} owes {owed_fen} fen in {cycle}, more than all cities receive together; the scheme's own fees cannot be \
-         carried as items"
+        "no city receives anything in {cycle}, so what {city} owes is owed to the scheme alone and cannot be carried"
     )]
-    BeyondCreditors {
+    NobodyReceives {
         /// The city.
         city: City,
         /// The cycle.
         cycle: CycleName,
-        /// What it owes, fen.
-        owed_fen: u64,
     },
 }
 
@@ -172,11 +175,12 @@ impl Releases {
             Act::Refuse { cycle, version, reason } => self.refuse(written, (*cycle, *version), reason, by)?,
             Act::Confirm { cycle, version, answer, sha256 } => {
                 self.confirm((*cycle, *version), answer, by).map(|()| {
-                    self.note(*cycle, written, by, format!("confirmed by the bank, file {sha256}"))
+                    self.note(Some(*cycle), written, by, format!("confirmed by the bank, file {sha256}"))
                 })?;
                 Vec::new()
             }
             Act::Settle { cycle, version } => self.settle(written, (*cycle, *version), by)?,
+            Act::Dispute { dispute } => self.dispute(written, dispute, by)?,
         };
         self.done.insert(super::hash(id));
         Ok(consequences)
@@ -213,6 +217,7 @@ impl Releases {
                 said(reason)?;
                 carry(self.released(*cycle, *version, "a failure")?, *city).map(drop)
             }
+            Decision::Dispute { verdict } => self.check_verdict(verdict),
         }
     }
 
@@ -227,11 +232,12 @@ impl Releases {
         let cycle = proposal.decision.cycle();
         self.note(cycle, written, by, format!("approved: {}", proposal.decision.words()));
         match proposal.decision {
-            Decision::Release { .. } => {
-                self.set_released(cycle, (proposal.by, by.clone()));
+            Decision::Release { of, .. } => {
+                self.set_released(of.cycle, (proposal.by, by.clone()));
                 Ok(Vec::new())
             }
-            Decision::Fail { city, reason, .. } => self.fail(cycle, city, reason),
+            Decision::Fail { cycle, city, reason, .. } => self.fail(cycle, city, reason),
+            Decision::Dispute { verdict } => self.decide(written, &verdict, [&proposal.by, by]),
         }
     }
 
@@ -262,7 +268,7 @@ impl Releases {
         }
         self.releasable(of, &[])?;
         self.set_released(of.cycle, (by.clone(), by.clone()));
-        self.note(of.cycle, written, by, "released by the batch process, without four eyes".to_owned());
+        self.note(Some(of.cycle), written, by, "released by the batch process, without four eyes".to_owned());
         Ok(Vec::new())
     }
 
@@ -282,7 +288,7 @@ impl Releases {
         let verdict = if agrees { "agrees" } else { "disagrees" };
         let (count, fen) = (figures.count, figures.amount_fen);
         let what = format!("{} {verdict}: {count} records of {fen} fen", figures.city);
-        self.note(figures.cycle, written, by, what);
+        self.note(Some(figures.cycle), written, by, what);
         Ok(Vec::new())
     }
 
@@ -304,7 +310,7 @@ impl Releases {
         if let Some(closed) = self.change(cycle) {
             closed.state = State::Refused { reason: reason.to_owned() };
         }
-        self.note(cycle, written, by, format!("refused by the bank: {reason}"));
+        self.note(Some(cycle), written, by, format!("refused by the bank: {reason}"));
         Ok(vec![Consequence::NewVersion(cycle)])
     }
 
@@ -345,7 +351,7 @@ impl Releases {
         if let Some(closed) = self.change(cycle) {
             closed.state = State::Settled;
         }
-        self.note(cycle, written, by, "settled".to_owned());
+        self.note(Some(cycle), written, by, "settled".to_owned());
         Ok(Vec::new())
     }
 
@@ -376,7 +382,9 @@ impl Releases {
         let days = closed.plan.agreement_days;
         let last_day =
             i32::try_from(days).ok().and_then(|days| cycle.business_date.julian_day().checked_add(days));
-        let over = self.today.is_some_and(|today| last_day.is_some_and(|last| today.julian_day() > last));
+        let over = self
+            .today
+            .is_some_and(|today| last_day.is_some_and(|last| today.business_date.julian_day() > last));
         if let Some(city) = without.first().filter(|_| !over) {
             return Err(Refusal::TooEarly { cycle: *cycle, city: *city, days });
         }
@@ -390,7 +398,7 @@ impl Releases {
             closed.released_by = Some(by);
         }
         // What else was proposed for it was meant for one that is not released.
-        self.proposals.retain(|_, known| known.decision.cycle() != cycle);
+        self.proposals.retain(|_, known| known.decision.cycle() != Some(cycle));
     }
 
     /// A cycle at a version of its plan.
@@ -407,8 +415,9 @@ impl Releases {
         Ok(closed)
     }
 
-    fn note(&mut self, cycle: CycleName, written: &Written, by: &Signer, what: String) {
-        if let Some(closed) = self.change(cycle) {
+    /// Writes into the history of a cycle.
+    pub(super) fn note(&mut self, cycle: Option<CycleName>, written: &Written, by: &Signer, what: String) {
+        if let Some(closed) = cycle.and_then(|cycle| self.change(cycle)) {
             let Written { id, at, .. } = written;
             closed.steps.push(Step { act: id.clone(), what, by: by.clone(), at: at.clone() });
         }
@@ -416,12 +425,13 @@ impl Releases {
 }
 
 impl Decision {
-    /// The cycle that it is about.
+    /// The cycle that it is about, if it names one.
     #[must_use]
-    pub const fn cycle(&self) -> CycleName {
+    pub const fn cycle(&self) -> Option<CycleName> {
         match self {
-            Self::Release { of, .. } => of.cycle,
-            Self::Fail { cycle, .. } => *cycle,
+            Self::Release { of, .. } => Some(of.cycle),
+            Self::Fail { cycle, .. } => Some(*cycle),
+            Self::Dispute { .. } => None,
         }
     }
 
@@ -438,6 +448,7 @@ impl Decision {
                 format!("release version {} of {} without {cities} ({reason})", of.version, of.cycle)
             }
             Self::Fail { cycle, city, reason, .. } => format!("{city} does not pay in {cycle} ({reason})"),
+            Self::Dispute { verdict } => verdict.words(),
         }
     }
 }

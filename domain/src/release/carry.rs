@@ -12,10 +12,11 @@ use crate::{
 ///
 /// Each city that receives bears the part of the debt that is its part of all that cities receive, rounded down to the
 /// fen; what is left over goes fen by fen to those whose rounding took most, the first in the order of cities among
-/// equals. The scheme's own fees are not touched.
+/// equals. An item cannot name the scheme: what is owed beyond all that cities receive, which is the scheme's own fees, is
+/// not carried and stays to be paid in the new version.
 ///
 /// # Errors
-/// [`Refusal`] if the city owes nothing, or more than cities receive.
+/// [`Refusal`] if the city owes nothing, or no city receives anything.
 pub(super) fn carry(closed: &Closed, city: City) -> Result<(Vec<Item>, Vec<Item>), Refusal> {
     let cycle = closed.plan.cycle;
     let nets = || {
@@ -29,7 +30,7 @@ pub(super) fn carry(closed: &Closed, city: City) -> Result<(Vec<Item>, Vec<Item>
     let creditors: Vec<(City, u64)> = nets()
         .filter_map(|(city, net)| u64::try_from(net).ok().filter(|net| *net > 0).map(|net| (city, net)))
         .collect();
-    let shares = shares(owed_fen, &creditors).ok_or(Refusal::BeyondCreditors { city, cycle, owed_fen })?;
+    let shares = shares(owed_fen, &creditors).ok_or(Refusal::NobodyReceives { city, cycle })?;
     let version = closed.plan.version;
     let items = |later: bool| {
         shares.iter().map(move |(creditor, amount_fen)| {
@@ -70,12 +71,13 @@ pub fn is_carried(item: &Item) -> bool {
     cycle.is_some_and(|(cycle, version)| cycle.parse::<CycleName>().is_ok() && version.parse::<u32>().is_ok())
 }
 
-/// Shares a debt among creditors in proportion to what they receive; `None` if they receive less.
+/// Shares a debt among creditors in proportion to what they receive, at most that; `None` if they receive nothing.
 fn shares(owed: u64, creditors: &[(City, u64)]) -> Option<Vec<(City, u64)>> {
     let all: u128 = creditors.iter().fold(0, |sum, (_, net)| u128::from(*net).saturating_add(sum));
-    if all < u128::from(owed) {
+    if all == 0 {
         return None;
     }
+    let owed = u64::try_from(all).map_or(owed, |all| owed.min(all));
     // Whole fen, and the rest of the division.
     let mut parts = Vec::with_capacity(creditors.len());
     for (city, net) in creditors {
@@ -109,6 +111,8 @@ mod tests {
         // Equal rests: the first in order.
         assert_eq!(shares(1, &creditors[..2]), Some(vec![(city("cu-1000"), 1)]));
         assert_eq!(shares(301, &creditors).map(|all| all.iter().map(|(_, fen)| fen).sum()), Some(301_u64));
-        assert_eq!(shares(302, &creditors), None);
+        let whole = vec![(city("cu-1000"), 100), (city("cu-2000"), 100), (city("cu-3000"), 101)];
+        assert_eq!(shares(302, &creditors), Some(whole), "no more than they receive");
+        assert_eq!(shares(1, &[]), None);
     }
 }

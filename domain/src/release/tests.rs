@@ -5,7 +5,7 @@ use crate::{
         Party,
         confirmation::{AnswerLine, PaymentStatus},
     },
-    testing::{city, date},
+    testing::city,
 };
 
 const MANIFEST: &str = "m1";
@@ -45,7 +45,7 @@ fn folder() -> Folder {
 
 fn published() -> Releases {
     let mut releases = Releases::default();
-    releases.opened(date("2018-09-01"));
+    releases.opened(name());
     releases.planned(plan(1));
     releases.published(name(), 1, folder());
     releases
@@ -158,9 +158,9 @@ fn a_city_with_other_records_stands_against_a_release_until_the_days_are_over() 
     };
     refused(act(&mut it, "p2", &li, without(&["cu-3000"], "")), "say why");
     refused(act(&mut it, "p3", &li, without(&["cu-3000"], "its disk is lost")), "without cu-3000 yet");
-    it.opened(date("2018-09-02"));
+    it.opened("2018-09-02-001".parse().unwrap());
     refused(act(&mut it, "p4", &li, without(&["cu-3000"], "its disk is lost")), "without cu-3000 yet");
-    it.opened(date("2018-09-03"));
+    it.opened("2018-09-03-001".parse().unwrap());
     refused(act(&mut it, "p5", &li, without(&["cu-3000", "cu-2000"], "both")), "cu-2000 agrees");
     assert!(act(&mut it, "p6", &li, without(&["cu-3000"], "its disk is lost")).is_ok());
     assert!(act(&mut it, "p7", &wang, approve("p6")).is_ok());
@@ -254,8 +254,11 @@ fn what_is_not_paid_is_carried_into_the_next_cycle() {
     refused(act(&mut it, "f0", &li, failure()), "a failure is for one that is released");
     assert!(act(&mut it, "a1", &home("cu-3000"), agreement(1000, "d")).is_ok());
     assert!(act(&mut it, "b1", &Signer::batch(), Act::Release { of: of() }).is_ok());
-    // 1,000 are owed, cities receive 990: the scheme's own fee cannot be carried.
-    refused(act(&mut it, "f1", &li, failure()), "more than all cities receive");
+    // 1,000 are owed, cities receive 990: the scheme's own 10 stay to be paid.
+    assert!(act(&mut it, "f1", &li, failure()).is_ok());
+    let carried = act(&mut it, "f2", &wang, approve("f1")).unwrap_or_default();
+    let fen = |it: &Consequence| if let Consequence::Item(item) = it { item.amount_fen } else { 0 };
+    assert_eq!(carried.iter().map(fen).collect::<Vec<_>>(), [0, 600, 390]);
     let mut it = published();
     let mut plan = plan(1);
     plan.net = vec![net(Party::City(city("cu-1000")), 600), net(Party::City(city("cu-2000")), 400)];
@@ -295,6 +298,85 @@ fn what_is_not_paid_is_carried_into_the_next_cycle() {
         ]
     );
     assert_eq!((word(&it), it.new_versions().count()), ("failed", 1));
+}
+
+/// Cu-3000 paid for a ride in cu-1000 and asks for it back; cu-1000 contests; two persons decide.
+#[test]
+fn two_persons_end_a_contested_dispute() {
+    use crate::dispute::{Answer, DisputeAct, Outcome, Record, State, Subject, Verdict};
+    let mut it = published();
+    it.opened("2018-09-02-001".parse().unwrap());
+    let record = Record {
+        cycle: name(),
+        acquirer: city("cu-1000"),
+        issuer: city("cu-3000"),
+        file: "a.csv".to_owned(),
+        line: 2,
+        terminal: "100000000001".to_owned(),
+        terminal_seq: 1,
+        amount_fen: 300,
+        result: crate::result::RecordResult::Cleared,
+    };
+    let reason = || "never rode".to_owned();
+    let subject = Subject::Record(record);
+    let dispute = |dispute| Act::Dispute { dispute };
+    let open = dispute(DisputeAct::Open { subject, amount_fen: None, reason: reason() });
+    assert!(act(&mut it, "no", &person("wang"), open.clone()).is_err(), "operations open nothing");
+    let opened = act(&mut it, "o", &home("cu-3000"), open).unwrap();
+    let [Consequence::Item(item)] = &opened[..] else { panic!("{opened:?}") };
+    let id = item.id.clone();
+    let verdict = |outcome| Verdict { dispute: id.clone(), outcome, reason: reason() };
+    let propose = |outcome| Act::Propose { decision: Decision::Dispute { verdict: verdict(outcome) } };
+    let early = act(&mut it, "p0", &person("wang"), propose(Outcome::Passed)).unwrap_err();
+    assert!(early.contains("waits for the answer of cu-1000 until 2018-09-12"), "{early}");
+    let answer = DisputeAct::Answer { dispute: id.clone(), answer: Answer::Contest, reason: reason() };
+    assert_eq!(act(&mut it, "a", &home("cu-1000"), dispute(answer)), Ok(Vec::new()));
+
+    assert_eq!(act(&mut it, "p1", &person("wang"), propose(Outcome::Passed)), Ok(Vec::new()));
+    assert_eq!(act(&mut it, "p2", &person("li"), propose(Outcome::BadDebt)), Ok(Vec::new()));
+    let approve = |proposal: &str| Act::Approve { proposal: proposal.to_owned() };
+    assert!(act(&mut it, "x", &person("wang"), approve("p1")).unwrap_err().contains("another person"));
+    let passed = act(&mut it, "y", &person("li"), approve("p1")).unwrap();
+    let [Consequence::Item(item)] = &passed[..] else { panic!("{passed:?}") };
+    assert_eq!((item.debtor, item.creditor, item.amount_fen), (city("cu-1000"), city("cu-3000"), 300));
+    let ended = it.disputes().get(&id).unwrap();
+    assert_eq!((ended.state, ended.steps.len()), (State::Passed, 3));
+    assert_eq!(ended.steps[2].by.as_deref(), Some("wang (operations), li (operations)"));
+    assert_eq!(it.proposals().count(), 0, "what was proposed beside it is off the table");
+    let steps: Vec<_> = it.cycle(name()).unwrap().steps.iter().map(|step| step.act.as_str()).collect();
+    assert_eq!(steps, ["o", "a", "y"], "the history of the cycle knows");
+}
+
+/// What falls due comes with the opening, once, and the days are those by which the dispute was ruled.
+#[test]
+fn silence_is_accepted_when_a_cycle_opens() {
+    use crate::{
+        dispute::{DisputeAct, Subject, WholeFile},
+        terms::DisputeTerms,
+    };
+    let mut it = published();
+    it.rule_disputes_by(DisputeTerms { dispute_days: 5, answer_days: 2 });
+    let file = WholeFile {
+        cycle: name(),
+        acquirer: city("cu-1000"),
+        issuer: city("cu-3000"),
+        file: "a.csv".to_owned(),
+        paid: false,
+        count: 3,
+        amount_fen: 900,
+    };
+    let open = DisputeAct::Open {
+        subject: Subject::File(file),
+        amount_fen: None,
+        reason: "the link was down".to_owned(),
+    };
+    assert!(act(&mut it, "o", &home("cu-1000"), Act::Dispute { dispute: open }).is_ok());
+    it.rule_disputes_by(DisputeTerms::default());
+    assert_eq!(it.opened("2018-09-03-001".parse().unwrap()), []);
+    let due = it.opened("2018-09-04-001".parse().unwrap());
+    assert_eq!(due.iter().map(|item| item.amount_fen).collect::<Vec<_>>(), [900]);
+    assert_eq!((due[0].debtor, due[0].creditor), (city("cu-3000"), city("cu-1000")));
+    assert_eq!(it.opened("2018-09-05-001".parse().unwrap()), []);
 }
 
 /// The items of a failure are known again by their ids, and no other item is.

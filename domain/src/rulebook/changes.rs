@@ -189,6 +189,7 @@ impl Told {
         self.value("settlement", "holidays", dates(&old.holidays), dates(&new.holidays));
         self.value("settlement", "working_days", dates(&old.working_days), dates(&new.working_days));
         self.value("settlement", "settle_after_days", old.settle_after_days, new.settle_after_days);
+        self.value("settlement", "agreement_days", old.agreement_days, new.agreement_days);
         let (old, new) = (old.disputes, new.disputes);
         self.value("disputes", "dispute_days", old.dispute_days, new.dispute_days);
         self.value("disputes", "answer_days", old.answer_days, new.answer_days);

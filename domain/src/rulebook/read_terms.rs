@@ -13,13 +13,15 @@ const DAYS_MAX: usize = 10_000;
 /// The most cycles that a business date may have by its cut-off times: one an hour.
 const TIMES_MAX: usize = 24;
 const SETTLE_AFTER_DAYS_MAX: u32 = 30;
+/// The most days that home cities may have to agree.
+const AGREEMENT_DAYS_MAX: u32 = 365;
 /// The longest window of disputes, days: ten years.
 const DISPUTE_DAYS_MAX: u32 = 3650;
 /// The longest name of the scheme: what ISO 20022 allows.
 const NAME_CHARS_MAX: usize = 140;
 
 /// The fields of `[settlement]` that have a meaning.
-pub(super) const SETTLEMENT_FIELDS: [&str; 9] = [
+pub(super) const SETTLEMENT_FIELDS: [&str; 10] = [
     "name",
     "bank",
     "account",
@@ -29,6 +31,7 @@ pub(super) const SETTLEMENT_FIELDS: [&str; 9] = [
     "holidays",
     "working_days",
     "settle_after_days",
+    "agreement_days",
 ];
 
 /// The fields of `[disputes]`.
@@ -59,6 +62,8 @@ pub(super) fn terms(top: &Table<'_>) -> Result<Terms, Fault> {
     }
     let after = table.optional("settle_after_days", integer(0..=SETTLE_AFTER_DAYS_MAX))?;
     terms.settle_after_days = after.unwrap_or(terms.settle_after_days);
+    let agreement = table.optional("agreement_days", integer(0..=AGREEMENT_DAYS_MAX))?;
+    terms.agreement_days = agreement.unwrap_or(terms.agreement_days);
     Ok(terms)
 }
 

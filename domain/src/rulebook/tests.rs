@@ -412,6 +412,7 @@ days_off = ["sunday"]
 holidays = ["2018-10-02"]
 working_days = ["2018-09-30"]
 settle_after_days = 2
+agreement_days = 3
 "#;
 
 #[test]
@@ -465,6 +466,11 @@ fn settlement_refusals() {
             "2018-09-30",
             "2018-10-01",
             "[settlement], working_days: 2018-10-01 is a holiday too (here or in [cut_off])",
+        ),
+        (
+            "agreement_days = 3",
+            "agreement_days = 366",
+            "[settlement], agreement_days: not a whole number from 0 to 365",
         ),
         (
             "settle_after_days = 2",

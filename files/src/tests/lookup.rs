@@ -8,7 +8,7 @@ use domain::{
 };
 
 use super::{city, detail, write_cycle};
-use crate::lookup::{LookupError, Place, check, cycle_folder, records, whole_file};
+use crate::lookup::{LookupError, Place, card_of, check, cycle_folder, records, whole_file};
 
 const SHOPS: &str = "2018-09-01 shops, \"new\".csv";
 
@@ -39,6 +39,12 @@ fn a_record_is_found_by_its_line_and_by_its_tap() {
     let by_line = find(shanghai, line(SHOPS, 2)).unwrap();
     assert_eq!(told(&by_line[0]), (SHOPS, 2, "cu-3000".to_owned(), 1_000_000, "cleared".to_owned()));
     assert_eq!(find(None, tap("200000000000", 7)).unwrap(), by_line);
+
+    let (card, tapped_at) = card_of(out.path(), &by_line[0]).unwrap().unwrap();
+    assert_eq!(
+        (card, tapped_at.to_string().as_str()),
+        ([0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78], "2018-09-01T08:15:30")
+    );
 
     let twice = find(None, tap("200000000001", 1)).unwrap();
     let results: Vec<_> = twice.iter().map(|record| (record.line, record.result.to_string())).collect();

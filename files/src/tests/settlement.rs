@@ -326,7 +326,7 @@ fn assembled(
         (key, Tally { count: 1, amount_fen: *amount_fen, ..Tally::default() })
     };
     let name = "2018-09-28-001".parse().unwrap();
-    let totals: std::collections::BTreeMap<_, _> = totals.iter().map(total).collect();
+    let totals: std::collections::BTreeMap<TotalKey, Tally> = totals.iter().map(total).collect();
     let settlement = settle(rulebook, "2018-09-28".parse().unwrap(), &totals, items).unwrap();
     let input = CycleInput {
         version: 1,

@@ -1,10 +1,11 @@
-//! Whose an act is: the certificates behind it. And items, on their way to the book.
+//! Whose an act is: the certificates behind it, and the files behind what it says. And items, on their way to the book.
 
 use std::time::SystemTime;
 
 use domain::{
-    act::{Role, Signer},
+    act::{Role, Signer, Written},
     date::Date,
+    dispute::{DisputeAct, Subject},
 };
 use proto::{Act, Adjustment, digest};
 use signing::{Person, Trust};
@@ -23,13 +24,30 @@ impl Shell<'_> {
     /// Finds out whose an act is.
     pub(super) fn identify(&mut self, act: Act) -> Result<(), NodeError> {
         let by = match &self.around.config.people {
-            Some(trust) => whose(trust, &act, today()),
+            Some(trust) => whose(trust, &act, today()).and_then(|by| self.stands(&act).map(|()| by)),
             None => {
                 Err("this scheme has no certificates of people: its clearing nodes have no people_ca"
                     .to_owned())
             }
         };
         self.step(Input::Identified { act, by })
+    }
+
+    /// Whether a record or file that is disputed or refunded stands in the published files as the act has it. What the
+    /// act means is ruled by the core; here only the files are asked.
+    fn stands(&self, act: &Act) -> Result<(), String> {
+        let Ok(Written { act: domain::act::Act::Dispute { dispute }, .. }) =
+            serde_json::from_slice(&act.text)
+        else {
+            return Ok(());
+        };
+        let subject = match dispute {
+            DisputeAct::Open { subject, .. } => subject,
+            DisputeAct::Refund { record, .. } => Subject::Record(record),
+            DisputeAct::Answer { .. } | DisputeAct::Withdraw { .. } => return Ok(()),
+        };
+        let found = files::lookup::check(&self.around.config.out_dir, &subject);
+        found.map_err(|why| format!("it failed to {}", runtime::whole_text(&why)))
     }
 
     /// Hands an item to the book.
