@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use domain::{
     cycle::CycleName,
     ledger::{Account, Entry, Event, Ledger, Stage},
-    release::{Releases, State},
     settlement::Party,
 };
 use files::Figures;
+
+use super::states::States;
 
 /// What is to be shown.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +66,7 @@ pub(super) struct Books {
 }
 
 /// Reads every folder and posts it, and what became of it if that is known.
-pub(super) fn gather(folders: &[PathBuf], releases: Option<&Releases>, wanted: Wanted) -> Result<Books> {
+pub(super) fn gather(folders: &[PathBuf], states: &States, wanted: Wanted) -> Result<Books> {
     let mut versions = Vec::with_capacity(folders.len());
     for folder in folders {
         versions.push(Figures::read(folder).context("failed to keep the ledger")?);
@@ -74,7 +75,7 @@ pub(super) fn gather(folders: &[PathBuf], releases: Option<&Releases>, wanted: W
     let (mut ledger, mut books) = (Ledger::default(), Books::default());
     let mut counted: BTreeMap<CycleName, (u64, i128)> = BTreeMap::new();
     for figures in &versions {
-        for entry in post(&mut ledger, figures, releases)? {
+        for entry in post(&mut ledger, figures, states)? {
             let (entries, moved) = counted.entry(entry.cycle).or_default();
             *entries += 1;
             *moved += i128::from(entry.fen.max(0));
@@ -90,13 +91,10 @@ pub(super) fn gather(folders: &[PathBuf], releases: Option<&Releases>, wanted: W
 }
 
 /// Posts what happened to a version of a cycle's plan.
-fn post(ledger: &mut Ledger, figures: &Figures, releases: Option<&Releases>) -> Result<Vec<Entry>> {
+fn post(ledger: &mut Ledger, figures: &Figures, states: &States) -> Result<Vec<Entry>> {
     let payments = figures.payments().with_context(|| format!("failed to post {}", figures.cycle))?;
     let mut events = vec![Event::Closed { payments: &payments, items: &figures.items }];
-    let closed = releases.and_then(|releases| releases.cycle(figures.cycle));
-    if let Some(closed) = closed {
-        events.extend(later(&closed.state, figures.version < closed.plan.version));
-    }
+    events.extend(states.later(figures.cycle, figures.version));
     let mut entries = Vec::new();
     for event in events {
         let posted = ledger.post(figures.cycle, figures.version, event);
@@ -105,21 +103,6 @@ fn post(ledger: &mut Ledger, figures: &Figures, releases: Option<&Releases>) -> 
         entries.extend(posted);
     }
     Ok(entries)
-}
-
-/// What came behind the close of a version. Another version takes the place only of one that was released and failed.
-fn later(state: &State, replaced: bool) -> Vec<Event<'static>> {
-    if replaced {
-        return vec![Event::Released, Event::Refused];
-    }
-    match state {
-        State::Closed => vec![],
-        State::Released => vec![Event::Released],
-        State::Confirmed => vec![Event::Released, Event::Confirmed],
-        State::Settled => vec![Event::Released, Event::Confirmed, Event::Settled],
-        State::Refused { .. } => vec![Event::Released, Event::Refused],
-        State::Failed { .. } => vec![Event::Released, Event::Failed],
-    }
 }
 
 impl Books {

@@ -2,12 +2,13 @@
 
 mod gather;
 mod show;
+mod states;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use domain::{cycle::CycleName, release::Releases, settlement::Party};
+use domain::{cycle::CycleName, settlement::Party};
 
 use crate::{
     acts::known,
@@ -16,6 +17,8 @@ use crate::{
     output::{Format, say},
     verify::cycles,
 };
+
+use self::states::States;
 
 /// Arguments of `ledger`.
 #[derive(Args, Debug)]
@@ -38,7 +41,7 @@ struct Show {
     #[arg(long = "in", value_name = "OUT")]
     out: PathBuf,
     /// Apache Kafka of the clearing nodes that close them, which knows how far they are [default: what `clear` keeps in
-    /// OUT/.state]
+    /// OUT/.state, else the records in OUT/releases]
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
     /// What the names of its topics begin with
@@ -73,15 +76,15 @@ pub fn run(args: &LedgerArgs) -> Result<ExitCode> {
         return Err(Usage(format!("{} has no closed cycle", args.out.display())).into());
     }
     let wanted = gather::Wanted { participant: args.participant, cycle: args.cycle };
-    let releases = args.releases()?;
-    let books = gather::gather(&folders, releases.as_ref(), wanted)?;
+    let states = args.states()?;
+    let books = gather::gather(&folders, &states, wanted)?;
     if let Some(cycle) = args.cycle
         && books.cycles.iter().all(|row| row.cycle != cycle)
     {
         return Err(Usage(format!("{} has no closed cycle {cycle}", args.out.display())).into());
     }
     show::show(args.output, &args.out, wanted, &books)?;
-    if releases.is_none() {
+    if states.is_empty() {
         let text =
             "\nhow far the cycles are is not known here: they are shown as closed, nothing as released";
         say(args.output, text);
@@ -90,13 +93,13 @@ pub fn run(args: &LedgerArgs) -> Result<ExitCode> {
 }
 
 impl Show {
-    /// What has become of the cycles, if that can be known.
-    fn releases(&self) -> Result<Option<Releases>> {
+    /// How far the cycles are, if that can be known.
+    fn states(&self) -> Result<States> {
         let folder = self.out.join(".state").is_dir().then(|| self.out.clone());
         if folder.is_none() && self.kafka.is_none() {
-            return Ok(None);
+            return States::beside(&self.out);
         }
         let place = PlaceArgs::of(folder, self.kafka.clone(), self.prefix.clone());
-        known(&Place::read_only(&place)?).map(Some)
+        Ok(States::of(&known(&Place::read_only(&place)?)?))
     }
 }
