@@ -15,6 +15,10 @@ pub struct PortalConfig {
     pub listen: SocketAddr,
     /// The published folder: OUT of `clear`, `out_dir` of the clearing nodes. It is only read.
     pub published_dir: PathBuf,
+    /// Whether a bank gets only what is released. Without it a bank gets every published cycle: for folders of a version
+    /// before there were records of releases.
+    #[serde(default = "released_only")]
+    pub released_only: bool,
     /// Folder of the answers.
     pub state_dir: PathBuf,
     /// Folder of the lines about accesses; `audit` in `state_dir` if it is not given.
@@ -28,6 +32,10 @@ pub struct PortalConfig {
     pub limits: Limits,
     /// The admin port; none without it.
     pub admin: Option<AdminConfig>,
+}
+
+const fn released_only() -> bool {
+    true
 }
 
 /// `[tls]`

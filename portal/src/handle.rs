@@ -26,6 +26,7 @@ use crate::{
     name::{CycleFolder, FileName},
     published::Published,
     range::{Send, Wanted, decide},
+    released::{Records, Standing},
     reply::{Reply, etag, kind},
     route::Route,
     watched::Watched,
@@ -36,6 +37,7 @@ use crate::{
 pub(crate) struct Desk {
     pub(crate) published: Published,
     pub(crate) digests: Digests,
+    pub(crate) records: Records,
     pub(crate) answers: Answers,
     pub(crate) audit: Audit,
     /// Whether the last line could not be written.
@@ -165,6 +167,15 @@ impl Desk {
         }
     }
 
+    /// How a cycle stands that is there for a participant; none of which he knows nothing.
+    fn seen(&self, participant: &Participant, cycle: CycleFolder) -> io::Result<Option<Standing>> {
+        if !self.published.has(cycle) {
+            return Ok(None);
+        }
+        let standing = self.records.standing(&self.published, &self.digests, cycle)?;
+        Ok(self.records.are_for(participant.role, &standing).then_some(standing))
+    }
+
     fn file(
         &self,
         asked: &Asked,
@@ -180,7 +191,10 @@ impl Desk {
         }
         let first = name.as_str().split('/').next().unwrap_or_default();
         let in_cycle = cycle.is_none() && first.parse::<CycleFolder>().is_ok();
-        let there = !in_cycle && cycle.is_none_or(|cycle| self.published.has(cycle));
+        let there = match cycle {
+            Some(cycle) => self.seen(participant, cycle)?.is_some(),
+            None => !in_cycle,
+        };
         let opened = if there { self.published.open(cycle, name)? } else { None };
         let Some(opened) = opened else {
             let of = cycle.map(|cycle| format!("{cycle}/")).unwrap_or_default();

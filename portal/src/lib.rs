@@ -4,7 +4,7 @@
 //! book. What it writes is its own: answers of participants, and a line for every access.
 //!
 //! Pure are [`access`] (who may read what), [`name`] and [`route`] (what an address means), [`range`] (which bytes to
-//! send) and what of [`directory`], [`answer`] and [`audit`] touches no file.
+//! send) and what of [`released`], [`directory`], [`answer`] and [`audit`] touches no file.
 
 pub mod access;
 pub mod answer;
@@ -21,6 +21,7 @@ pub mod name;
 mod page;
 pub mod published;
 pub mod range;
+pub mod released;
 mod reply;
 mod request;
 pub mod route;

@@ -33,7 +33,7 @@ pub struct CycleFolder {
     /// The cycle.
     pub name: CycleName,
     /// 1 for the first version, whose folder does not say so.
-    version: u32,
+    pub version: u32,
 }
 
 impl fmt::Display for CycleFolder {

@@ -15,6 +15,7 @@ const STYLE: &str = include_str!("page.css");
 /// A cycle on the page.
 pub(crate) struct Shown {
     pub(crate) cycle: CycleFolder,
+    pub(crate) state: Option<String>,
     pub(crate) answer: Option<Answer>,
     pub(crate) files: Vec<Listed>,
 }
@@ -58,6 +59,7 @@ fn cycle(participant: &Participant, shown: &Shown) -> Markup {
     html! {
         section {
             h2 { (shown.cycle) }
+            @if let Some(state) = &shown.state { p { (chinese(state)) " " span lang="en" { (state) } } }
             @if participant.role != Role::Operations { p { (answered(shown.answer.as_ref())) } }
             table {
                 thead { tr { th { "文件 File" } th.size { "字节 Bytes" } } }
@@ -75,6 +77,21 @@ fn cycle(participant: &Participant, shown: &Shown) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// The word for a state.
+fn chinese(state: &str) -> &str {
+    match state {
+        "closed" => "已关闭，待放行",
+        "disputed" => "发卡城市有异议",
+        "released" => "已放行",
+        "confirmed" => "银行已确认",
+        "settled" => "已结算",
+        "refused" => "银行已退回",
+        "failed" => "有参与方未付款",
+        "replaced" => "已被新版本取代",
+        _ => "",
     }
 }
 
@@ -124,10 +141,11 @@ mod tests {
             time: "2018-09-02T09:00:00+08:00".to_owned(),
         };
         let files = vec![Listed { name: FileName::of("net <b>.csv").unwrap(), size: 1_234_567 }];
-        let page = of(&participant, &[Shown { cycle, answer: Some(answer), files }]);
+        let state = Some("released".to_owned());
+        let page = of(&participant, &[Shown { cycle, state, answer: Some(answer), files }]);
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
         assert!(page.contains("/v1/cycles/2018-09-01-001/files/net%20%3Cb%3E.csv"), "{page}");
-        assert!(page.contains("1,234,567") && page.contains("已拒绝"), "{page}");
+        assert!(page.contains("1,234,567") && page.contains("已拒绝") && page.contains("已放行"), "{page}");
         assert_eq!([0, 12, 123, 1234, 123_456].map(thousands), ["0", "12", "123", "1,234", "123,456"]);
     }
 }

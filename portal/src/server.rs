@@ -30,6 +30,7 @@ use crate::{
     handle::Desk,
     metrics::Metrics,
     published::Published,
+    released::Records,
     request::{Client, serve},
     tls,
     watched::Watched,
@@ -89,6 +90,7 @@ impl Portal {
         let desk = Desk {
             published: Published::new(&config.published_dir),
             digests: Digests::default(),
+            records: Records::new(config.released_only),
             answers: Answers::new(state),
             audit: Audit::new(&audit).map_err(PortalError::io("make", &audit))?,
             audit_failed: false.into(),

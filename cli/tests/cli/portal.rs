@@ -18,6 +18,7 @@ use crate::{
     support::{Running, arguments, cityunion, command, repository, rows, wait_for},
 };
 
+mod released;
 mod world;
 
 const ACKNOWLEDGED: &str = "{\"answer\":\"acknowledged\"}";

@@ -22,6 +22,9 @@ impl Desk {
             let answers = self.answers.all(Some(cycle))?;
             return Ok(Reply::json(StatusCode::OK, &json!({ "answers": answers })));
         }
+        if participant.role == Role::Bank && self.seen(participant, cycle)?.is_none() {
+            return Ok(no_cycle(cycle));
+        }
         Ok(match self.answers.get(cycle, &participant.id())? {
             Some(answer) => Reply::json(StatusCode::OK, &json!(answer)),
             None => {
@@ -58,8 +61,10 @@ impl Desk {
             Ok(said) => said,
             Err(why) => return Ok(Reply::error(StatusCode::BAD_REQUEST, &why)),
         };
-        let manifest =
-            if self.published.has(cycle) { self.digests.of_manifest(&self.published, cycle)? } else { None };
+        let manifest = match self.seen(participant, cycle)? {
+            Some(_) => self.digests.of_manifest(&self.published, cycle)?,
+            None => None,
+        };
         let Some(manifest_sha256) = manifest else { return Ok(no_cycle(cycle)) };
         let participant_id = participant.id();
         Ok(match self.answers.get(cycle, &participant_id)? {

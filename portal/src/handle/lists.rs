@@ -13,6 +13,7 @@ use crate::{
     name::CycleFolder,
     page::{self, Shown},
     published::Listed,
+    released::Standing,
     reply::Reply,
 };
 
@@ -26,21 +27,21 @@ const PAGE_CYCLES: usize = 31;
 impl Desk {
     pub(super) fn cycles(&self, participant: &Participant) -> io::Result<Reply> {
         let mut cycles = Vec::new();
-        for cycle in self.published.cycles()?.into_iter().take(CYCLES_MAX) {
+        for (cycle, standing) in self.newest(participant, CYCLES_MAX)? {
             let said = self.answers.get(cycle, &participant.id())?;
             cycles.push(json!({
                 "cycle": cycle.to_string(),
                 "business_date": cycle.name.business_date,
                 "answer": said.map(|said| said.answer),
+                "state": standing.state,
+                "version": cycle.version,
             }));
         }
         Ok(Reply::json(StatusCode::OK, &json!({ "cycles": cycles })))
     }
 
     pub(super) fn cycle(&self, participant: &Participant, cycle: CycleFolder) -> io::Result<Reply> {
-        if !self.published.has(cycle) {
-            return Ok(no_cycle(cycle));
-        }
+        let Some(standing) = self.seen(participant, cycle)? else { return Ok(no_cycle(cycle)) };
         let mut files = Vec::new();
         for file in self.own(participant, cycle)? {
             let digest = self.digests.listed(&self.published, Some(cycle), &file.name)?;
@@ -57,6 +58,8 @@ impl Desk {
             "manifest_sha256": self.digests.of_manifest(&self.published, cycle)?,
             "answer": self.answers.get(cycle, &participant.id())?,
             "files": files,
+            "state": standing.state,
+            "version": cycle.version,
         });
         if let (Role::Operations, Value::Object(document)) = (participant.role, &mut document) {
             document.insert("answers".to_owned(), json!(self.answers.all(Some(cycle))?));
@@ -92,11 +95,24 @@ impl Desk {
 
     pub(super) fn page(&self, participant: &Participant) -> io::Result<Reply> {
         let mut shown = Vec::new();
-        for cycle in self.published.cycles()?.into_iter().take(PAGE_CYCLES) {
+        for (cycle, standing) in self.newest(participant, PAGE_CYCLES)? {
             let files = self.own(participant, cycle)?;
-            shown.push(Shown { cycle, answer: self.answers.get(cycle, &participant.id())?, files });
+            let answer = self.answers.get(cycle, &participant.id())?;
+            shown.push(Shown { cycle, state: standing.state, answer, files });
         }
         Ok(Reply::page(page::of(participant, &shown)))
+    }
+
+    /// The newest cycles that are there for a participant, and how they stand.
+    fn newest(&self, participant: &Participant, max: usize) -> io::Result<Vec<(CycleFolder, Standing)>> {
+        let mut newest = Vec::new();
+        for cycle in self.published.cycles()? {
+            if newest.len() >= max {
+                break;
+            }
+            newest.extend(self.seen(participant, cycle)?.map(|standing| (cycle, standing)));
+        }
+        Ok(newest)
     }
 
     fn own(&self, participant: &Participant, cycle: CycleFolder) -> io::Result<Vec<Listed>> {

@@ -130,6 +130,11 @@ impl World {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
+        Self::over(folder, limits)
+    }
+
+    /// A portal over `out` in a folder.
+    pub fn over(folder: TempDir, limits: &str) -> Self {
         let out = folder.path().join("out");
         let receipts = fs::read_dir(out.join("receipts")).unwrap();
         let mut cities: Vec<String> = receipts
