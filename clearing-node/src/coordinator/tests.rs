@@ -1,5 +1,7 @@
 //! The coordinator, step by step.
 
+mod acts;
+
 use super::*;
 
 const RULES: &str = r#"
