@@ -167,6 +167,9 @@ impl House {
         if let Some(why) = self.node.failed() {
             bail!("the clearing node stands still: {why}");
         }
+        if let Some(why) = self.accepted.failed() {
+            bail!("home cities do not answer, since they cannot {why}");
+        }
         if let Some(why) = switch.and_then(SwitchHandle::failed) {
             bail!("the switch stands still: {why}");
         }

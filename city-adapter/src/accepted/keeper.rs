@@ -49,6 +49,8 @@ struct State {
     cities: BTreeMap<City, Place>,
     /// Cities that have something to write and no thread that does.
     ready: VecDeque<City>,
+    /// Why the last attempt to keep something failed, if it did.
+    failed: Option<KeepError>,
     ended: bool,
 }
 
@@ -107,6 +109,7 @@ impl AcceptedTaps {
             std::collections::btree_map::Entry::Vacant(new) => match self.shared.place(city) {
                 Ok(place) => new.insert(place),
                 Err(error) => {
+                    state.failed = Some(error.clone());
                     drop(state);
                     return then(Err(error));
                 }
@@ -120,6 +123,12 @@ impl AcceptedTaps {
         drop(state);
         // To all: one of those who wait may be nobody who writes.
         self.shared.told.notify_all();
+    }
+
+    /// Why nothing can be kept, if the last attempt failed.
+    #[must_use]
+    pub fn failed(&self) -> Option<KeepError> {
+        self.shared.state().failed.clone()
     }
 
     /// Ends the segments that are written to, so that everything kept so far is complete for a reader.
@@ -168,6 +177,7 @@ impl Shared {
             }
             then.into_iter().for_each(|then| then(written.clone()));
             state = self.state();
+            state.failed = written.err();
             let State { cities, ready, .. } = &mut *state;
             if let Some(place) = cities.get_mut(&city) {
                 place.writer = Some(writer);

@@ -151,8 +151,8 @@ impl Rows {
     fn next(&mut self) -> Result<bool, FilesError> {
         let (path, columns) = (&self.path, self.columns);
         match self.lines.next().map_err(FilesError::io("read", path))? {
-            Line::End => return Ok(false),
-            Line::Broken(why) => return Err(damaged(path, self.lines.number(), why)),
+            Line::End => Ok(false),
+            Line::Broken(why) => Err(damaged(path, self.lines.number(), why)),
             Line::Whole(line) => {
                 let split = self.fields.split(line);
                 let whole = split.is_ok() && self.fields.len() >= columns;
