@@ -123,7 +123,7 @@ pub enum Request {
         opens: Option<(Date, u32)>,
     },
     /// Somebody decides something within this process, which answers for who it is.
-    Decide(Written, Signer),
+    Decide(Box<Written>, Signer),
 }
 
 /// A running clearing node. Dropping it stops it: it gives up what it owns, and leaves the group.

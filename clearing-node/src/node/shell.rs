@@ -259,7 +259,7 @@ impl<'a> Shell<'a> {
                 let ends = self.tap_ends()?;
                 self.step(Input::CutOff { opens, ends })
             }
-            Request::Decide(written, by) => self.step(Input::Decide(written, by)),
+            Request::Decide(written, by) => self.step(Input::Decide(*written, by)),
         }
     }
 

@@ -41,7 +41,7 @@ pub fn of_house(house: &House, state: &Path, out: &Path, cycle: CycleName, ordin
         for Said { agreement, .. } in told {
             let by = Signer { name: agreement.city.to_string(), role: Role::City(agreement.city) };
             let act = Act::Agree { figures: agreement.clone() };
-            house.node.request(Request::Decide(written(act), by));
+            house.node.request(Request::Decide(Box::new(written(act)), by));
         }
         house.node.wait_for(ordinal, "agreed to", WAIT, |status| {
             let silent = silent(status, cycle);

@@ -51,7 +51,7 @@ pub fn release(house: &House, opening: &Opening, format: Format) -> Result<()> {
         return Ok(());
     }
     let Some(of) = closed.released() else { return Ok(()) };
-    house.node.request(Request::Decide(written(Act::Release { of }), Signer::batch()));
+    house.node.request(Request::Decide(Box::new(written(Act::Release { of })), Signer::batch()));
     house
         .node
         .wait_for(opening.cycle, "released", WAIT, |status| waiting(status, cycle).is_none().then_some(()))?;

@@ -474,7 +474,7 @@ fn nth(disputes: &Disputes, on: usize) -> String {
 
 fn act_of(disputes: &Disputes, what: usize, on: usize, amount_fen: u64) -> DisputeAct {
     let subject = subjects()[on].clone();
-    let even = amount_fen % 2 == 0;
+    let even = amount_fen.is_multiple_of(2);
     match (what, subject) {
         (0 | 1, subject) => open_part(subject, Some(amount_fen).filter(|fen| *fen > 0)),
         (2, _) => answer(&nth(disputes, on), if even { Answer::Accept } else { Answer::Contest }),
