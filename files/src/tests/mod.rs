@@ -49,6 +49,10 @@ use domain::{
 
 use crate::{
     AcquirerRow, CycleInput, Detail, FilesError, LocalSegment, Published, Segment, SegmentManifest, assemble,
+    correct,
+    manifest::Replaces,
+    publish,
+    text::digest_hex,
     verify::{Check, Outcome, Report},
     write_segment,
 };
@@ -223,24 +227,48 @@ fn write(dir: &Path, input: &CycleInput<'_>, details: Vec<Detail>) -> Result<Pub
 fn write_cycle(
     out: &Path,
     name: &str,
-    previous_manifest: Option<[u8; 32]>,
+    previous: Option<[u8; 32]>,
     details: Vec<Detail>,
 ) -> Result<(PathBuf, Published), FilesError> {
+    let folder = out.join(name);
+    with_input(name, 1, previous, |input| write(&folder, input, details)).map(|published| (folder, published))
+}
+
+/// Writes the second version of a cycle beside the first, whose manifest has this digest.
+fn correct_cycle(out: &Path, name: &str, first: [u8; 32]) -> Result<(PathBuf, Published), FilesError> {
+    let replaces = Replaces {
+        folder: name.to_owned(),
+        manifest_sha256: digest_hex(&first),
+        reason: "the bank refused it".to_owned(),
+        version: 2,
+    };
+    let scratch = out.join(format!(".{name}"));
+    let written =
+        with_input(name, 2, Some(first), |input| correct(&scratch, input, &out.join(name), replaces))?;
+    let folder = publish(&scratch, out, &format!("{name}.v2"))?;
+    Ok((folder, written))
+}
+
+/// The input of the cycle that these tests write, under a name.
+fn with_input<T>(
+    name: &str,
+    version: u32,
+    previous_manifest: Option<[u8; 32]>,
+    f: impl FnOnce(&CycleInput<'_>) -> T,
+) -> T {
     let name: CycleName = name.parse().unwrap();
     let rulebook = rulebook();
     let (settlement, items) = (settlement(), items());
     let participants: Vec<City> = rulebook.members(name.business_date).collect();
-    let input = CycleInput {
-        version: 1,
+    f(&CycleInput {
+        version,
         name,
         settlement: &settlement,
         items: &items,
         rulebook: &rulebook,
         previous_manifest,
         participants: &participants,
-    };
-    let folder = out.join(name.to_string());
-    write(&folder, &input, details).map(|published| (folder, published))
+    })
 }
 
 /// Whether every check of a report was made and passed; signatures cannot be checked without a CA certificate.

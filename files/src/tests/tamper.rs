@@ -9,7 +9,7 @@ use domain::merkle::Merkle;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::{all_passed, detail, read_all, write_cycle};
+use super::{all_passed, correct_cycle, detail, read_all, write_cycle};
 use crate::{
     layout,
     manifest::Manifest,
@@ -275,18 +275,40 @@ fn corrections_stand_beside_what_they_replace() {
     let write =
         |name: &str, previous| write_cycle(out.path(), name, previous, vec![detail(out.path())]).unwrap();
     let (first, published) = write("2018-09-01-001", None);
-    let first_digest = Some(published.manifest_sha256);
-    fs::create_dir(out.path().join("rendered")).unwrap();
-    let (correction, corrected) =
-        write_cycle(&out.path().join("rendered"), "2018-09-01-001", first_digest, vec![detail(out.path())])
-            .unwrap();
-    let beside = out.path().join("2018-09-01-001.v2");
-    fs::rename(correction, &beside).unwrap();
+    let (beside, corrected) = correct_cycle(out.path(), "2018-09-01-001", published.manifest_sha256).unwrap();
     let (next, _) = write("2018-09-02-001", Some(corrected.manifest_sha256));
     for folder in [first, beside, next] {
         let report = verify(&folder).unwrap();
         assert!(report.passed() && all_passed(&report), "{report}");
     }
+}
+
+#[test]
+fn a_correction_names_what_it_replaces_and_takes_nothing_damaged() {
+    for (from, to) in [
+        ("\"folder\": \"2018-09-01-001\"", "\"folder\": \"2018-09-01-002\""),
+        ("\"reason\": \"the bank refused it\"", "\"reason\": \"\""),
+        ("\"version\": 2", "\"version\": 3"),
+    ] {
+        let out = tempfile::tempdir().unwrap();
+        let (_, published) =
+            write_cycle(out.path(), "2018-09-01-001", None, vec![detail(out.path())]).unwrap();
+        let (beside, _) = correct_cycle(out.path(), "2018-09-01-001", published.manifest_sha256).unwrap();
+        replace(&beside, "manifest.json", from, to);
+        let report = verify(&beside).unwrap();
+        assert!(report.failures.iter().any(|failure| failure.check == Check::Manifest), "{from}:\n{report}");
+    }
+    // The detail is taken over as it was published, or not at all.
+    let out = tempfile::tempdir().unwrap();
+    let (first, published) =
+        write_cycle(out.path(), "2018-09-01-001", None, vec![detail(out.path())]).unwrap();
+    let other = correct_cycle(out.path(), "2018-09-01-001", [7; 32]).unwrap_err();
+    assert!(other.to_string().contains("its manifest has SHA-256"), "{other}");
+    let file = first.join("issuer/cu-3000.csv");
+    fs::write(&file, fs::read_to_string(&file).unwrap() + "x\n").unwrap();
+    let refused = correct_cycle(out.path(), "2018-09-01-001", published.manifest_sha256).unwrap_err();
+    assert!(refused.to_string().contains("issuer/cu-3000.csv has SHA-256"), "{refused}");
+    assert!(!out.path().join("2018-09-01-001.v2").exists());
 }
 
 #[test]
