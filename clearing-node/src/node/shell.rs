@@ -180,10 +180,13 @@ impl<'a> Shell<'a> {
             }
             self.watch_barrier()?;
             self.follow_segments();
-            if self.changed && self.role == Role::Coordinates {
-                self.write_records();
-            }
+            self.follow_records();
             self.show();
+        }
+        // What was said last stands on the log: let the records beside the cycles say it too.
+        if self.role == Role::Coordinates {
+            self.read()?;
+            self.follow_records();
         }
         Ok(())
     }

@@ -79,8 +79,8 @@ pub enum Refusal {
     },
     /// It is too early to do without an agreement.
     #[error(
-        "{cycle} cannot be released without {city} yet: home cities may agree until a cycle of a business date more \
-         than {days} days later opens"
+        "{cycle} cannot be released without {city} yet: home cities may agree until {days} days after its business date \
+         are over; it can be done once a cycle of a later date has opened"
     )]
     TooEarly {
         /// The cycle.

@@ -51,7 +51,6 @@ use crate::{
     AcquirerRow, CycleInput, Detail, FilesError, LocalSegment, Published, Segment, SegmentManifest, assemble,
     correct,
     manifest::Replaces,
-    publish,
     text::digest_hex,
     verify::{Check, Outcome, Report},
     write_segment,
@@ -245,7 +244,7 @@ fn correct_cycle(out: &Path, name: &str, first: [u8; 32]) -> Result<(PathBuf, Pu
     let scratch = out.join(format!(".{name}"));
     let written =
         with_input(name, 2, Some(first), |input| correct(&scratch, input, &out.join(name), replaces))?;
-    let folder = publish(&scratch, out, &format!("{name}.v2"))?;
+    let folder = crate::publish(&scratch, out, &format!("{name}.v2"))?;
     Ok((folder, written))
 }
 

@@ -9,7 +9,7 @@ use domain::{
 };
 use serde::Serialize;
 
-use super::Shell;
+use super::{super::status::Role, Shell};
 
 /// The folder of the records.
 const RELEASES: &str = "releases";
@@ -46,7 +46,10 @@ pub(super) struct Records(BTreeMap<CycleName, Arc<Closed>>);
 
 impl Shell<'_> {
     /// Writes the records of cycles that have gone a step. A failure is an alarm, and is tried again with the next step.
-    pub(super) fn write_records(&mut self) {
+    pub(super) fn follow_records(&mut self) {
+        if !self.changed || self.role != Role::Coordinates {
+            return;
+        }
         let folder = self.around.config.out_dir.join(RELEASES);
         for closed in self.core.releases().shared() {
             let cycle = closed.plan.cycle;
