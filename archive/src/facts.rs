@@ -76,7 +76,10 @@ impl Facts {
                 self.plans.entry(plan.cycle).or_insert(plan);
             }
             Some(Body::Published(published)) if published.version > 1 => {
-                self.current.insert(published.cycle, published);
+                let known = self.current.get(&published.cycle).map_or(0, |known| known.version);
+                if published.version > known {
+                    self.current.insert(published.cycle, published);
+                }
             }
             Some(Body::Published(published)) => {
                 self.published.entry(published.cycle).or_insert((offset, published));

@@ -64,7 +64,7 @@ pub enum Command {
     Switch(Service),
     /// The clearing node as a service
     ClearingNode(Service),
-    /// Look at the cycles of a running clearing node, and cut off by hand
+    /// Look at cycles, cut off by hand, and bring closed ones to their settlement: release, confirm, refuse, settle
     Cycle(crate::cycle::Cycle),
     /// Ask money of a closed cycle back or for it, answer, decide, and see how disputes stand
     Dispute(crate::dispute::Dispute),

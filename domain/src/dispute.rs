@@ -208,15 +208,18 @@ impl Disputes {
         Ok(self.go(&verdict.dispute, Step { cycle: today.name, by, state, reason }))
     }
 
-    /// Takes in that a cycle has opened: what was to be answered before its business date and was not is accepted.
+    /// Takes in that a cycle has opened: what was to be answered before its business date and was not is accepted. Where
+    /// the rules leave it to a person who pays, operations decide.
     pub fn opened(&mut self, cycle: CycleName) -> Vec<Item> {
         let mut items = Vec::new();
         while let Some((answer_by, id)) = self.due.first().cloned() {
             if answer_by >= cycle.business_date {
                 break;
             }
+            let person = self.disputes.get(&id).is_some_and(|dispute| dispute.subject.needs_person());
+            let state = if person { State::Contested } else { State::Passed };
             let reason = format!("no answer by {answer_by}");
-            items.extend(self.go(&id, Step { cycle, by: None, state: State::Passed, reason }));
+            items.extend(self.go(&id, Step { cycle, by: None, state, reason }));
         }
         items
     }

@@ -15,6 +15,7 @@ use crate::{
     act::{Agreement, Decision, Released, Signer},
     city::City,
     cycle::CycleName,
+    date::Date,
     dispute::Disputes,
     settlement::{Item, Net},
     terms::DisputeTerms,
@@ -211,6 +212,13 @@ impl Closed {
             (!agrees).then(|| Disagreement { city: *city, booked: *booked, said: said.cloned() })
         };
         self.plan.homes.iter().filter_map(against).collect()
+    }
+
+    /// The last business date on which its home cities may still agree before it can be done without them.
+    fn last_day(&self) -> Date {
+        let day = self.plan.cycle.business_date.julian_day();
+        let days = i32::try_from(self.plan.agreement_days).unwrap_or(i32::MAX);
+        Date::from_julian_day(day.saturating_add(days))
     }
 
     /// The state in a word: a closed cycle with which a home city disagrees is disputed.

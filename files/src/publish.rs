@@ -19,12 +19,12 @@ use crate::{error::FilesError, layout};
 pub fn publish(tmp: &Path, out: &Path, name: &str) -> Result<PathBuf, FilesError> {
     let target = out.join(name);
     if target.symlink_metadata().is_ok() {
-        return confirm(tmp, target);
+        return confirm(tmp, out, target);
     }
     sync_tree(tmp)?;
     match fs::rename(tmp, &target) {
         // Another node was quicker.
-        Err(_) if target.symlink_metadata().is_ok() => confirm(tmp, target),
+        Err(_) if target.symlink_metadata().is_ok() => confirm(tmp, out, target),
         renamed => {
             renamed.map_err(FilesError::io("publish", &target))?;
             sync(out)?;
@@ -34,7 +34,7 @@ pub fn publish(tmp: &Path, out: &Path, name: &str) -> Result<PathBuf, FilesError
 }
 
 /// The cycle is there already: fine if it is the same one.
-fn confirm(tmp: &Path, target: PathBuf) -> Result<PathBuf, FilesError> {
+fn confirm(tmp: &Path, out: &Path, target: PathBuf) -> Result<PathBuf, FilesError> {
     let manifest = |folder: &Path| {
         let path = folder.join(layout::MANIFEST_FILE);
         fs::read(&path).map_err(FilesError::io("read", &path))
@@ -46,6 +46,8 @@ fn confirm(tmp: &Path, target: PathBuf) -> Result<PathBuf, FilesError> {
     if published != Some(manifest(tmp)?) {
         return Err(FilesError::AlreadyPublished(target));
     }
+    // Whoever put it there may have been killed before its name was on the disk.
+    sync(out)?;
     fs::remove_dir_all(tmp).map_err(FilesError::io("remove", tmp))?;
     Ok(target)
 }

@@ -138,12 +138,19 @@ impl CityFolder {
         for folder in [PAID, WAITS, AGREED] {
             make_folders(&self.path.join(folder))?;
         }
+        let lock = File::create(self.path.join("lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::Error(error) => error,
+            TryLockError::WouldBlock => io::Error::other(
+                "another process compares a cycle of this city just now; wait until it has ended",
+            ),
+        })?;
         let before =
             self.waits()?.into_iter().filter(|((of, _), _)| *of == cycle).map(|((_, number), _)| number);
         let number = before.max().map_or(1, |last| last.saturating_add(1));
         let draft = |folder, name| Draft::create(self.path.join(folder).join(name));
         let waits = draft(WAITS, format!("{cycle}.{number}.draft"))?;
-        Ok(Drafts { pays: draft(PAID, format!("{cycle}.draft"))?, waits })
+        Ok(Drafts { _lock: lock, pays: draft(PAID, format!("{cycle}.draft"))?, waits })
     }
 
     /// The city agrees to a cycle, with `figures`. What was agreed more than `window_days` (and some to spare) before it
@@ -233,6 +240,8 @@ fn named<T: Ord>(folder: &Path, read: impl Fn(&str) -> Option<T>) -> io::Result<
 /// What a cycle pays and what waits on, while they are told apart.
 #[derive(Debug)]
 pub struct Drafts {
+    /// Held while a cycle is gathered: two at once would write the same files.
+    _lock: File,
     pays: Draft,
     waits: Draft,
 }

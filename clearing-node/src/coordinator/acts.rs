@@ -20,6 +20,10 @@ use crate::{book::opening_name, wire};
 
 /// The largest act, bytes. What a bank answers is the largest: a line for each participant.
 const TEXT_LEN_MAX: usize = 256 << 10;
+/// The largest signature, bytes.
+const SIGNATURE_LEN_MAX: usize = 64 << 10;
+/// The most items that are with the book at a time: a cycle's totals and its plan are one message each.
+const ITEMS_MAX: usize = 2_000;
 
 /// Acts that wait, and what those that were done have come to.
 #[derive(Debug, Default)]
@@ -51,6 +55,7 @@ impl Acts {
     pub(super) fn booked(&mut self, ids: impl Iterator<Item = String>) {
         for id in ids {
             self.items.remove(&id);
+            self.handed.remove(&id);
         }
     }
 
@@ -94,7 +99,9 @@ impl Acts {
     }
 
     pub(super) fn ask(&mut self, act: Act) {
-        if !self.ruled.contains(&digest::bytes(&act.text)) {
+        // What is too large could not be answered: nobody takes it up.
+        let fits = act.text.len() <= TEXT_LEN_MAX && act.signature.len() <= SIGNATURE_LEN_MAX;
+        if fits && !self.ruled.contains(&digest::bytes(&act.text)) {
             self.asked.push_back(act);
         }
     }
@@ -115,12 +122,14 @@ impl Coordinator {
                 effects.push(Effect::Identify(act.clone()));
             }
         }
-        for (id, item) in &self.acts.items {
-            if !self.acts.handed.contains(id) {
-                effects.push(Effect::Adjust(wire::item_to_wire(item)));
-            }
+        // A cycle takes so many; more wait for the next one.
+        let waiting = self.acts.items.iter().filter(|(id, _)| !self.acts.handed.contains(*id));
+        let room = ITEMS_MAX.saturating_sub(self.acts.handed.len());
+        let due: Vec<String> = waiting.take(room).map(|(id, _)| id.clone()).collect();
+        for id in due {
+            effects.extend(self.acts.items.get(&id).map(|item| Effect::Adjust(wire::item_to_wire(item))));
+            self.acts.handed.insert(id);
         }
-        self.acts.handed = self.acts.items.keys().cloned().collect();
     }
 
     /// The rules of disputes of the cycle that was opened last.
@@ -174,6 +183,11 @@ impl Coordinator {
         let digest = digest::bytes(&ruled.text);
         if acts.ruling == Some(digest) {
             acts.ruling = None;
+        }
+        // A word on a signed act counts only behind the act itself.
+        let asked = acts.asked.iter().any(|act| act.text == ruled.text && act.signature == ruled.signature);
+        if !ruled.signature.is_empty() && !asked && !acts.ruled.contains(&digest) {
+            return;
         }
         acts.asked.retain(|act| digest::bytes(&act.text) != digest);
         if !acts.ruled.insert(digest) {

@@ -60,6 +60,12 @@ pub fn written(act: Act) -> Written {
     Written { id: new_id(), at: in_china(SystemTime::now()), act }
 }
 
+/// An act of a process that decides by rule: the same one whenever and however often it runs, so it bears no time.
+#[must_use]
+pub fn by_rule(id: String, act: Act) -> Written {
+    Written { id, at: String::new(), act }
+}
+
 /// Signs an act, puts it on the log, and waits until the clearing node has done it.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use domain::{
 use clearing_node::node::{CycleStatus, Request};
 
 use super::own::{Said, all_say, cities, newest};
-use crate::{acts::written, house::House};
+use crate::{acts::by_rule, house::House};
 
 /// How long the clearing node may take to hear a few of them.
 const WAIT: Duration = Duration::from_secs(600);
@@ -40,8 +40,9 @@ pub fn of_house(house: &House, state: &Path, out: &Path, cycle: CycleName, ordin
     for told in said.chunks(TOLD_AT_ONCE) {
         for Said { agreement, .. } in told {
             let by = Signer { name: agreement.city.to_string(), role: Role::City(agreement.city) };
-            let act = Act::Agree { figures: agreement.clone() };
-            house.node.request(Request::Decide(Box::new(written(act)), by));
+            let id = format!("agree-{cycle}-{}", agreement.city);
+            let written = by_rule(id, Act::Agree { figures: agreement.clone() });
+            house.node.request(Request::Decide(Box::new(written), by));
         }
         house.node.wait_for(ordinal, "agreed to", WAIT, |status| {
             let silent = silent(status, cycle);

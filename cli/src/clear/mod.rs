@@ -155,6 +155,7 @@ impl Clearing<'_> {
         if let Some(signers) = &self.signers {
             signers.on(date).context("failed to sign the cycle")?;
         }
+        release::remember(&self.args.out.join(".state"), date, self.args.release)?;
         let version = self.scheme.rulebook.version;
         let due = self.house.node.status().openings.last().map_or(1, |last| last.cycle + 1);
         self.house.node.request(Request::Open { business_date: date, version });
@@ -270,7 +271,8 @@ impl Clearing<'_> {
     fn agree(&self, opening: &Opening) -> Result<()> {
         let (state, name) = (self.args.out.join(".state"), clearing_node::book::opening_name(opening));
         agree::of_house(self.house, &state, &self.args.out, name, opening.cycle)?;
-        match self.args.release {
+        // A cycle is released by whom it was begun for, whatever a later run says.
+        match release::releaser_of(&state, name)? {
             Releaser::Batch => release::release(self.house, opening, self.args.output),
             Releaser::People => Ok(()),
         }

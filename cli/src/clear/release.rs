@@ -1,8 +1,12 @@
 //! The batch process releases what it has closed: nobody sits beside `clear` who could approve it.
 
-use std::time::Duration;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use clearing_node::{
     book::opening_name,
@@ -11,12 +15,13 @@ use clearing_node::{
 use domain::{
     act::{Act, Signer},
     cycle::CycleName,
+    date::Date,
     release::{Closed, State},
 };
 use proto::Opening;
 
 use crate::{
-    acts::written,
+    acts::by_rule,
     house::House,
     output::{Format, say},
 };
@@ -32,6 +37,48 @@ pub enum Releaser {
     Batch,
     /// Two people, with `cityunion cycle propose` and `cityunion cycle release`
     People,
+}
+
+/// Where it is remembered who releases the cycles of a business date.
+fn path(state: &Path, date: Date) -> PathBuf {
+    state.join("release").join(date.to_string())
+}
+
+/// Remembers who releases the cycles that begin now on a business date. Once `people` always `people`.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn remember(state: &Path, date: Date, releaser: Releaser) -> Result<()> {
+    let path = path(state, date);
+    if releaser == Releaser::Batch && path.exists() {
+        return Ok(());
+    }
+    let failed = || format!("failed to write {}", path.display());
+    fs::create_dir_all(state.join("release")).with_context(failed)?;
+    fs::write(&path, releaser.word()).with_context(failed)
+}
+
+/// Who releases a cycle; people, if nobody has said anything.
+///
+/// # Errors
+/// If what was remembered cannot be read.
+pub fn releaser_of(state: &Path, cycle: CycleName) -> Result<Releaser> {
+    let path = path(state, cycle.business_date);
+    match fs::read_to_string(&path) {
+        Ok(word) if word == Releaser::Batch.word() => Ok(Releaser::Batch),
+        Ok(_) => Ok(Releaser::People),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Releaser::People),
+        Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
+    }
+}
+
+impl Releaser {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::People => "people",
+        }
+    }
 }
 
 /// Releases a closed cycle as `batch`, unless a home city stands against it: then it stays closed, and is an alarm.
@@ -51,7 +98,9 @@ pub fn release(house: &House, opening: &Opening, format: Format) -> Result<()> {
         return Ok(());
     }
     let Some(of) = closed.released() else { return Ok(()) };
-    house.node.request(Request::Decide(Box::new(written(Act::Release { of })), Signer::batch()));
+    let id = format!("release-{cycle}-v{}", of.version);
+    let written = by_rule(id, Act::Release { of });
+    house.node.request(Request::Decide(Box::new(written), Signer::batch()));
     house
         .node
         .wait_for(opening.cycle, "released", WAIT, |status| waiting(status, cycle).is_none().then_some(()))?;

@@ -178,14 +178,24 @@ pub fn release(args: &OfCycle) -> Result<()> {
     let releases = known(&place)?;
     let of_cycle =
         |decision: &Decision| matches!(decision, Decision::Release { of, .. } if of.cycle == args.cycle);
-    let mut waiting = releases.proposals().filter(|(_, proposal)| of_cycle(&proposal.decision));
-    let (Some((id, _)), None) = (waiting.next(), waiting.next()) else {
-        let text = format!(
-            "not exactly one release of {} is proposed; look with `cityunion cycle releases {}`, and approve the one that \
-             is meant with `cityunion cycle approve`",
-            args.cycle, args.cycle
-        );
-        return Err(Refused(text).into());
+    let waiting: Vec<_> = releases.proposals().filter(|(_, proposal)| of_cycle(&proposal.decision)).collect();
+    let id = match waiting.as_slice() {
+        [(id, _)] => *id,
+        [] => {
+            let text =
+                format!("no release of {0} is proposed; propose it: cityunion cycle propose {0}", args.cycle);
+            return Err(Refused(text).into());
+        }
+        several => {
+            let each: Vec<String> =
+                several.iter().map(|(id, it)| format!("  {id}: {}", it.decision.words())).collect();
+            let text = format!(
+                "several releases of {} are proposed; approve the one that is meant with `cityunion cycle approve`:\n{}",
+                args.cycle,
+                each.join("\n")
+            );
+            return Err(Refused(text).into());
+        }
     };
     let done = perform(&place, &args.act.signer()?, Act::Approve { proposal: id.to_owned() })?;
     say(args.output, &format!("{} is released: approved by {}", args.cycle, done.by));

@@ -31,7 +31,7 @@ pub struct Claimed {
     /// The terminal's sequence number of the tap
     #[arg(long, requires = "terminal")]
     seq: Option<u32>,
-    /// The acquirer's file; all its records with cards of one home city, if no --line is given
+    /// The acquirer's file; a dispute is about all its records with cards of one home city, if no --line is given
     #[arg(long)]
     file: Option<String>,
     /// The line of the file

@@ -42,8 +42,9 @@ pub fn open(args: &Open) -> Result<()> {
     let releases = known(&place)?;
     let opened = releases.disputes().all().find(|it| it.state == State::Open && it.subject == subject);
     let Some(opened) = opened else { return Ok(()) };
+    let silence = if subject.needs_person() { "operations decide" } else { "it pays" };
     let text = format!(
-        "{} is open: {} asks {} for {} yuan; it answers until {} (business date), and without an answer pays",
+        "{} is open: {} asks {} for {} yuan; it answers until {} (business date), without an answer {silence}",
         opened.id,
         opened.opener,
         opened.other,

@@ -230,6 +230,11 @@ fn blotted(mut files: Files, rules: &[u8]) -> Files {
         let text = text.replace(&hex(&Sha256::digest(rules)), "of the rules");
         let text = chain.iter().fold(text, |text, digest| text.replace(digest, "of the manifest before"));
         files.insert(manifest.clone(), text.into_bytes());
+        // The record of how far the cycle is names its manifest.
+        let record = format!("releases/{date}-001.json");
+        let text = String::from_utf8(files[&record].clone()).unwrap();
+        let text = chain.iter().fold(text, |text, digest| text.replace(digest, "of the manifest"));
+        files.insert(record, text.into_bytes());
     }
     files
 }

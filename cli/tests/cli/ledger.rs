@@ -154,7 +154,7 @@ impl World {
         let world = Self { folder };
         let scheme = world.path("scheme");
         cityunion("simulate --out {} --seed 6 --taps 2500 --cities 7 --days 2", &[&scheme]).ok();
-        clear(&scheme, &world.out());
+        cityunion("clear {} --out {} --release people", &[&scheme, &world.out()]).ok();
         world
     }
 

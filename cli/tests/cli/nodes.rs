@@ -1,4 +1,5 @@
-//! Two clearing nodes as processes on a real Kafka: one stands still for longer than its session, and comes back.
+//! Two clearing nodes as processes on a real Kafka: one stands still for longer than its session, and comes back; one is
+//! killed while people decide.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     scheme::Scheme,
-    support::{Running, arguments, cityunion, command, verify_all, wait_for},
+    support::{Ran, Running, arguments, cityunion, command, verify_all, wait_for},
 };
 
 struct Pair {
@@ -27,13 +28,15 @@ impl Pair {
         let scheme = Scheme::new(folder.path().join("scheme"), &["cu-2000", "cu-3000"]);
         let table = "[clearing]\npartitions = 2\n[clearing.assignment]\n\"cu-3000\" = 1\n[fees]";
         scheme.change_rules(|rules| rules.replace("[fees]", table));
+        let people = folder.path().join("people");
+        cityunion("simulate --out {} --seed 3 --taps 10 --cities 3 --days 1", &[&people]).ok();
         let admins = free_ports(2);
         let (here, prefix) = (folder.path().display(), unique_prefix());
         for (name, admin) in ["a", "b"].iter().zip(&admins) {
             let text = format!(
                 "state_dir = \"{here}/state-{name}\"\nout_dir = \"{here}/out\"\nobjects = \"{here}/objects\"\n\
                  rulebook = \"{here}/scheme/rulebook.toml\"\ncut_off = \"by_hand\"\n\
-                 first_business_date = \"2018-09-01\"\n[log]\nkafka = \"{}\"\nprefix = \"{prefix}\"\n\
+                 first_business_date = \"2018-09-01\"\npeople_ca = \"{here}/people/pki/tls/ca.pem\"\n[log]\nkafka = \"{}\"\nprefix = \"{prefix}\"\n\
                  session_timeout_s = 6\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n",
                 Broker::shared().bootstrap()
             );
@@ -81,6 +84,17 @@ impl Pair {
     }
 }
 
+impl Pair {
+    /// What somebody decides, told to the log alone: whichever node coordinates rules it.
+    fn act(&self, words: &str, by: &str) -> Ran {
+        let certificate = self.folder.path().join(format!("people/pki/tls/{by}.pem"));
+        cityunion(
+            &format!("cycle {words} --config {{}} --certificate {{}}"),
+            &[&self.config("a"), &certificate],
+        )
+    }
+}
+
 fn signal(process: &Running, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &process.id().to_string()]).status().unwrap();
     assert!(sent.success(), "kill -s {name}: {sent}");
@@ -118,4 +132,43 @@ fn a_node_that_stood_still_is_replaced_and_stands_by_when_it_comes_back() {
         process.signal("TERM").ok();
     }
     verify_all(&pair.folder.path().join("out"));
+}
+
+#[test]
+fn what_people_decide_counts_once_whoever_coordinates() {
+    const CYCLE: &str = "2018-09-01-001";
+    let pair = Pair::new();
+    let mut running = vec![Some(pair.start("a")), Some(pair.start("b"))];
+    let coordinator = pair.settled(&["a", "b"]);
+    let dies = usize::from(coordinator.ends_with(&format!(":{}", pair.admins[1])));
+    wait_for("an open cycle", || {
+        let list = cityunion("cycle list -o json --config {}", &[&pair.config("a")]).ok();
+        list.stdout.contains("OPEN").then_some(())
+    });
+    let (one, two) = (pair.config("a"), pair.config("b"));
+    cityunion("cycle cut-off --next-date 2018-09-01 --config {} --config {}", &[&one, &two]).ok();
+
+    // Nobody coordinates while this is asked: the heir rules it.
+    drop(running[dies].take().map(Running::kill));
+    pair.act(&format!("propose {CYCLE}"), "operator-li").ok();
+    pair.act(&format!("release {CYCLE}"), "operator-li").exits(3).says(&["another person"]);
+    pair.act(&format!("release {CYCLE}"), "operator-wang").ok();
+    pair.act(&format!("release {CYCLE}"), "operator-zhao").exits(3);
+    running[dies] = Some(pair.start(["a", "b"][dies]));
+    pair.settled(&["a", "b"]);
+    pair.act(&format!("refuse {CYCLE} --reason unknown-account"), "bank").ok();
+    let out = pair.folder.path().join("out");
+    assert!(out.join(format!("{CYCLE}.v2/manifest.json")).is_file());
+    verify_all(&out);
+    let shown = cityunion(&format!("cycle releases {CYCLE} -o json --config {{}}"), &[&one]).ok();
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!((shown["state"].as_str(), shown["version"].as_u64()), (Some("closed"), Some(2)));
+    assert_eq!(
+        shown["steps"].as_array().unwrap().len(),
+        3,
+        "proposed, approved, refused, each once: {shown}"
+    );
+    for process in running.into_iter().flatten() {
+        process.signal("TERM").ok();
+    }
 }

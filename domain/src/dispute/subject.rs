@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use crate::{
     city::{City, Scheme},
     cycle::CycleName,
+    liability::{Payer, of_result},
     result::{RecordResult, Rejection},
     settlement::FIGURE_FEN_MAX,
 };
@@ -98,6 +99,15 @@ impl Record {
 }
 
 impl Subject {
+    /// Whether the rules leave it to a person who pays: a conflict, a terminal of nobody known.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        match self {
+            Self::Record(record) => of_result(record.result).payer == Payer::Undecided,
+            Self::File(_) => false,
+        }
+    }
+
     /// The cycle.
     #[must_use]
     pub const fn cycle(&self) -> CycleName {

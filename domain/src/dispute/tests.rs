@@ -253,6 +253,19 @@ fn a_conflict_and_the_record_paid_before_it_are_two_claims() {
     assert_eq!(disputes.moved_fen(&Subject::Record(conflict)), 500);
 }
 
+/// Where the rules leave it to a person, silence does too.
+#[test]
+fn nobody_pays_for_a_conflict_by_being_silent() {
+    let mut disputes = Disputes::default();
+    let conflict = opened(&mut disputes, SHANGHAI, &open(ride(9, RecordResult::Conflict)), 3);
+    let plain = opened(&mut disputes, SHANGHAI, &open(late(12)), 3);
+    let items = disputes.opened("2018-10-30-001".parse().unwrap());
+    assert_eq!(items.len(), 1, "{items:?}");
+    let state = |id: &str| disputes.get(id).unwrap().state;
+    assert_eq!((state(&conflict), state(&plain)), (State::Contested, State::Passed));
+    assert_eq!(disputes.clone().opened("2018-10-31-001".parse().unwrap()), []);
+}
+
 #[test]
 fn a_file_is_disputed_as_a_whole_or_record_by_record() {
     let mut disputes = Disputes::default();

@@ -5,6 +5,7 @@ use crate::{
     act::{Act, Agreement, Decision, ID_LEN_MAX, REASON_LEN_MAX, Released, Role, Signer, Written},
     city::City,
     cycle::CycleName,
+    date::Date,
     settlement::{
         Payments,
         confirmation::{AnswerLine, Difference, confirm},
@@ -32,7 +33,7 @@ pub enum Refusal {
         whose: &'static str,
     },
     /// There is no such cycle.
-    #[error("{0} is not closed; `cityunion cycle list` shows the cycles")]
+    #[error("{0} is not closed; `cityunion cycle releases` shows the cycles")]
     NoCycle(CycleName),
     /// Another version is meant.
     #[error("{cycle} is at version {current} of its plan, not {named}; look at that one first")]
@@ -79,22 +80,22 @@ pub enum Refusal {
     },
     /// It is too early to do without an agreement.
     #[error(
-        "{cycle} cannot be released without {city} yet: home cities may agree until {days} days after its business date \
-         are over; it can be done once a cycle of a later date has opened"
+        "{cycle} cannot be released without {city} yet: home cities may agree until a cycle of a business date after {last} \
+         opens"
     )]
     TooEarly {
         /// The cycle.
         cycle: CycleName,
         /// The city.
         city: City,
-        /// The days that home cities have.
-        days: u32,
+        /// The last day that home cities have.
+        last: Date,
     },
     /// An override that overrides nothing.
     #[error("{0} agrees or pays nothing in this cycle: leave it out of those that are done without")]
     Agrees(City),
     /// There is no such proposal.
-    #[error("no proposal {0} waits; `cityunion cycle list` shows those that do")]
+    #[error("no proposal {0} waits; `cityunion cycle releases` shows those that do")]
     NoProposal(String),
     /// Four eyes are two people's.
     #[error("{0} proposed it: another person of operations must approve it")]
@@ -283,6 +284,9 @@ impl Releases {
         }
         let closed = self.change(figures.cycle).ok_or(Refusal::NoCycle(figures.cycle))?;
         in_state(closed, &State::Closed, "an agreement")?;
+        if closed.agreements.get(&figures.city) == Some(figures) {
+            return Ok(Vec::new());
+        }
         closed.agreements.insert(figures.city, figures.clone());
         let agrees = closed.disagreements().iter().all(|it| it.city != figures.city);
         let verdict = if agrees { "agrees" } else { "disagrees" };
@@ -343,9 +347,7 @@ impl Releases {
         (cycle, version): (CycleName, u32),
         by: &Signer,
     ) -> Result<Vec<Consequence>, Refusal> {
-        if !matches!(by.role, Role::Operations | Role::Batch) {
-            return Err(Refusal::NotHis { by: by.clone(), whose: "operations" });
-        }
+        operations(by)?;
         let closed = self.version(cycle, version)?;
         in_state(closed, &State::Confirmed, "settling")?;
         if let Some(closed) = self.change(cycle) {
@@ -379,14 +381,10 @@ impl Releases {
         if let Some(city) = without.iter().find(|city| against.iter().all(|it| it.city != **city)) {
             return Err(Refusal::Agrees(*city));
         }
-        let days = closed.plan.agreement_days;
-        let last_day =
-            i32::try_from(days).ok().and_then(|days| cycle.business_date.julian_day().checked_add(days));
-        let over = self
-            .today
-            .is_some_and(|today| last_day.is_some_and(|last| today.business_date.julian_day() > last));
+        let last = closed.last_day();
+        let over = self.today.is_some_and(|today| today.business_date > last);
         if let Some(city) = without.first().filter(|_| !over) {
-            return Err(Refusal::TooEarly { cycle: *cycle, city: *city, days });
+            return Err(Refusal::TooEarly { cycle: *cycle, city: *city, last });
         }
         let against: Vec<_> = against.into_iter().filter(|it| !without.contains(&it.city)).collect();
         if against.is_empty() { Ok(closed) } else { Err(Refusal::NotAgreed { cycle: *cycle, against }) }

@@ -316,7 +316,7 @@ fn what_is_no_message_is_refused() {
         (&deep, "more than 32 inside each other"),
         ("<!DOCTYPE a [<!ENTITY b \"c\">]><Document/>", "document type"),
         ("<Document>&b;</Document>", "an entity is not known"),
-        ("<Document></Dokument>", "it is no XML"),
+        ("<Document></Record>", "it is no XML"),
         ("<Document/><Document/>", "a second message"),
         ("<?xml version=\"1.0\" encoding=\"GBK\"?><Document/>", "its encoding is GBK, not UTF-8"),
         (&pacs.replace("pacs.002.001.10", "camt.054.001.08"), "its name space says camt.054"),

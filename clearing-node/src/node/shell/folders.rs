@@ -63,6 +63,10 @@ impl Shell<'_> {
                     self.around.shown.change(|status| status.unrendered = Some(why));
                     making.next = Some(Instant::now() + making.pause);
                     making.pause = (making.pause * 2).min(RENDER_AGAIN_MAX);
+                    // First versions are made in order. A later one that cannot be made holds nobody up.
+                    if making.version > 1 {
+                        self.making.rotate_left(1);
+                    }
                 }
             }
         }

@@ -13,6 +13,8 @@ use super::{super::status::Role, Shell};
 
 /// The folder of the records.
 const RELEASES: &str = "releases";
+/// The most steps in a record; all of them stand on the log.
+const STEPS_MAX: usize = 500;
 
 /// A record: `releases/<cycle>.json`. It follows from the log alone.
 #[derive(Serialize)]
@@ -29,6 +31,8 @@ struct Record<'a> {
     released_by: Vec<String>,
     /// Home cities that have not agreed.
     not_agreed: Vec<String>,
+    /// Number of all steps; the last of them follow.
+    steps_in_all: usize,
     steps: Vec<Step<'a>>,
 }
 
@@ -54,7 +58,9 @@ impl Shell<'_> {
         for closed in self.core.releases().shared() {
             let cycle = closed.plan.cycle;
             let known = self.records.0.get(&cycle);
-            if closed.folder.is_none() || known.is_some_and(|known| Arc::ptr_eq(known, closed)) {
+            if (closed.folder.is_none() && closed.plan.version == 1)
+                || known.is_some_and(|known| Arc::ptr_eq(known, closed))
+            {
                 continue;
             }
             match write(&folder, closed) {
@@ -72,7 +78,8 @@ impl Shell<'_> {
 
 /// Writes a record, whole or not at all. What stands there already is left alone if it is the same.
 fn write(folder: &Path, closed: &Closed) -> std::io::Result<()> {
-    let Some(manifest) = &closed.folder else { return Ok(()) };
+    // The folder of a later version may not be there yet: by then the one before counts no more.
+    let manifest = closed.folder.as_ref().map_or("", |folder| &folder.manifest_sha256);
     let by = closed.released_by.iter().flat_map(|(one, two)| [one.to_string(), two.to_string()]);
     let mut released_by: Vec<String> = by.collect();
     released_by.dedup();
@@ -80,14 +87,16 @@ fn write(folder: &Path, closed: &Closed) -> std::io::Result<()> {
     let record = Record {
         cycle: closed.plan.cycle,
         version: closed.plan.version,
-        manifest_sha256: &manifest.manifest_sha256,
+        manifest_sha256: manifest,
         state: closed.word(),
         released: matches!(closed.state, State::Released | State::Confirmed | State::Settled),
         released_by,
         not_agreed: closed.disagreements().iter().map(ToString::to_string).collect(),
+        steps_in_all: closed.steps.len(),
         steps: closed
             .steps
             .iter()
+            .skip(closed.steps.len().saturating_sub(STEPS_MAX))
             .map(|it| Step { act: &it.act, at: &it.at, by: step(it), what: &it.what })
             .collect(),
     };
