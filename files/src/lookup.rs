@@ -1,6 +1,7 @@
 //! Finds records of closed cycles in their published files, for disputes: what is claimed must stand there.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -63,6 +64,14 @@ pub enum LookupError {
         what: String,
         /// The cycle's folder.
         folder: PathBuf,
+    },
+    /// It was paid after all.
+    #[error("dispute {subject}: it was presented again and paid in {cycle}")]
+    PaidAs {
+        /// What was claimed.
+        subject: String,
+        /// The cycle that paid it.
+        cycle: CycleName,
     },
     /// A line cannot be read.
     #[error("read {} line {line}: it is no row of this file; cityunion verify says more", path.display())]
@@ -176,11 +185,41 @@ pub fn check(root: &Path, subject: &Subject) -> Result<(), LookupError> {
             whole_file(root, cycle, (file.acquirer, file.issuer), &file.file, file.paid)? == *file
         }
     };
+    if let Subject::Record(record) = subject
+        && same
+        && let Some(since) = paid_as(root, record)?
+    {
+        return Err(LookupError::PaidAs { subject: subject.to_string(), cycle: since });
+    }
     if same {
         return Ok(());
     }
     let what = format!("{subject} as it is claimed (amount, result, terminal, home city)");
     Err(LookupError::NotThere { what, folder: cycle_folder(root, cycle)? })
+}
+
+/// The cycle in which a rejected record was presented again and paid, if one is published.
+fn paid_as(root: &Path, record: &Record) -> Result<Option<CycleName>, LookupError> {
+    if !matches!(record.result, RecordResult::Rejected(_)) {
+        return Ok(None);
+    }
+    let entries = fs::read_dir(root).map_err(FilesError::io("read", root))?;
+    let cycle = |name: &str| version_of(name).map(|(cycle, _)| cycle);
+    let cycles: BTreeSet<CycleName> =
+        entries.filter_map(|entry| cycle(entry.ok()?.file_name().to_str()?)).collect();
+    let needle = format!(",{},{},", record.terminal, record.terminal_seq);
+    for cycle in cycles.range(record.cycle..) {
+        let Ok(folder) = cycle_folder(root, *cycle) else { continue };
+        let mut paid = false;
+        each_record(&folder, *cycle, record.acquirer, &needle, &mut |other| {
+            let same = (&other.terminal, other.terminal_seq) == (&record.terminal, record.terminal_seq);
+            paid |= same && other.is_paid() && other.issuer.scheme() == record.issuer.scheme();
+        })?;
+        if paid {
+            return Ok(Some(*cycle));
+        }
+    }
+    Ok(None)
 }
 
 /// Card and local time of a record that its home city paid; none if its file has no such record.

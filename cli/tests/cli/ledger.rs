@@ -267,7 +267,7 @@ fn a_debt_that_is_not_paid_goes_over_suspense() {
     let waits: Value = serde_json::from_str(&waits).unwrap();
     let proposal = waits["proposals"][0]["proposal"].as_str().unwrap();
     world.act(&format!("approve {proposal}"), "operator-li");
-    clear(&world.path("scheme"), &world.out());
+    cityunion("clear {} --out {} --release people", &[&world.path("scheme"), &world.out()]).ok();
 
     let (first, accounts) = world.books();
     assert_eq!(first, format!("{FIRST} 2 closed"));

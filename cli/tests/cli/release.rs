@@ -148,7 +148,7 @@ fn what_was_left_to_people_no_later_run_releases() {
     let again =
         ["clear", &world.path("scheme").display().to_string(), "--out", &world.out().display().to_string()]
             .join(" ");
-    cityunion(&format!("{again} --business-date 2018-09-01"), &[]).exits(3);
+    cityunion(&format!("{again} --business-date 2018-09-01"), &[]).ok();
     assert_eq!(world.state(), "closed");
     clear(&world.path("scheme"), &world.out());
     assert_eq!(world.state(), "closed");

@@ -119,3 +119,23 @@ fn of_a_corrected_cycle_the_newest_version_counts() {
     fs::create_dir(folder("2018-09-01-001.v11")).unwrap();
     assert_eq!(cycle_folder(out.path(), cycle()).unwrap(), folder("2018-09-01-001.v10"), "with a manifest");
 }
+
+/// What was rejected and then presented again and paid is not asked for again.
+#[test]
+fn a_record_that_was_paid_when_it_came_again_is_no_claim() {
+    let out = out();
+    let bad = Place::Line { file: "2018-09-01.csv", line: 4 };
+    let record = records(out.path(), cycle(), Some(city("cu-2000")), bad).unwrap().remove(0);
+    let claim = Subject::Record(record.clone());
+    assert!(check(out.path(), &claim).is_ok());
+    let (next, _) = write_cycle(out.path(), "2018-09-02-001", None, vec![detail(out.path())]).unwrap();
+    let path = next.join("acquirer/cu-2000.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    let again = format!(
+        "x.csv,2,{},{},{},{},cleared,,book\n",
+        record.terminal, record.terminal_seq, record.issuer, record.amount_fen
+    );
+    fs::write(&path, text + &again).unwrap();
+    let refused = check(out.path(), &claim).unwrap_err();
+    assert!(matches!(refused, LookupError::PaidAs { cycle, .. } if cycle != record.cycle), "{refused}");
+}
