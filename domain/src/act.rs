@@ -16,6 +16,12 @@ use crate::{
 
 /// The longest text that a person may write into an act, bytes.
 pub const REASON_LEN_MAX: usize = 500;
+/// Whether a text says why: one line, neither empty nor too long.
+#[must_use]
+pub fn is_reason(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= REASON_LEN_MAX && !text.chars().any(char::is_control)
+}
+
 /// The longest id of an act, bytes.
 pub const ID_LEN_MAX: usize = 64;
 

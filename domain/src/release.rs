@@ -2,7 +2,7 @@
 //!
 //! `CLOSED → RELEASED → CONFIRMED → SETTLED`, `REFUSED` and `FAILED` lead to a new version of the plan, which is
 //! closed again. State is a fold over what stands on `cu.cycles`; a refusal changes nothing. Here are state and facts,
-//! `acts.rs` says what acts do, `carry.rs` what becomes of a debt that is not paid.
+//! `acts.rs` says what acts do, `disputes.rs` those about disputes, `carry.rs` what becomes of a debt that is not paid.
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 use std::{
@@ -126,15 +126,6 @@ pub struct Closed {
     pub steps: Vec<Step>,
 }
 
-/// What follows from an act.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Consequence {
-    /// The next version of a plan is due: the same totals, and [`Closed::items`] beside their items.
-    NewVersion(CycleName),
-    /// An item for the open cycle.
-    Item(Item),
-}
-
 /// A decision that waits for a second person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
@@ -249,10 +240,13 @@ impl Releases {
                 self.cycles.insert(plan.cycle, Arc::new(Closed::new(plan)));
             }
             Some(closed) if plan.version == closed.plan.version.saturating_add(1) && closed.is_void() => {
+                let cycle = plan.cycle;
                 closed.plan = plan;
                 closed.folder = None;
                 closed.state = State::Closed;
                 closed.released_by = None;
+                // What was proposed was about the version before.
+                self.drop_proposals(cycle);
             }
             _ => {}
         }
@@ -263,6 +257,11 @@ impl Releases {
         if let Some(closed) = self.change(cycle).filter(|closed| closed.plan.version == version) {
             closed.folder.get_or_insert(folder);
         }
+    }
+
+    /// Takes what waits for a second person about a cycle off the table.
+    fn drop_proposals(&mut self, cycle: CycleName) {
+        self.proposals.retain(|_, known| known.decision.cycle() != Some(cycle));
     }
 
     /// A cycle that is about to change.

@@ -97,18 +97,7 @@ impl Trust {
     /// # Errors
     /// [`Invalid`]: what is wrong with it.
     pub fn check(&self, sha256: &[u8; 32], signature: &[u8], date: Date) -> Result<Signed, Invalid> {
-        let envelope = Envelope::parse(signature)?;
-        if envelope.sha256 != *sha256 {
-            return Err(Invalid::OtherBytes(envelope.sha256));
-        }
-        let certificate = &envelope.certificate;
-        let attributes = envelope.signed_bytes().map_err(|error| Invalid::Form(error.to_string()))?;
-        if !verifies(certificate, &attributes, &envelope.signature) {
-            return Err(Invalid::Signature(subject(certificate)));
-        }
-        if !is_low(&envelope.signature) {
-            return Err(Invalid::Form("of the two numbers s that fit it has the higher one".to_owned()));
-        }
+        let certificate = &signed_by(sha256, signature)?;
         let authority = self.issuer_of(certificate, date)?;
         Ok(Signed {
             signer: subject(certificate),
@@ -123,15 +112,7 @@ impl Trust {
     /// # Errors
     /// [`Invalid`]: what is wrong with it.
     pub fn check_person(&self, sha256: &[u8; 32], signature: &[u8], date: Date) -> Result<Person, Invalid> {
-        let envelope = Envelope::parse(signature)?;
-        if envelope.sha256 != *sha256 {
-            return Err(Invalid::OtherBytes(envelope.sha256));
-        }
-        let certificate = &envelope.certificate;
-        let attributes = envelope.signed_bytes().map_err(|error| Invalid::Form(error.to_string()))?;
-        if !verifies(certificate, &attributes, &envelope.signature) {
-            return Err(Invalid::Signature(subject(certificate)));
-        }
+        let certificate = &signed_by(sha256, signature)?;
         self.issuer_on(certificate, date, check_person)?;
         person_of(certificate)
     }
@@ -267,6 +248,22 @@ fn verifies(certificate: &Certificate, bytes: &[u8], signature: &[u8]) -> bool {
     let signature = DerSignature::try_from(signature).ok();
     let digest: [u8; 32] = Sha256::digest(bytes).into();
     key.zip(signature).is_some_and(|(key, signature)| key.verify_prehash(&digest, &signature).is_ok())
+}
+
+/// The certificate whose key made a signature over bytes of a digest, in the one form that a signature has.
+fn signed_by(sha256: &[u8; 32], signature: &[u8]) -> Result<Certificate, Invalid> {
+    let envelope = Envelope::parse(signature)?;
+    if envelope.sha256 != *sha256 {
+        return Err(Invalid::OtherBytes(envelope.sha256));
+    }
+    let attributes = envelope.signed_bytes().map_err(|error| Invalid::Form(error.to_string()))?;
+    if !verifies(&envelope.certificate, &attributes, &envelope.signature) {
+        return Err(Invalid::Signature(subject(&envelope.certificate)));
+    }
+    if !is_low(&envelope.signature) {
+        return Err(Invalid::Form("of the two numbers s that fit it has the higher one".to_owned()));
+    }
+    Ok(envelope.certificate)
 }
 
 /// Whether a signature has the lower of the two numbers s that fit. Anybody can turn one into the other without the key,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use archive::manifest::hex;
 use domain::{
     act::{Signer, Written},
-    release::{Consequence, Folder, Planned, Releases},
+    release::{Folder, Planned, Releases},
     settlement::Item,
     terms::DisputeTerms,
 };
@@ -90,12 +90,12 @@ impl Acts {
     /// A cycle was opened.
     pub(super) fn opened(&mut self, opening: &proto::Opening) {
         let items = self.releases.opened(opening_name(opening));
-        self.due(items.into_iter());
+        self.due(items);
     }
 
     /// Items for the open cycle.
-    fn due(&mut self, items: impl Iterator<Item = Item>) {
-        self.items.extend(items.map(|item| (item.id.clone(), item)));
+    fn due(&mut self, items: Vec<Item>) {
+        self.items.extend(items.into_iter().map(|item| (item.id.clone(), item)));
     }
 
     pub(super) fn ask(&mut self, act: Act) {
@@ -206,12 +206,7 @@ impl Coordinator {
             acts.releases.act(&written, &by).map_err(|refusal| refusal.to_string())
         });
         match done {
-            Ok(consequences) => {
-                acts.due(consequences.into_iter().filter_map(|consequence| match consequence {
-                    Consequence::Item(item) => Some(item),
-                    Consequence::NewVersion(_) => None,
-                }));
-            }
+            Ok(items) => acts.due(items),
             // Two coordinators beside each other ruled on different states: the act has no effect.
             Err(why) if self.caught_up => {
                 effects.push(Effect::Alarm(format!(

@@ -120,12 +120,6 @@ impl Coordinator {
             .or_else(|| self.versions.published.get(&(cycle, version)))
     }
 
-    /// All folders that are there, later versions behind those that they replace.
-    pub fn folders(&self) -> impl Iterator<Item = &Published> {
-        let later = |cycle| self.versions.published.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, it)| it);
-        self.published.iter().flat_map(move |(cycle, first)| std::iter::once(first).chain(later(*cycle)))
-    }
-
     /// The publication that the manifest of a cycle's version follows: the version that it replaces, else that of the
     /// cycle before which was current at the cut-off.
     #[must_use]

@@ -16,6 +16,7 @@ use signing::Signer;
 use crate::{
     book::place::{Place, PlaceArgs},
     errors::Refused,
+    output::Format,
     services::cycles::detail::in_china,
 };
 
@@ -32,6 +33,9 @@ pub struct ActArgs {
     /// Its private key (PKCS#8, PEM, readable by nobody else) [default: beside the certificate, as NAME.key]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
 }
 
 /// What became of an act.

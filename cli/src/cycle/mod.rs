@@ -1,4 +1,4 @@
-//! `cycle`: looks at the cycles of a running clearing node, and ends the open one by hand.
+//! `cycle`: looks at cycles, ends the open one by hand, and brings closed ones to their settlement.
 
 mod release;
 mod show;

@@ -1,6 +1,6 @@
-//! `cycle propose|release|approve|reject|refuse|fail|settle|releases`: from a closed cycle to money that has moved.
+//! `cycle propose|release|approve|reject|confirm|refuse|fail|settle|releases`: from a closed cycle to money that has moved.
 
-use std::path::PathBuf;
+use std::{fs::File, io::Read as _, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -34,9 +34,6 @@ pub struct Propose {
     reason: String,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of `cycle fail`.
@@ -52,9 +49,6 @@ pub struct Fail {
     reason: String,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of the acts that name a cycle.
@@ -64,9 +58,6 @@ pub struct OfCycle {
     cycle: CycleName,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of `cycle refuse`.
@@ -79,9 +70,6 @@ pub struct Refuse {
     reason: String,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of `cycle confirm`.
@@ -93,9 +81,6 @@ pub struct Confirm {
     file: PathBuf,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of `cycle approve`.
@@ -105,9 +90,6 @@ pub struct Approve {
     proposal: String,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of `cycle reject`.
@@ -120,9 +102,6 @@ pub struct Reject {
     reason: String,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of `cycle releases`.
@@ -147,8 +126,8 @@ pub fn propose(args: &Propose) -> Result<()> {
     let sha256 = of.manifest_sha256.clone();
     let decision = Decision::Release { of, without: args.without.clone(), reason: args.reason.clone() };
     let done = perform(&place, &args.act.signer()?, Act::Propose { decision })?;
-    say(args.output, &format!("the manifest has SHA-256 {sha256}: those files and no others"));
-    proposed(args.output, args.cycle, &done, "release");
+    say(args.act.output, &format!("the manifest has SHA-256 {sha256}: those files and no others"));
+    proposed(args.act.output, args.cycle, &done, "release");
     Ok(())
 }
 
@@ -159,7 +138,7 @@ pub fn fail(args: &Fail) -> Result<()> {
     let (cycle, city, reason) = (args.cycle, args.city, args.reason.clone());
     let decision = Decision::Fail { cycle, version, city, reason };
     let done = perform(&place, &args.act.signer()?, Act::Propose { decision })?;
-    proposed(args.output, cycle, &done, "approve");
+    proposed(args.act.output, cycle, &done, "approve");
     Ok(())
 }
 
@@ -198,7 +177,7 @@ pub fn release(args: &OfCycle) -> Result<()> {
         }
     };
     let done = perform(&place, &args.act.signer()?, Act::Approve { proposal: id.to_owned() })?;
-    say(args.output, &format!("{} is released: approved by {}", args.cycle, done.by));
+    say(args.act.output, &format!("{} is released: approved by {}", args.cycle, done.by));
     Ok(())
 }
 
@@ -208,9 +187,9 @@ pub fn approve(args: &Approve) -> Result<()> {
     let releases = known(&place)?;
     let decision = releases.proposals().find(|(id, _)| *id == args.proposal).map(|(_, it)| &it.decision);
     let done = perform(&place, &args.act.signer()?, Act::Approve { proposal: args.proposal.clone() })?;
-    say(args.output, &format!("approved by {}", done.by));
+    say(args.act.output, &format!("approved by {}", done.by));
     match decision {
-        Some(Decision::Fail { cycle, version, .. }) => new_version(&place, args.output, *cycle, *version),
+        Some(Decision::Fail { cycle, version, .. }) => new_version(&place, args.act.output, *cycle, *version),
         _ => Ok(()),
     }
 }
@@ -220,7 +199,7 @@ pub fn reject(args: &Reject) -> Result<()> {
     let place = Place::open(&args.act.place)?;
     let act = Act::Reject { proposal: args.proposal.clone(), reason: args.reason.clone() };
     let done = perform(&place, &args.act.signer()?, act)?;
-    say(args.output, &format!("rejected by {}", done.by));
+    say(args.act.output, &format!("rejected by {}", done.by));
     Ok(())
 }
 
@@ -230,8 +209,8 @@ pub fn refuse(args: &Refuse) -> Result<()> {
     let version = closed(&known(&place)?, args.cycle)?.plan.version;
     let act = Act::Refuse { cycle: args.cycle, version, reason: args.reason.clone() };
     let done = perform(&place, &args.act.signer()?, act)?;
-    say(args.output, &format!("refused by {}", done.by));
-    new_version(&place, args.output, args.cycle, version)
+    say(args.act.output, &format!("refused by {}", done.by));
+    new_version(&place, args.act.output, args.cycle, version)
 }
 
 /// Waits for the folder that takes the place of a version.
@@ -249,7 +228,10 @@ fn new_version(place: &Place, format: Format, cycle: CycleName, replaced: u32) -
 /// What the bank says of the payments of a cycle.
 pub fn confirm(args: &Confirm) -> Result<()> {
     let path = args.file.display();
-    let bytes = std::fs::read(&args.file).with_context(|| format!("failed to read {path}"))?;
+    let mut bytes = Vec::new();
+    let file = File::open(&args.file).with_context(|| format!("failed to read {path}"))?;
+    let read = file.take(files::answer::ANSWER_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes);
+    read.with_context(|| format!("failed to read {path}"))?;
     let answer = files::answer::parse(&path.to_string(), &bytes).map_err(|error| Usage(error.to_string()))?;
     let place = Place::open(&args.act.place)?;
     let version = closed(&known(&place)?, args.cycle)?.plan.version;
@@ -257,7 +239,7 @@ pub fn confirm(args: &Confirm) -> Result<()> {
     let act = Act::Confirm { cycle: args.cycle, version, answer, sha256 };
     let done = perform(&place, &args.act.signer()?, act)?;
     say(
-        args.output,
+        args.act.output,
         &format!("{} is confirmed: {payments} payments as planned, says {}", args.cycle, done.by),
     );
     Ok(())
@@ -268,7 +250,7 @@ pub fn settle(args: &OfCycle) -> Result<()> {
     let place = Place::open(&args.act.place)?;
     let version = closed(&known(&place)?, args.cycle)?.plan.version;
     let done = perform(&place, &args.act.signer()?, Act::Settle { cycle: args.cycle, version })?;
-    say(args.output, &format!("{} is settled, says {}", args.cycle, done.by));
+    say(args.act.output, &format!("{} is settled, says {}", args.cycle, done.by));
     Ok(())
 }
 

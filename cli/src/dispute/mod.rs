@@ -53,9 +53,6 @@ struct Open {
     rules: Rules,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of `dispute answer`.
@@ -75,9 +72,6 @@ struct Answer {
     reason: String,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of `dispute withdraw`.
@@ -90,9 +84,6 @@ struct Withdraw {
     reason: String,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of `dispute decide`.
@@ -112,9 +103,6 @@ struct Decide {
     reason: String,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Arguments of `dispute list`.
@@ -160,9 +148,6 @@ pub struct Refund {
     reason: String,
     #[command(flatten)]
     act: ActArgs,
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
 }
 
 /// Runs `dispute`.

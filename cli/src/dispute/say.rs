@@ -51,11 +51,11 @@ pub fn open(args: &Open) -> Result<()> {
         yuan(opened.amount_fen.into()),
         opened.answer_by
     );
-    say(args.output, &text);
+    say(args.act.output, &text);
     if let Some(rules) = &rules {
-        say(args.output, rules);
+        say(args.act.output, rules);
     }
-    facts(args.output, show::facts(opened, rules))
+    facts(args.act.output, show::facts(opened, rules))
 }
 
 /// Answers a dispute.
@@ -63,13 +63,13 @@ pub fn answer(args: &Answer) -> Result<()> {
     let answer = if args.accept { dispute::Answer::Accept } else { dispute::Answer::Contest };
     let (dispute, reason) = (args.dispute.clone(), args.reason.clone());
     let act = DisputeAct::Answer { dispute, answer, reason };
-    city_says(&args.act, &args.dispute, act, args.output)
+    city_says(&args.act, &args.dispute, act, args.act.output)
 }
 
 /// Takes a dispute back.
 pub fn withdraw(args: &Withdraw) -> Result<()> {
     let act = DisputeAct::Withdraw { dispute: args.dispute.clone(), reason: args.reason.clone() };
-    city_says(&args.act, &args.dispute, act, args.output)
+    city_says(&args.act, &args.dispute, act, args.act.output)
 }
 
 fn city_says(args: &ActArgs, id: &str, act: DisputeAct, format: Format) -> Result<()> {
@@ -96,9 +96,9 @@ pub fn decide(args: &Decide) -> Result<()> {
     let text = format!(
         "proposed by {by}, as {id}; another person of operations approves it: cityunion cycle approve {id}"
     );
-    say(args.output, &text);
+    say(args.act.output, &text);
     let pairs = [("proposal", json!(id)), ("by", json!(by)), ("dispute", json!(args.dispute))];
-    facts(args.output, pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    facts(args.act.output, pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 /// Gives back what was paid for a record.
@@ -128,8 +128,8 @@ pub fn refund(args: &Refund) -> Result<()> {
         yuan(new.amount_fen.into()),
         new.record.issuer
     );
-    say(args.output, &text);
-    facts(args.output, show::refund_facts(new))
+    say(args.act.output, &text);
+    facts(args.act.output, show::refund_facts(new))
 }
 
 /// What programs read; people have read it already.

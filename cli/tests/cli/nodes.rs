@@ -141,11 +141,12 @@ fn what_people_decide_counts_once_whoever_coordinates() {
     let mut running = vec![Some(pair.start("a")), Some(pair.start("b"))];
     let coordinator = pair.settled(&["a", "b"]);
     let dies = usize::from(coordinator.ends_with(&format!(":{}", pair.admins[1])));
+    let (one, two) = (pair.config("a"), pair.config("b"));
+    // As the node sees it that is asked for the cut-off: the one that stands by may know of it a moment earlier.
     wait_for("an open cycle", || {
-        let list = cityunion("cycle list -o json --config {}", &[&pair.config("a")]).ok();
+        let list = cityunion("cycle list -o json --config {} --config {}", &[&one, &two]).ok();
         list.stdout.contains("OPEN").then_some(())
     });
-    let (one, two) = (pair.config("a"), pair.config("b"));
     cityunion("cycle cut-off --next-date 2018-09-01 --config {} --config {}", &[&one, &two]).ok();
 
     // Nobody coordinates while this is asked: the heir rules it.

@@ -9,7 +9,7 @@ use super::{
     Step, Subject, Verdict, subject::Key,
 };
 use crate::{
-    act::{REASON_LEN_MAX, Role, Signer},
+    act::{Role, Signer, is_reason},
     city::City,
     cycle::CycleName,
     date::Date,
@@ -234,10 +234,8 @@ impl Said<'_> {
     }
 }
 
-/// A reason that is one line of text.
 fn plain(reason: &str) -> Result<&str, Refusal> {
-    let plain = !reason.trim().is_empty() && !reason.chars().any(char::is_control);
-    if plain && reason.len() <= REASON_LEN_MAX { Ok(reason) } else { Err(Refusal::Reason) }
+    if is_reason(reason) { Ok(reason) } else { Err(Refusal::Reason) }
 }
 
 /// The other city, if this one is concerned.

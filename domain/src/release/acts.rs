@@ -1,13 +1,13 @@
 //! What acts do, and which are refused.
 
-use super::{Closed, Consequence, Disagreement, Proposal, Releases, State, Step, carry::carry};
+use super::{Closed, Disagreement, Proposal, Releases, State, Step, carry::carry};
 use crate::{
-    act::{Act, Agreement, Decision, ID_LEN_MAX, REASON_LEN_MAX, Released, Role, Signer, Written},
+    act::{Act, Agreement, Decision, ID_LEN_MAX, REASON_LEN_MAX, Released, Role, Signer, Written, is_reason},
     city::City,
     cycle::CycleName,
     date::Date,
     settlement::{
-        Payments,
+        Item, Payments,
         confirmation::{AnswerLine, Difference, confirm},
     },
 };
@@ -154,11 +154,11 @@ fn list(against: &[Disagreement]) -> String {
 }
 
 impl Releases {
-    /// Does an act, if it is legal.
+    /// Does an act, if it is legal, and gives the items that it brings into the open cycle.
     ///
     /// # Errors
     /// [`Refusal`]; nothing has changed then.
-    pub fn act(&mut self, written: &Written, by: &Signer) -> Result<Vec<Consequence>, Refusal> {
+    pub fn act(&mut self, written: &Written, by: &Signer) -> Result<Vec<Item>, Refusal> {
         let Written { id, act, .. } = written;
         let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if id.is_empty() || id.len() > ID_LEN_MAX || !plain {
@@ -167,7 +167,7 @@ impl Releases {
         if self.is_done(id) {
             return Err(Refusal::Done);
         }
-        let consequences = match act {
+        let items = match act {
             Act::Propose { decision } => self.propose(written, decision, by)?,
             Act::Approve { proposal } => self.approve(written, proposal, by)?,
             Act::Reject { proposal, reason } => self.reject(written, proposal, reason, by)?,
@@ -184,15 +184,10 @@ impl Releases {
             Act::Dispute { dispute } => self.dispute(written, dispute, by)?,
         };
         self.done.insert(super::hash(id));
-        Ok(consequences)
+        Ok(items)
     }
 
-    fn propose(
-        &mut self,
-        written: &Written,
-        decision: &Decision,
-        by: &Signer,
-    ) -> Result<Vec<Consequence>, Refusal> {
+    fn propose(&mut self, written: &Written, decision: &Decision, by: &Signer) -> Result<Vec<Item>, Refusal> {
         operations(by)?;
         if let Some((id, _)) = self.proposals.iter().find(|(_, known)| known.decision == *decision) {
             return Err(Refusal::Proposed(id.clone()));
@@ -222,7 +217,7 @@ impl Releases {
         }
     }
 
-    fn approve(&mut self, written: &Written, id: &str, by: &Signer) -> Result<Vec<Consequence>, Refusal> {
+    fn approve(&mut self, written: &Written, id: &str, by: &Signer) -> Result<Vec<Item>, Refusal> {
         operations(by)?;
         let proposal = self.proposals.get(id).ok_or_else(|| Refusal::NoProposal(id.to_owned()))?.clone();
         if proposal.by.name == by.name {
@@ -248,7 +243,7 @@ impl Releases {
         id: &str,
         reason: &str,
         by: &Signer,
-    ) -> Result<Vec<Consequence>, Refusal> {
+    ) -> Result<Vec<Item>, Refusal> {
         operations(by)?;
         said(reason)?;
         let proposal = self.proposals.remove(id).ok_or_else(|| Refusal::NoProposal(id.to_owned()))?;
@@ -257,12 +252,7 @@ impl Releases {
         Ok(Vec::new())
     }
 
-    fn release_alone(
-        &mut self,
-        written: &Written,
-        of: &Released,
-        by: &Signer,
-    ) -> Result<Vec<Consequence>, Refusal> {
+    fn release_alone(&mut self, written: &Written, of: &Released, by: &Signer) -> Result<Vec<Item>, Refusal> {
         if by.role != Role::Batch {
             let whose = "the batch process; a person proposes the release, and another approves it";
             return Err(Refusal::NotHis { by: by.clone(), whose });
@@ -273,12 +263,7 @@ impl Releases {
         Ok(Vec::new())
     }
 
-    fn agree(
-        &mut self,
-        written: &Written,
-        figures: &Agreement,
-        by: &Signer,
-    ) -> Result<Vec<Consequence>, Refusal> {
+    fn agree(&mut self, written: &Written, figures: &Agreement, by: &Signer) -> Result<Vec<Item>, Refusal> {
         if by.role != Role::City(figures.city) {
             return Err(Refusal::NotHis { by: by.clone(), whose: "the home city itself" });
         }
@@ -302,20 +287,15 @@ impl Releases {
         (cycle, version): (CycleName, u32),
         reason: &str,
         by: &Signer,
-    ) -> Result<Vec<Consequence>, Refusal> {
-        if !matches!(by.role, Role::Bank | Role::Operations) {
-            return Err(Refusal::NotHis {
-                by: by.clone(),
-                whose: "the settlement bank, or operations for it",
-            });
-        }
+    ) -> Result<Vec<Item>, Refusal> {
+        bank(by)?;
         said(reason)?;
         self.released(cycle, version, "a refusal")?;
         if let Some(closed) = self.change(cycle) {
             closed.state = State::Refused { reason: reason.to_owned() };
         }
         self.note(Some(cycle), written, by, format!("refused by the bank: {reason}"));
-        Ok(vec![Consequence::NewVersion(cycle)])
+        Ok(Vec::new())
     }
 
     fn confirm(
@@ -324,12 +304,7 @@ impl Releases {
         answer: &[AnswerLine],
         by: &Signer,
     ) -> Result<(), Refusal> {
-        if !matches!(by.role, Role::Bank | Role::Operations) {
-            return Err(Refusal::NotHis {
-                by: by.clone(),
-                whose: "the settlement bank, or operations for it",
-            });
-        }
+        bank(by)?;
         let closed = self.released(cycle, version, "a confirmation")?;
         let payments = Payments::of(&closed.plan.net, &[], &[]);
         let payments = payments.map_err(|error| Refusal::NoPayments { cycle, why: error.to_string() })?;
@@ -346,7 +321,7 @@ impl Releases {
         written: &Written,
         (cycle, version): (CycleName, u32),
         by: &Signer,
-    ) -> Result<Vec<Consequence>, Refusal> {
+    ) -> Result<Vec<Item>, Refusal> {
         operations(by)?;
         let closed = self.version(cycle, version)?;
         in_state(closed, &State::Confirmed, "settling")?;
@@ -357,14 +332,12 @@ impl Releases {
         Ok(Vec::new())
     }
 
-    fn fail(&mut self, cycle: CycleName, city: City, reason: String) -> Result<Vec<Consequence>, Refusal> {
+    fn fail(&mut self, cycle: CycleName, city: City, reason: String) -> Result<Vec<Item>, Refusal> {
         let closed = self.change(cycle).ok_or(Refusal::NoCycle(cycle))?;
         let (now, later) = carry(closed, city)?;
         closed.items.extend(now);
         closed.state = State::Failed { city, reason };
-        let mut consequences = vec![Consequence::NewVersion(cycle)];
-        consequences.extend(later.into_iter().map(Consequence::Item));
-        Ok(consequences)
+        Ok(later)
     }
 
     /// The cycle, if these files of it can be released.
@@ -396,7 +369,7 @@ impl Releases {
             closed.released_by = Some(by);
         }
         // What else was proposed for it was meant for one that is not released.
-        self.proposals.retain(|_, known| known.decision.cycle() != Some(cycle));
+        self.drop_proposals(cycle);
     }
 
     /// A cycle at a version of its plan.
@@ -458,9 +431,16 @@ fn operations(by: &Signer) -> Result<(), Refusal> {
     Err(Refusal::NotHis { by: by.clone(), whose: "operations" })
 }
 
+/// The bank, or operations that speak for it.
+fn bank(by: &Signer) -> Result<(), Refusal> {
+    if matches!(by.role, Role::Bank | Role::Operations) {
+        return Ok(());
+    }
+    Err(Refusal::NotHis { by: by.clone(), whose: "the settlement bank, or operations for it" })
+}
+
 fn said(reason: &str) -> Result<(), Refusal> {
-    let fits = (1..=REASON_LEN_MAX).contains(&reason.trim().len()) && reason.len() <= REASON_LEN_MAX;
-    if fits && !reason.contains(['\n', '\r']) { Ok(()) } else { Err(Refusal::Reason) }
+    if is_reason(reason) { Ok(()) } else { Err(Refusal::Reason) }
 }
 
 fn in_state(closed: &Closed, wanted: &State, what: &'static str) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Consequence, Refusal, Releases};
+use super::{Refusal, Releases};
 use crate::{
     act::{Decision, Signer, Written},
     cycle::CycleName,
@@ -35,7 +35,7 @@ impl Releases {
         written: &Written,
         act: &DisputeAct,
         by: &Signer,
-    ) -> Result<Vec<Consequence>, Refusal> {
+    ) -> Result<Vec<Item>, Refusal> {
         let today = self.open_cycle()?;
         let items = Arc::make_mut(&mut self.disputes).act(by, act, &today)?;
         let about = match act {
@@ -45,7 +45,7 @@ impl Releases {
             DisputeAct::Open { .. } | DisputeAct::Refund { .. } => items.first().map(|item| item.id.clone()),
         };
         self.note_dispute(written, by, about.as_deref().unwrap_or_default());
-        Ok(items.into_iter().map(Consequence::Item).collect())
+        Ok(items)
     }
 
     /// Whether operations may end a dispute so.
@@ -59,12 +59,12 @@ impl Releases {
         written: &Written,
         verdict: &Verdict,
         [one, two]: [&Signer; 2],
-    ) -> Result<Vec<Consequence>, Refusal> {
+    ) -> Result<Vec<Item>, Refusal> {
         let today = self.open_cycle()?;
         let by = format!("{one}, {two}");
         let item = Arc::make_mut(&mut self.disputes).decide(&by, verdict, &today)?;
         self.note_dispute(written, two, &verdict.dispute);
-        Ok(item.into_iter().map(Consequence::Item).collect())
+        Ok(item.into_iter().collect())
     }
 
     /// The cycle that was opened last, and its rules.
