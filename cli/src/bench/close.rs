@@ -39,11 +39,11 @@ const QUIET: Duration = Duration::from_millis(500);
 const REMEMBERED: u64 = 10_000_000;
 /// How much rendering stands back, as in a clearing node's default.
 const RENDER_NICENESS: i32 = 10;
-/// Small cycles that are closed before the large one: their closes give some hundred batches together, without
-/// which a 99th percentile would be the one slowest of them.
-const SMALL_CYCLES: i32 = 39;
+/// Small cycles that are closed before the large one: their closes give some five hundred batches together, without
+/// which a 99th percentile would be a few stalls of the disk.
+const SMALL_CYCLES: i32 = 99;
 /// Cycles of one business date. Every further date forgets one, and taps must not become late.
-const CYCLES_A_DAY: i32 = 4;
+const CYCLES_A_DAY: i32 = 10;
 
 /// How long one look at the log waits.
 const HEAR: Duration = Duration::from_millis(50);
@@ -66,13 +66,13 @@ pub struct Measured {
 impl Measured {
     /// The 99th percentile inside in per cent of that outside.
     pub fn ratio_percent(&self) -> u64 {
-        p99(&self.inside_us) * 100 / p99(&self.outside_us).max(1)
+        percentile(&self.inside_us, 99) * 100 / percentile(&self.outside_us, 99).max(1)
     }
 }
 
-/// The 99th percentile of sorted values.
-pub fn p99(sorted: &[u64]) -> u64 {
-    sorted.get((sorted.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0)
+/// A percentile of sorted values.
+pub fn percentile(sorted: &[u64], percent: usize) -> u64 {
+    sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0)
 }
 
 /// When a cycle was cut off, planned and published.

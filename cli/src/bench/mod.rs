@@ -109,8 +109,12 @@ fn close(args: &Bench, scratch: &Path, figures: &mut Map<String, Value>) -> Resu
         let measured = close::run(&folder, args.close_taps)?;
         fs::remove_dir_all(&folder)?;
         let of = |name: &str, latencies: &[u64]| {
-            let (batches, p99_us) = (latencies.len(), close::p99(latencies));
-            say(args.output, &format!("{name} a close: {batches} batches, p99 {p99_us} us"));
+            let [p50, p90, p99] = [50, 90, 99].map(|percent| close::percentile(latencies, percent));
+            let batches = latencies.len();
+            say(
+                args.output,
+                &format!("{name} a close: {batches} batches, p50 {p50} us, p90 {p90} us, p99 {p99} us"),
+            );
         };
         of("during", &measured.inside_us);
         of("outside", &measured.outside_us);

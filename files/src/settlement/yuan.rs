@@ -1,34 +1,29 @@
 //! Fen as yuan with two decimals, and back, without floats.
 
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
+
+/// Digits behind the point.
+const DECIMALS: u32 = 2;
+
 /// Fen as messages write them: `1234.05`.
 pub(crate) fn yuan(fen: u64) -> String {
-    format!("{}.{:02}", fen / 100, fen % 100)
+    Decimal::from_i128_with_scale(fen.into(), DECIMALS).to_string()
 }
 
 /// The fen that a message states; `None` for any other spelling than [`yuan`]'s.
 pub(crate) fn fen(text: &str) -> Option<u64> {
-    let (whole, decimals) = text.split_once('.')?;
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(decimals) {
-        return None;
-    }
-    let fen = whole.parse::<u64>().ok()?.checked_mul(100)?.checked_add(decimals.parse().ok()?)?;
-    (yuan(fen) == text).then_some(fen)
+    fen_stated(text).filter(|fen| yuan(*fen) == text)
 }
 
 /// The fen of an amount that somebody else wrote: no decimals, one, or two.
 pub(crate) fn fen_stated(text: &str) -> Option<u64> {
-    let (whole, decimals) = text.split_once('.').map_or((text, "00"), |(whole, decimals)| (whole, decimals));
+    // The library also reads signs, underscores and a missing whole part.
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(decimals) {
+    if !text.split('.').all(digits) {
         return None;
     }
-    let decimals: u64 = match decimals.len() {
-        1 => decimals.parse::<u64>().ok()?.checked_mul(10)?,
-        2 => decimals.parse().ok()?,
-        _ => return None,
-    };
-    whole.parse::<u64>().ok()?.checked_mul(100)?.checked_add(decimals)
+    let amount = Decimal::from_str_exact(text).ok().filter(|amount| amount.scale() <= DECIMALS)?;
+    amount.checked_mul(Decimal::ONE_HUNDRED)?.to_u64()
 }
 
 /// Fen as people read them: `1,234.05`, with a real minus before a negative figure.
