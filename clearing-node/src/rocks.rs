@@ -11,9 +11,6 @@ use crate::store::{StoreError, Txn, Visit};
 
 /// A start reads all identities from one end to the other.
 const READ_AHEAD_BYTES: usize = 2 << 20;
-/// Files of the write-ahead log that are written over instead of anew: a synced write then need not wait for the
-/// file system's journal, where everything that others write to the disk is queued.
-const WAL_FILES_REUSED: usize = 4;
 
 /// One partition's RocksDB. Clones share it.
 #[derive(Clone)]
@@ -40,7 +37,6 @@ impl RocksStore {
         options.set_max_write_buffer_number(3);
         options.set_max_background_jobs(2);
         options.set_max_total_wal_size(256 << 20);
-        options.set_recycle_log_file_num(WAL_FILES_REUSED);
         options.set_keep_log_file_num(2);
         options.set_max_open_files(256);
         let db = DB::open(&options, path).map_err(backend("opening it"))?;
