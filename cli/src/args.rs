@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use domain::{city::City, date::Date};
+use signing::Algorithm;
 
 use crate::{clear::release::Releaser, demo::Demo, output::Format};
 
@@ -109,6 +113,9 @@ pub struct Simulate {
     /// First business date [default: 2018-09-01]
     #[arg(long)]
     pub first_date: Option<Date>,
+    /// How the test signer and its CA sign
+    #[arg(long, value_name = "ALGORITHM", default_value = "ecdsa-p256-sha256", value_parser = algorithms())]
+    pub signatures: Algorithm,
     /// A real tap file whose time, place, operator and fare are taken
     #[arg(long, requires = "mapping")]
     pub base: Option<PathBuf>,
@@ -121,6 +128,11 @@ pub struct Simulate {
     /// How to print the summary
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Format,
+}
+
+/// How files can be signed, by the names of configurations.
+fn algorithms() -> impl TypedValueParser<Value = Algorithm> {
+    PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name)).try_map(|name| name.parse::<Algorithm>())
 }
 
 /// Arguments of `clear`.

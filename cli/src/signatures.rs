@@ -32,7 +32,7 @@ pub fn of_scheme(scheme: &Path, state: &Path, out: &Path) -> Result<Option<Arc<S
         return Ok(None);
     }
     let folder = folder.canonicalize().with_context(|| format!("failed to find {}", folder.display()))?;
-    let signers = open(&folder, &folder.join(CA_FILE), Algorithm::default(), out)?;
+    let signers = open(&folder, &folder.join(CA_FILE), None, out)?;
     let link = state.join(LINK);
     if fs::read_link(&link).ok().as_deref() != Some(&folder) {
         drop(fs::remove_file(&link));
@@ -60,7 +60,7 @@ pub fn unsigned(out: &Path, why: &str) -> Result<()> {
 /// If they cannot be used any more.
 pub fn remembered(state: &Path, out: &Path) -> Result<Option<Arc<Signers>>> {
     let Ok(folder) = fs::read_link(state.join(LINK)) else { return Ok(None) };
-    open(&folder, &folder.join(CA_FILE), Algorithm::default(), out).map(Some)
+    open(&folder, &folder.join(CA_FILE), None, out).map(Some)
 }
 
 /// The CA that certifies people and participants, if the keys of the last `clear` have one.
@@ -75,12 +75,13 @@ pub fn people(state: &Path) -> Result<Option<Trust>> {
     Trust::read(&ca).map(Some).context("failed to know people")
 }
 
-/// Opens a folder of pairs, checks all of them, and leaves the CA certificates in `out`.
+/// Opens a folder of pairs, checks all of them, and leaves the CA certificates in `out`. With `only` a pair of another
+/// algorithm is refused.
 ///
 /// # Errors
 /// If a pair cannot be used, or cycles in `out` were signed under another CA.
-pub fn open(folder: &Path, ca: &Path, algorithm: Algorithm, out: &Path) -> Result<Arc<Signers>> {
-    let signers = Signers::open(folder, ca, algorithm).context("failed to sign cycles")?;
+pub fn open(folder: &Path, ca: &Path, only: Option<Algorithm>, out: &Path) -> Result<Arc<Signers>> {
+    let signers = Signers::open(folder, ca, only).context("failed to sign cycles")?;
     leave_ca(&signers, out)?;
     Ok(Arc::new(signers))
 }

@@ -27,6 +27,7 @@ pub fn run(args: &Simulate) -> Result<ExitCode> {
     config.days = args.days;
     config.seed = args.seed;
     config.first_date = args.first_date;
+    config.signatures = args.signatures;
     let progress = match config.base {
         Some(_) => Progress::lines("taps made"),
         None => Progress::of("taps made", config.taps.unwrap_or(TAPS_DEFAULT)),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use signing::{SIGNATURE_SUFFIX, Signer};
+use signing::{Digests, SIGNATURE_SUFFIX, Signer};
 
 use crate::{error::FilesError, layout};
 
@@ -28,9 +28,9 @@ pub fn sign(dir: &Path, signer: &Signer) -> Result<u64, FilesError> {
     }
     for name in &names {
         let path = dir.join(name);
-        let sha256 = digest(&path).map_err(FilesError::io("read", &path))?;
+        let digests = digests(&path).map_err(FilesError::io("read", &path))?;
         let to = dir.join(signature_of(name));
-        let signature = signer.sign(&sha256)?;
+        let signature = signer.sign(&digests)?;
         let written = File::create_new(&to).and_then(|mut file| file.write_all(&signature));
         written.map_err(FilesError::io("write", &to))?;
     }
@@ -46,6 +46,11 @@ pub(crate) fn is_signed(name: &str) -> bool {
 /// The name of a file's signature.
 pub(crate) fn signature_of(name: &str) -> String {
     format!("{name}{SIGNATURE_SUFFIX}")
+}
+
+/// What is signed of a file.
+pub(crate) fn digests(path: &Path) -> io::Result<Digests> {
+    File::open(path).and_then(Digests::read)
 }
 
 /// SHA-256 of a file.

@@ -3,12 +3,15 @@
 use std::str::FromStr as _;
 
 use domain::date::Date;
-use p256::{ecdsa::DerSignature, pkcs8::EncodePrivateKey as _};
+use p256::ecdsa::DerSignature;
 use x509_cert::{
     Certificate, TbsCertificate,
     builder::{self, Builder as _, CertificateBuilder, profile::BuilderProfile},
     der::{
-        DateTime, EncodePem as _, asn1::Ia5String, asn1::ObjectIdentifier, flagset::FlagSet, pem::LineEnding,
+        DateTime, EncodePem as _,
+        asn1::{BitString, Ia5String, ObjectIdentifier},
+        flagset::FlagSet,
+        pem::LineEnding,
     },
     ext::{
         Extension, ToExtension as _,
@@ -23,7 +26,7 @@ use x509_cert::{
     time::{Time, Validity},
 };
 
-use crate::{error::SigningError, key::PrivateKey};
+use crate::{algorithm::Algorithm, error::SigningError, key::PrivateKey};
 
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
@@ -54,6 +57,8 @@ pub struct Order<'a> {
     pub until: Date,
     /// What it is for.
     pub usage: Usage,
+    /// Of what algorithm its key is. The CA's own says how it is signed.
+    pub algorithm: Algorithm,
 }
 
 /// A certificate and its key.
@@ -76,10 +81,11 @@ impl Authority {
     /// A CA whose key is `scalar`, and its own certificate.
     ///
     /// # Errors
-    /// [`SigningError::Encode`] if the order cannot be met, or `scalar` is no key of P-256 (one of 2³² is none).
+    /// [`SigningError::Encode`] if the order cannot be met, or `scalar` is no key of the order's algorithm (one of
+    /// 2³² is none).
     pub fn new(scalar: &[u8; 32], order: &Order<'_>) -> Result<(Self, Issued), SigningError> {
         let name = Name::from_str(order.subject).map_err(SigningError::encode("a subject"))?;
-        let authority = Self { key: key(scalar)?, name };
+        let authority = Self { key: key(scalar, order.algorithm)?, name };
         let issued = authority.issue(scalar, order)?;
         Ok((authority, issued))
     }
@@ -89,7 +95,7 @@ impl Authority {
     /// # Errors
     /// As [`Authority::new`].
     pub fn issue(&self, scalar: &[u8; 32], order: &Order<'_>) -> Result<Issued, SigningError> {
-        let key = key(scalar)?;
+        let key = key(scalar, order.algorithm)?;
         let failed = "a certificate";
         let profile = Profile {
             issuer: self.name.clone(),
@@ -100,19 +106,32 @@ impl Authority {
         let serial = SerialNumber::from(order.serial);
         let builder = CertificateBuilder::new(profile, serial, validity, key.public()?);
         let builder = builder.map_err(SigningError::encode(failed))?;
-        let certificate: Certificate =
-            builder.build::<_, DerSignature>(self.key.inner()).map_err(SigningError::encode(failed))?;
-        let pem = key.inner().to_pkcs8_pem(LineEnding::LF).map_err(SigningError::encode("a key"))?;
+        let certificate = self.certify(builder)?;
         Ok(Issued {
             certificate: certificate.to_pem(LineEnding::LF).map_err(SigningError::encode(failed))?,
-            key: pem.to_string(),
+            key: key.to_pem()?,
         })
+    }
+
+    /// Signs a certificate.
+    fn certify(&self, mut builder: CertificateBuilder<Profile>) -> Result<Certificate, SigningError> {
+        let failed = "a certificate";
+        let certificate = match &self.key {
+            PrivateKey::EcdsaP256(key) => builder.build::<_, DerSignature>(key),
+            PrivateKey::Sm2(key) => {
+                let bytes = builder.finalize(key).map_err(SigningError::encode(failed))?;
+                let signature = BitString::from_bytes(&self.key.sign(&bytes)?);
+                builder.assemble(signature.map_err(SigningError::encode(failed))?, key)
+            }
+        };
+        certificate.map_err(SigningError::encode(failed))
     }
 }
 
-fn key(scalar: &[u8; 32]) -> Result<PrivateKey, SigningError> {
-    PrivateKey::from_scalar(scalar)
-        .ok_or_else(|| SigningError::encode("a key")("it is not in the field of P-256"))
+fn key(scalar: &[u8; 32], algorithm: Algorithm) -> Result<PrivateKey, SigningError> {
+    PrivateKey::from_scalar(algorithm, scalar).ok_or_else(|| {
+        SigningError::encode("a key")(format!("it is no number of the field of {}", algorithm.name()))
+    })
 }
 
 fn time(date: Date, (hour, minute, second): (u8, u8, u8)) -> Result<Time, SigningError> {

@@ -7,10 +7,6 @@ use std::{
 };
 
 use domain::date::Date;
-use p256::{
-    ecdsa::{DerSignature, Signature, VerifyingKey, signature::hazmat::PrehashVerifier as _},
-    pkcs8::DecodePublicKey as _,
-};
 use sha2::{Digest as _, Sha256};
 use x509_cert::{
     Certificate,
@@ -20,9 +16,11 @@ use x509_cert::{
 
 use crate::{
     algorithm::Algorithm,
+    digests::Digests,
     envelope::Envelope,
     error::{Invalid, SigningError},
     hex,
+    public::{PublicKey, Said},
 };
 
 /// The largest file of certificates that is read, bytes.
@@ -64,6 +62,8 @@ pub struct Signed {
     pub signer: String,
     /// Serial number of the signer's certificate, hex.
     pub serial: String,
+    /// How he signed.
+    pub algorithm: Algorithm,
     /// SHA-256 of the CA's certificate, hex: what a bank compares with what it was told by another way.
     pub authority_sha256: String,
 }
@@ -91,28 +91,29 @@ impl Trust {
         Ok(Self { authorities })
     }
 
-    /// Checks a signature over bytes of a digest. The certificates must have been valid at the end of the business
+    /// Checks a signature over bytes of these digests. The certificates must have been valid at the end of the business
     /// date in UTC+8.
     ///
     /// # Errors
     /// [`Invalid`]: what is wrong with it.
-    pub fn check(&self, sha256: &[u8; 32], signature: &[u8], date: Date) -> Result<Signed, Invalid> {
-        let certificate = &signed_by(sha256, signature)?;
+    pub fn check(&self, digests: &Digests, signature: &[u8], date: Date) -> Result<Signed, Invalid> {
+        let Envelope { certificate, algorithm, .. } = &signed_by(digests, signature)?;
         let authority = self.issuer_of(certificate, date)?;
         Ok(Signed {
             signer: subject(certificate),
             serial: hex(certificate.tbs_certificate().serial_number().as_bytes()),
+            algorithm: *algorithm,
             authority_sha256: fingerprint(authority),
         })
     }
 
-    /// Checks the signature of a person or a participant over bytes of a digest, by the certificate that also opens his
+    /// Checks the signature of a person or a participant over bytes of these digests, by the certificate that also opens his
     /// connections. It must be valid at the end of the day in UTC+8.
     ///
     /// # Errors
     /// [`Invalid`]: what is wrong with it.
-    pub fn check_person(&self, sha256: &[u8; 32], signature: &[u8], date: Date) -> Result<Person, Invalid> {
-        let certificate = &signed_by(sha256, signature)?;
+    pub fn check_person(&self, digests: &Digests, signature: &[u8], date: Date) -> Result<Person, Invalid> {
+        let Envelope { certificate, .. } = &signed_by(digests, signature)?;
         self.issuer_on(certificate, date, check_person)?;
         person_of(certificate)
     }
@@ -157,9 +158,12 @@ impl Trust {
             let bytes = tbs.to_der().unwrap_or_default();
             let signature = certificate.signature().as_bytes().unwrap_or_default();
             let same = certificate.signature_algorithm() == tbs.signature();
-            same && Algorithm::of_signature(tbs.signature()).is_some()
-                && tbs.issuer() == authority.tbs_certificate().subject()
-                && verifies(authority, &bytes, signature)
+            let by = Algorithm::of_certificate(tbs.signature()).zip(key_of(authority));
+            // Of the two forms of an ECDSA signature a CA may write either.
+            let good = by.is_some_and(|(algorithm, key)| {
+                key.algorithm() == algorithm && key.says(&bytes, signature) != Said::NotMine
+            });
+            same && tbs.issuer() == authority.tbs_certificate().subject() && good
         };
         self.authorities.iter().filter(issued)
     }
@@ -238,39 +242,33 @@ pub(crate) fn valid_on(certificate: &Certificate, date: Date) -> bool {
     u64::try_from(end).is_ok_and(|end| (not_before_s(certificate)..=until).contains(&end))
 }
 
-/// Whether the key of a certificate made a signature over bytes.
-fn verifies(certificate: &Certificate, bytes: &[u8], signature: &[u8]) -> bool {
-    let spki = certificate.tbs_certificate().subject_public_key_info();
-    if !Algorithm::ALL.iter().any(|known| known.is_of_key(&spki.algorithm)) {
-        return false;
-    }
-    let key = spki.to_der().ok().and_then(|der| VerifyingKey::from_public_key_der(&der).ok());
-    let signature = DerSignature::try_from(signature).ok();
-    let digest: [u8; 32] = Sha256::digest(bytes).into();
-    key.zip(signature).is_some_and(|(key, signature)| key.verify_prehash(&digest, &signature).is_ok())
+/// The public key of a certificate, if it is of a known algorithm.
+fn key_of(certificate: &Certificate) -> Option<PublicKey> {
+    PublicKey::of(certificate.tbs_certificate().subject_public_key_info())
 }
 
-/// The certificate whose key made a signature over bytes of a digest, in the one form that a signature has.
-fn signed_by(sha256: &[u8; 32], signature: &[u8]) -> Result<Certificate, Invalid> {
+/// How the key of a certificate signs, if that is known.
+pub(crate) fn algorithm_of(certificate: &Certificate) -> Option<Algorithm> {
+    key_of(certificate).map(|key| key.algorithm())
+}
+
+/// Reads a signature over bytes of these digests that was made with the key of the certificate in it, in the one form
+/// that a signature has.
+fn signed_by(digests: &Digests, signature: &[u8]) -> Result<Envelope, Invalid> {
     let envelope = Envelope::parse(signature)?;
-    if envelope.sha256 != *sha256 {
-        return Err(Invalid::OtherBytes(envelope.sha256));
+    let (algorithm, digest) = (envelope.algorithm, envelope.digest);
+    let whose = || subject(&envelope.certificate);
+    let key = key_of(&envelope.certificate).filter(|key| key.algorithm() == algorithm);
+    let Some(key) = key else { return Err(Invalid::Algorithm { algorithm, whose: whose() }) };
+    if digest != *digests.by(algorithm) {
+        return Err(Invalid::OtherBytes { algorithm, digest });
     }
     let attributes = envelope.signed_bytes().map_err(|error| Invalid::Form(error.to_string()))?;
-    if !verifies(&envelope.certificate, &attributes, &envelope.signature) {
-        return Err(Invalid::Signature(subject(&envelope.certificate)));
+    match key.says(&attributes, &envelope.signature) {
+        Said::Mine => Ok(envelope),
+        Said::NotMine => Err(Invalid::Signature(whose())),
+        Said::Turned => Err(Invalid::Form("of the two numbers s that fit it has the higher one".to_owned())),
     }
-    if !is_low(&envelope.signature) {
-        return Err(Invalid::Form("of the two numbers s that fit it has the higher one".to_owned()));
-    }
-    Ok(envelope.certificate)
-}
-
-/// Whether a signature has the lower of the two numbers s that fit. Anybody can turn one into the other without the key,
-/// so with both allowed the same file would have two signatures.
-fn is_low(signature: &[u8]) -> bool {
-    let signature = Signature::from_der(signature);
-    signature.is_ok_and(|signature| signature.normalize_s() == signature)
 }
 
 /// Whether a certificate is one for signing files.
@@ -332,6 +330,10 @@ fn part_of_name(certificate: &Certificate, kind: ObjectIdentifier) -> Result<Str
     text.map(str::to_owned).map_err(|_| form("its subject is not UTF-8"))
 }
 
+/// Of a CA whose signatures nobody here can check.
+const CA_OF_UNKNOWN_KEY: &str =
+    "its key is of none of the known algorithms: use a CA of ecdsa-p256-sha256 or sm2-sm3";
+
 /// Whether a certificate is a CA's whose signatures can be checked.
 fn check_authority(certificate: &Certificate) -> Result<(), &'static str> {
     check_critical(certificate)?;
@@ -344,10 +346,10 @@ fn check_authority(certificate: &Certificate) -> Result<(), &'static str> {
     if !usage.is_ok_and(|found| found.is_none_or(|(_, usage)| usage.key_cert_sign())) {
         return Err("its key usage does not allow it to certify (keyCertSign)");
     }
-    if !Algorithm::ALL.iter().any(|known| known.is_of_key(&tbs.subject_public_key_info().algorithm)) {
-        return Err("its key is not one of ecdsa-p256-sha256");
+    match key_of(certificate) {
+        Some(_) => Ok(()),
+        None => Err(CA_OF_UNKNOWN_KEY),
     }
-    Ok(())
 }
 
 fn check_critical(certificate: &Certificate) -> Result<(), &'static str> {

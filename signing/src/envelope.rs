@@ -18,7 +18,7 @@ use x509_cert::{
 };
 
 use crate::{
-    algorithm::{Algorithm, CONTENT_TYPE, DATA, MESSAGE_DIGEST, SIGNED_DATA},
+    algorithm::{Algorithm, CONTENT_TYPE, DATA, MESSAGE_DIGEST, NAMES, SIGNED_DATA},
     error::Invalid,
 };
 
@@ -27,8 +27,8 @@ use crate::{
 pub(crate) struct Envelope {
     /// How it was made.
     pub(crate) algorithm: Algorithm,
-    /// Digest of the signed bytes.
-    pub(crate) sha256: [u8; 32],
+    /// Digest of the signed bytes, the algorithm's own.
+    pub(crate) digest: [u8; 32],
     /// Whose key made it.
     pub(crate) certificate: Certificate,
     /// The signature itself.
@@ -38,7 +38,7 @@ pub(crate) struct Envelope {
 impl Envelope {
     /// What the key signs: the attributes that name the content's type and digest (RFC 5652, 5.4).
     pub(crate) fn signed_bytes(&self) -> der::Result<Vec<u8>> {
-        attributes(&self.sha256)?.to_der()
+        attributes(&self.digest)?.to_der()
     }
 
     /// The bytes of the `.p7s` file.
@@ -52,7 +52,7 @@ impl Envelope {
             version: CmsVersion::V1,
             sid: SignerIdentifier::IssuerAndSerialNumber(signer),
             digest_alg: self.algorithm.digest(),
-            signed_attrs: Some(attributes(&self.sha256)?),
+            signed_attrs: Some(attributes(&self.digest)?),
             signature_algorithm: self.algorithm.signature(),
             signature: OctetString::new(self.signature.as_slice())?,
             unsigned_attrs: None,
@@ -86,8 +86,8 @@ impl Envelope {
         };
         let algorithm = Algorithm::of_signature(&info.signature_algorithm);
         let envelope = Self {
-            algorithm: algorithm.ok_or_else(|| form("its algorithm is none of ecdsa-p256-sha256"))?,
-            sha256: digest_in(info).ok_or_else(|| form("it has no digest of what is signed"))?,
+            algorithm: algorithm.ok_or_else(|| Invalid::Form(format!("its algorithm is none of {NAMES}")))?,
+            digest: digest_in(info).ok_or_else(|| form("it has no digest of what is signed"))?,
             certificate: certificate.clone(),
             signature: info.signature.as_bytes().to_vec(),
         };
@@ -99,11 +99,11 @@ impl Envelope {
 }
 
 /// The two attributes that every signature needs, and no time.
-fn attributes(sha256: &[u8; 32]) -> der::Result<SignedAttributes> {
+fn attributes(digest: &[u8; 32]) -> der::Result<SignedAttributes> {
     let one = |oid: ObjectIdentifier, value: Any| {
         Ok::<_, der::Error>(Attribute { oid, values: SetOfVec::try_from(vec![value])? })
     };
-    let digest = OctetString::new(sha256.as_slice())?;
+    let digest = OctetString::new(digest.as_slice())?;
     SignedAttributes::try_from(vec![
         one(CONTENT_TYPE, Any::encode_from(&DATA)?)?,
         one(MESSAGE_DIGEST, Any::encode_from(&digest)?)?,

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use domain::date::Date;
 
-use crate::hex;
+use crate::{algorithm::Algorithm, hex};
 
 /// Why nothing can be signed or checked. Each message reads well after "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -92,8 +92,28 @@ pub enum Invalid {
     #[error("it is no signature in the form of this contract: {0}")]
     Form(String),
     /// It signs something else.
-    #[error("it signs other bytes, with the SHA-256 {}: they were altered, or it belongs to another file", hex(.0))]
-    OtherBytes([u8; 32]),
+    #[error(
+        "it signs other bytes, with the {} {}: they were altered, or it belongs to another file",
+        algorithm.digest_name(),
+        hex(digest)
+    )]
+    OtherBytes {
+        /// How it was made.
+        algorithm: Algorithm,
+        /// The digest that it signs, the algorithm's own.
+        digest: [u8; 32],
+    },
+    /// It says that it was made in another way than the key in its certificate can sign.
+    #[error(
+        "it is said to be of {}, and the key of {whose}, whose certificate is in it, is not: one of them was altered",
+        algorithm.name()
+    )]
+    Algorithm {
+        /// How it is said to have been made.
+        algorithm: Algorithm,
+        /// Whose key it is.
+        whose: String,
+    },
     /// It was not made with the key of the certificate inside it.
     #[error("it was not made with the key of {0}, whose certificate is in it: one of them was altered")]
     Signature(String),

@@ -6,14 +6,15 @@ use std::{
 };
 
 use domain::date::Date;
-use sha2::{Digest as _, Sha256};
 use x509_cert::Certificate;
 
 use crate::{
-    algorithm::Algorithm,
+    algorithm::{Algorithm, NAMES},
     certificate::{
-        Person, Trust, check_purpose, not_before_s, person_of, read_certificates, subject, valid_on, validity,
+        Person, Trust, algorithm_of, check_purpose, not_before_s, person_of, read_certificates, subject,
+        valid_on, validity,
     },
+    digests::Digests,
     envelope::Envelope,
     error::{Invalid, SigningError},
     key::PrivateKey,
@@ -28,7 +29,7 @@ const PAIRS_MAX: usize = 256;
 pub struct Signers {
     folder: PathBuf,
     ca: PathBuf,
-    algorithm: Algorithm,
+    only: Option<Algorithm>,
 }
 
 /// A pair that signs the files of one business date.
@@ -40,12 +41,13 @@ pub struct Signer {
 
 impl Signers {
     /// Opens the folder and checks every pair in it: key and certificate belong together, the CA certified them, the
-    /// key is secret. `ca` is the file of CA certificates by which others check.
+    /// key is secret. `ca` is the file of CA certificates by which others check. A pair signs as its key does; with `only`
+    /// a pair of another algorithm is refused.
     ///
     /// # Errors
     /// [`SigningError`] naming file and fault.
-    pub fn open(folder: &Path, ca: &Path, algorithm: Algorithm) -> Result<Self, SigningError> {
-        let signers = Self { folder: folder.to_owned(), ca: ca.to_owned(), algorithm };
+    pub fn open(folder: &Path, ca: &Path, only: Option<Algorithm>) -> Result<Self, SigningError> {
+        let signers = Self { folder: folder.to_owned(), ca: ca.to_owned(), only };
         let trust = signers.trust()?;
         for path in signers.certificates()? {
             let certificate = read_one(&path)?;
@@ -122,10 +124,14 @@ impl Signers {
         let ca = self.ca.display();
         trust.issuer(certificate).map_err(|error| wrong(format!("{error} ({ca})")))?;
         check_purpose(certificate).map_err(|why| wrong(why.to_owned()))?;
-        let key = &certificate.tbs_certificate().subject_public_key_info().algorithm;
-        match self.algorithm.is_of_key(key) {
-            true => Ok(()),
-            false => Err(wrong(format!("its key is not one of {}", self.algorithm.name()))),
+        match (algorithm_of(certificate), self.only) {
+            (None, _) => Err(wrong(format!("its key is of none of the known algorithms ({NAMES})"))),
+            (Some(own), Some(only)) if own != only => Err(wrong(format!(
+                "its key is one of {}, and signing_algorithm allows {} alone",
+                own.name(),
+                only.name()
+            ))),
+            (Some(_), _) => Ok(()),
         }
     }
 
@@ -175,20 +181,21 @@ impl Signer {
         person_of(&self.certificate)
     }
 
-    /// Signs bytes of a digest: the bytes of the `.p7s` file, the same ones every time.
+    /// Signs bytes of these digests: the bytes of the `.p7s` file, the same ones every time.
     ///
     /// # Errors
     /// [`SigningError::Encode`], which no pair that was read comes to.
-    pub fn sign(&self, sha256: &[u8; 32]) -> Result<Vec<u8>, SigningError> {
+    pub fn sign(&self, digests: &Digests) -> Result<Vec<u8>, SigningError> {
         let failed = "a signature";
+        let algorithm = self.key.algorithm();
         let mut envelope = Envelope {
-            algorithm: self.key.algorithm(),
-            sha256: *sha256,
+            algorithm,
+            digest: *digests.by(algorithm),
             certificate: self.certificate.clone(),
             signature: Vec::new(),
         };
         let bytes = envelope.signed_bytes().map_err(SigningError::encode(failed))?;
-        envelope.signature = self.key.sign(&Sha256::digest(&bytes).into())?;
+        envelope.signature = self.key.sign(&bytes)?;
         envelope.to_der().map_err(SigningError::encode(failed))
     }
 

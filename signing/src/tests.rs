@@ -11,14 +11,12 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod sm2;
+
 const FILE: &[u8] = b"business_date,cycle\n2018-09-01,001\n";
 
 fn date(text: &str) -> domain::date::Date {
     text.parse().unwrap()
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), bytes)).into()
 }
 
 /// A CA and the folder of pairs that it certified.
@@ -26,10 +24,15 @@ struct Pki {
     dir: TempDir,
     authority: Authority,
     serial: u64,
+    algorithm: Algorithm,
 }
 
 impl Pki {
     fn new(number: u8) -> Self {
+        Self::of(Algorithm::EcdsaP256Sha256, number)
+    }
+
+    fn of(algorithm: Algorithm, number: u8) -> Self {
         let dir = TempDir::new().unwrap();
         let order = Order {
             subject: "CN=CA,O=Clearing",
@@ -37,10 +40,11 @@ impl Pki {
             from: date("2000-01-01"),
             until: date("2099-12-31"),
             usage: Usage::Authority,
+            algorithm,
         };
         let (authority, issued) = Authority::new(&[number; 32], &order).unwrap();
         fs::write(dir.path().join("ca.pem"), issued.certificate).unwrap();
-        Self { dir, authority, serial: 1 }
+        Self { dir, authority, serial: 1, algorithm }
     }
 
     /// A pair of a name, valid from and until.
@@ -49,7 +53,8 @@ impl Pki {
         let scalar = [100 + u8::try_from(self.serial).unwrap(); 32];
         let subject = format!("CN={name}");
         let (from, until) = (date(from), date(until));
-        let order = Order { subject: &subject, serial: self.serial, from, until, usage };
+        let order =
+            Order { subject: &subject, serial: self.serial, from, until, usage, algorithm: self.algorithm };
         let issued = self.authority.issue(&scalar, &order).unwrap();
         fs::write(self.path(&format!("{name}.pem")), issued.certificate).unwrap();
         fs::write(self.path(&format!("{name}.key")), issued.key).unwrap();
@@ -59,7 +64,11 @@ impl Pki {
 
     /// One pair that is valid for a century.
     fn one(number: u8) -> Self {
-        let mut pki = Self::new(number);
+        Self::one_of(Algorithm::EcdsaP256Sha256, number)
+    }
+
+    fn one_of(algorithm: Algorithm, number: u8) -> Self {
+        let mut pki = Self::of(algorithm, number);
         pki.pair("signer-1", Usage::Signer, "2000-01-01", "2099-12-31");
         pki
     }
@@ -73,7 +82,7 @@ impl Pki {
     }
 
     fn open(&self) -> Result<Signers, SigningError> {
-        Signers::open(self.dir.path(), &self.path("ca.pem"), Algorithm::default())
+        Signers::open(self.dir.path(), &self.path("ca.pem"), None)
     }
 
     fn refused(&self) -> String {
@@ -85,11 +94,11 @@ impl Pki {
     }
 
     fn sign(&self, on: &str) -> Vec<u8> {
-        self.open().unwrap().on(date(on)).unwrap().sign(&sha256(FILE)).unwrap()
+        self.open().unwrap().on(date(on)).unwrap().sign(&Digests::of(FILE)).unwrap()
     }
 
     fn check(&self, signature: &[u8], on: &str) -> Result<Signed, Invalid> {
-        self.trust().check(&sha256(FILE), signature, date(on))
+        self.trust().check(&Digests::of(FILE), signature, date(on))
     }
 
     /// `openssl cms -verify` of the signature over `content`.
@@ -160,7 +169,12 @@ fn a_pair_made_with_openssl_signs() {
 
 #[test]
 fn no_byte_of_a_signature_can_be_changed() {
-    let pki = Pki::one(1);
+    for algorithm in Algorithm::ALL {
+        no_byte_can_be_changed(&Pki::one_of(algorithm, 1));
+    }
+}
+
+fn no_byte_can_be_changed(pki: &Pki) {
     let signature = pki.sign("2018-09-01");
     for at in 0..signature.len() {
         let mut altered = signature.clone();
@@ -191,11 +205,11 @@ fn of_the_two_signatures_that_fit_one_is_made_and_accepted() {
     // By the nonces of RFC 6979 alone about half of them would have the higher s.
     for number in 0..16_u8 {
         let (file, day) = ([number], date("2018-09-01"));
-        let signature = signer.sign(&sha256(&file)).unwrap();
-        assert!(pki.trust().check(&sha256(&file), &signature, day).is_ok(), "{number}");
+        let signature = signer.sign(&Digests::of(&file)).unwrap();
+        assert!(pki.trust().check(&Digests::of(&file), &signature, day).is_ok(), "{number}");
         let other = with_the_other_s(&signature);
         assert!(other != signature && with_the_other_s(&other) == signature);
-        let refused = pki.trust().check(&sha256(&file), &other, day);
+        let refused = pki.trust().check(&Digests::of(&file), &other, day);
         assert!(
             matches!(&refused, Err(Invalid::Form(why)) if why.contains("the higher one")),
             "{number}: {refused:?}"
@@ -210,8 +224,9 @@ fn of_the_two_signatures_that_fit_one_is_made_and_accepted() {
 fn what_is_wrong_with_a_signature_is_told() {
     let pki = Pki::one(1);
     let signature = pki.sign("2018-09-01");
-    let other = pki.trust().check(&sha256(b"other"), &signature, date("2018-09-01"));
-    assert_eq!(other, Err(Invalid::OtherBytes(sha256(FILE))));
+    let other = pki.trust().check(&Digests::of(b"other"), &signature, date("2018-09-01"));
+    let algorithm = Algorithm::EcdsaP256Sha256;
+    assert_eq!(other, Err(Invalid::OtherBytes { algorithm, digest: *Digests::of(FILE).by(algorithm) }));
     assert!(matches!(Pki::one(2).check(&signature, "2018-09-01"), Err(Invalid::Stranger { .. })));
     assert!(matches!(pki.check(&signature, "1999-12-30"), Err(Invalid::NotOn { .. })));
     assert!(matches!(pki.check(b"no signature", "2018-09-01"), Err(Invalid::Form(_))));
@@ -296,7 +311,7 @@ fn a_mounted_secret_may_be_read_by_its_group() {
     }
     let open = |mode| {
         fs::set_permissions(mount.join("..1/signer-1.key"), fs::Permissions::from_mode(mode)).unwrap();
-        Signers::open(&mount, &pki.path("ca.pem"), Algorithm::default())
+        Signers::open(&mount, &pki.path("ca.pem"), None)
     };
     open(0o440).unwrap();
     open(0o400).unwrap();
@@ -359,7 +374,8 @@ fn a_ca_that_was_renewed_with_its_key_stands_there_twice() {
     let pki = Pki::one(1);
     let ca = |from, until| {
         let (from, until) = (date(from), date(until));
-        let order = Order { subject: "CN=CA,O=Clearing", serial: 1, from, until, usage: Usage::Authority };
+        let (subject, usage, algorithm) = ("CN=CA,O=Clearing", Usage::Authority, Algorithm::EcdsaP256Sha256);
+        let order = Order { subject, serial: 1, from, until, usage, algorithm };
         Authority::new(&[1; 32], &order).unwrap().1.certificate
     };
     let (old, new) = (ca("2000-01-01", "2018-09-01"), ca("2018-09-01", "2099-12-31"));

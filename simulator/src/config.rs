@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io, path::PathBuf};
 
 use city_adapter::mapping::MappingError;
 use domain::{city::City, date::Date};
+use signing::Algorithm;
 
 use crate::cities::CITIES_MAX;
 
@@ -28,6 +29,8 @@ pub struct SimulateConfig {
     pub seed: u64,
     /// First business date. `None`: the date of the base file's first row, else 2018-09-01.
     pub first_date: Option<Date>,
+    /// How the signer of cycles and its CA sign. Certificates for connections are of ECDSA whatever this is.
+    pub signatures: Algorithm,
     /// A real tap file to build on.
     pub base: Option<BaseInput>,
     /// Threads to work with; 0 for as many as the machine has. Does not change a byte.
@@ -49,7 +52,17 @@ impl SimulateConfig {
     /// The usual folder: 100,000 taps of 80 cities on one day, seed 7.
     #[must_use]
     pub fn new(out: PathBuf) -> Self {
-        Self { out, taps: None, cities: 80, days: 1, seed: 7, first_date: None, base: None, threads: 0 }
+        Self {
+            out,
+            taps: None,
+            cities: 80,
+            days: 1,
+            seed: 7,
+            first_date: None,
+            signatures: Algorithm::EcdsaP256Sha256,
+            base: None,
+            threads: 0,
+        }
     }
 
     /// Checks the ranges.

@@ -9,12 +9,14 @@ use std::{
 };
 
 use domain::date::Date;
-use signing::{Authority, Issued, Order, Usage};
+use signing::{Algorithm, Authority, Issued, Order, Usage};
 
 use crate::{config::SimulateError, dice::Dice, files::write, world::World};
 
 /// First and last day of every certificate: also a scheme of long ago can be signed, and read today.
 const VALID: [(u16, u8, u8); 2] = [(2000, 1, 1), (2099, 12, 31)];
+/// How connections are secured: TLS here knows no other.
+const OF_CONNECTIONS: Algorithm = Algorithm::EcdsaP256Sha256;
 /// The stream of random numbers that keys are made of; one further stream for each key.
 const STREAM: u64 = 0x504B_4900_0000_0000;
 /// People who look after the clearing house.
@@ -42,8 +44,8 @@ struct Row {
     usage: Usage,
 }
 
-/// Writes `pki/`.
-pub(crate) fn write_pki(out: &Path, world: &World) -> Result<(), SimulateError> {
+/// Writes `pki/`, with a signer of an algorithm.
+pub(crate) fn write_pki(out: &Path, world: &World, signatures: Algorithm) -> Result<(), SimulateError> {
     let folder = out.join("pki");
     let tls = folder.join("tls");
     fs::create_dir_all(&tls).map_err(SimulateError::io(&tls))?;
@@ -54,8 +56,19 @@ pub(crate) fn write_pki(out: &Path, world: &World) -> Result<(), SimulateError> 
         subject: "CN=TEST cycle signer 1,O=TEST City Union Clearing,C=CN".to_owned(),
         usage: Usage::Signer,
     };
-    authority(&folder, "CN=TEST signing CA,O=TEST City Union Clearing,C=CN", seed, STREAM, [signer])?;
-    authority(&tls, "CN=TEST TLS CA,O=TEST City Union Clearing,C=CN", seed, STREAM | 1 << 16, tls_rows(world))
+    let (ca, tls_ca) = (
+        "CN=TEST signing CA,O=TEST City Union Clearing,C=CN",
+        "CN=TEST TLS CA,O=TEST City Union Clearing,C=CN",
+    );
+    authority(&folder, ca, signatures, Keys { seed, stream: STREAM }, [signer])?;
+    authority(&tls, tls_ca, OF_CONNECTIONS, Keys { seed, stream: STREAM | 1 << 16 }, tls_rows(world))
+}
+
+/// Where the keys of a CA come from, its own first.
+#[derive(Clone, Copy)]
+struct Keys {
+    seed: u64,
+    stream: u64,
 }
 
 fn tls_rows(world: &World) -> Vec<Row> {
@@ -89,31 +102,33 @@ fn tls_rows(world: &World) -> Vec<Row> {
 fn authority(
     folder: &Path,
     subject: &str,
-    seed: u64,
-    stream: u64,
+    algorithm: Algorithm,
+    keys: Keys,
     rows: impl IntoIterator<Item = Row>,
 ) -> Result<(), SimulateError> {
     let [from, until] = VALID.map(|(year, month, day)| Date::from_ymd(year, month, day));
     let (Ok(from), Ok(until)) = (from, until) else { return Ok(()) };
-    let order = Order { subject, serial: 1, from, until, usage: Usage::Authority };
-    let (authority, issued) = Authority::new(&scalar(seed, stream), &order)?;
+    let order = Order { subject, serial: 1, from, until, usage: Usage::Authority, algorithm };
+    let (authority, issued) = Authority::new(&keys.scalar(0), &order)?;
     pair(folder, "ca", &issued)?;
     for (serial, row) in (2..).zip(rows) {
-        let order = Order { subject: &row.subject, serial, from, until, usage: row.usage };
-        pair(folder, &row.file, &authority.issue(&scalar(seed, stream | serial), &order)?)?;
+        let order = Order { subject: &row.subject, serial, from, until, usage: row.usage, algorithm };
+        pair(folder, &row.file, &authority.issue(&keys.scalar(serial), &order)?)?;
     }
     Ok(())
 }
 
-/// The key of a stream. Its first byte is zero, so that it is below the order of the curve.
-fn scalar(seed: u64, stream: u64) -> [u8; 32] {
-    let mut dice = Dice::new(seed, stream);
-    let mut scalar = [0; 32];
-    for half in scalar.chunks_mut(16) {
-        half.copy_from_slice(&dice.key());
+impl Keys {
+    /// The key of a certificate. Its first byte is zero, so that it is below the order of either curve.
+    fn scalar(self, serial: u64) -> [u8; 32] {
+        let mut dice = Dice::new(self.seed, self.stream | serial);
+        let mut scalar = [0; 32];
+        for half in scalar.chunks_mut(16) {
+            half.copy_from_slice(&dice.key());
+        }
+        scalar[0] = 0;
+        scalar
     }
-    scalar[0] = 0;
-    scalar
 }
 
 /// Writes a certificate, and its key for nobody else's eyes.

@@ -53,7 +53,7 @@ pub fn simulate(config: &SimulateConfig, progress: &mut dyn FnMut(u64)) -> Resul
     write(&config.out.join("keys.toml"), &documents::keys(&world))?;
     write(&config.out.join("hotlist.csv"), &documents::hotlist(&world))?;
     write(&config.out.join("outages.csv"), &documents::outages(&world))?;
-    pki::write_pki(&config.out, &world)?;
+    pki::write_pki(&config.out, &world, config.signatures)?;
     let done = all_cities(&plan, threads(config.threads), progress)?;
     join_truth(&plan)?;
     write(&config.out.join("rulebook.toml"), &documents::rulebook(&world))?;

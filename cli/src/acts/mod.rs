@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use domain::act::{Act, Written};
 use proto::{CycleEvent, Message as _, RuledAct, cycle_event::Body};
-use signing::Signer;
+use signing::{Digests, Signer};
 
 use crate::{
     book::place::{Place, PlaceArgs},
@@ -77,7 +77,7 @@ pub fn by_rule(id: String, act: Act) -> Written {
 pub fn perform(place: &Place, signer: &Signer, act: Act) -> Result<Done> {
     let written = written(act);
     let text = serde_json::to_vec(&written).context("failed to write the act down")?;
-    let signature = signer.sign(&proto::digest::bytes(&text)).context("failed to sign")?;
+    let signature = signer.sign(&Digests::of(&text)).context("failed to sign")?;
     let asked = proto::Act { text: text.clone().into(), signature: signature.into() };
     let event = CycleEvent { body: Some(Body::Act(asked)) };
     let cycles = place.topics.cycles();

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use clearing_node::replay::Replay;
 use cu_log::{Log, topics::Topics};
 use serde_json::{Value, json};
-use signing::{Algorithm, Signers, Trust};
+use signing::{Signers, Trust};
 
 use self::compare::Found;
 use crate::{
@@ -154,7 +154,7 @@ impl Signatures {
         let published: Vec<PathBuf> = args.published.iter().cloned().collect();
         let trust = signatures::trust(args.ca.as_deref(), &published)?;
         let signers = match (&args.signing_dir, &args.ca) {
-            (Some(folder), Some(ca)) => Some(Signers::open(folder, ca, Algorithm::default())),
+            (Some(folder), Some(ca)) => Some(Signers::open(folder, ca, None)),
             _ => None,
         };
         Ok(Self { signers: signers.transpose().context("failed to replay")?, trust })

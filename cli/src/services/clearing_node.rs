@@ -60,9 +60,8 @@ pub(super) struct Config {
     ca: Option<PathBuf>,
     /// Certificates of the CA that certifies people, banks and participants (PEM); without it their acts are refused.
     people_ca: Option<PathBuf>,
-    /// How cycles are signed.
-    #[serde(default)]
-    signing_algorithm: Algorithm,
+    /// The only algorithm whose pairs are taken; without it each pair signs as its key does.
+    signing_algorithm: Option<Algorithm>,
     /// How much rendering stands back behind clearing, as `nice`: 0 (not at all) to 19.
     #[serde(default = "render_niceness")]
     render_niceness: u8,

@@ -38,6 +38,7 @@ mod scheme;
 mod services;
 mod settlement;
 mod signatures;
+mod signatures_sm2;
 mod snapshots;
 mod support;
 mod switches;

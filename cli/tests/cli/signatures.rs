@@ -9,8 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
-use signing::{Algorithm, Authority, Order, Signers, Usage};
+use signing::{Algorithm, Authority, Digests, Order, Signers, Usage};
 use tempfile::TempDir;
 
 use crate::{
@@ -18,7 +17,7 @@ use crate::{
     support::{Ran, assert_same, cityunion, clear, cycles, repository, tree},
 };
 
-const FIRST: &str = "2018-09-01-001";
+pub const FIRST: &str = "2018-09-01-001";
 
 /// A small simulated scheme of two days.
 fn simulated(folder: &Path) -> PathBuf {
@@ -28,7 +27,7 @@ fn simulated(folder: &Path) -> PathBuf {
 }
 
 /// A scheme of one tap a day and the keys that `simulate` makes.
-fn small(folder: &Path) -> Scheme {
+pub fn small(folder: &Path) -> Scheme {
     let scheme = Scheme::new(folder.join("scheme"), &["cu-2000", "cu-3000"]);
     for day in 1..4 {
         let at = format!("2018-09-0{day}T12:00:00");
@@ -168,14 +167,14 @@ fn whatever_is_altered_is_found() {
     fs::remove_file(cycle.join("net.csv.p7s")).unwrap();
 
     // Signed by a stranger, and by somebody whose certificate had expired on the business date.
-    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    let digests = Digests::of(text.as_bytes());
     let stranger = pairs(&folder.path().join("stranger"), "2000-01-01", "2099-12-31");
-    let signed = stranger.on("2018-09-01".parse().unwrap()).unwrap().sign(&digest).unwrap();
+    let signed = stranger.on("2018-09-01".parse().unwrap()).unwrap().sign(&digests).unwrap();
     fs::write(&signature, &signed).unwrap();
     found(&cycle, &["none that the CA certified"]);
     assert!(!openssl(&ca, &signature, &manifest));
     let expired = pairs(&folder.path().join("expired"), "2000-01-01", "2018-08-31");
-    let signed = expired.on("2018-08-31".parse().unwrap()).unwrap().sign(&digest).unwrap();
+    let signed = expired.on("2018-08-31".parse().unwrap()).unwrap().sign(&digests).unwrap();
     fs::write(&signature, &signed).unwrap();
     fs::copy(expired.ca(), &ca).unwrap();
     found(&cycle, &["until 2018-08-31T23:59:59Z, not at the end of 2018-09-01"]);
@@ -188,12 +187,13 @@ fn pairs(folder: &Path, from: &str, until: &str) -> Signers {
     let (authority, issued) = Authority::new(&[9; 32], &ca).unwrap();
     fs::write(folder.join("ca.pem"), issued.certificate).unwrap();
     pair(folder, &authority, "CN=A signer", 2, (from, until));
-    Signers::open(folder, &folder.join("ca.pem"), Algorithm::default()).unwrap()
+    Signers::open(folder, &folder.join("ca.pem"), None).unwrap()
 }
 
 fn order<'a>(subject: &'a str, usage: Usage, serial: u8, (from, until): (&str, &str)) -> Order<'a> {
     let (from, until) = (from.parse().unwrap(), until.parse().unwrap());
-    Order { subject, serial: serial.into(), from, until, usage }
+    let algorithm = Algorithm::EcdsaP256Sha256;
+    Order { subject, serial: serial.into(), from, until, usage, algorithm }
 }
 
 /// Puts a pair into a folder, named by its serial number.
@@ -457,9 +457,11 @@ fn a_clearing_node_refuses_half_a_signer() {
         (format!("signing_dir = \"{}\"\n", pki.display()), format!("ca = \"{}/ca.pem\"\n", pki.display()));
     check(&dir).exits(2).says(&["signing_dir and ca belong together"]);
     check(&ca).exits(2).says(&["signing_dir and ca belong together"]);
-    let ran = check(&format!("{dir}{ca}")).ok();
-    assert!(ran.stdout.contains("ecdsa-p256-sha256"), "{}", ran.stdout);
-    check(&format!("{dir}{ca}signing_algorithm = \"rsa\"\n")).exits(2).says(&["signing_algorithm"]);
+    check(&format!("{dir}{ca}")).ok();
+    let only = |name: &str| check(&format!("{dir}{ca}signing_algorithm = \"{name}\"\n"));
+    assert!(only("ecdsa-p256-sha256").ok().stdout.contains("ecdsa-p256-sha256"));
+    only("rsa").exits(2).says(&["signing_algorithm", "sm2-sm3"]);
+    only("sm2-sm3").exits(2).says(&["signer-1.pem", "one of ecdsa-p256-sha256", "allows sm2-sm3 alone"]);
     fs::set_permissions(pki.join("signer-1.key"), fs::Permissions::from_mode(0o640)).unwrap();
     check(&format!("{dir}{ca}")).exits(2).says(&["its mode is 0640"]);
 }
@@ -469,10 +471,17 @@ fn a_clearing_node_refuses_half_a_signer() {
 fn the_lines_of_the_page_do_what_it_says() {
     let folder = TempDir::new().unwrap();
     clear(&simulated(folder.path()), &folder.path().join("settled"));
+    let of_sm2 = folder.path().join("scheme-sm2");
+    cityunion("simulate --out {} --cities 3 --taps 100 --signatures sm2-sm3", &[&of_sm2]).ok();
+    clear(&of_sm2, &folder.path().join("settled-sm2"));
     let page = fs::read_to_string(repository().join("docs/signatures.md")).unwrap();
     let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let script: String = blocks.collect();
     assert!(script.matches("openssl cms").count() >= 2 && script.contains("cityunion prove"), "{script}");
+    assert!(
+        script.contains("openssl pkeyutl -verify") && script.contains("openssl genpkey -algorithm SM2"),
+        "{script}"
+    );
     let program = Path::new(env!("CARGO_BIN_EXE_cityunion")).parent().unwrap();
     let path = std::env::var("PATH").unwrap();
     let run = || {
@@ -490,7 +499,15 @@ fn the_lines_of_the_page_do_what_it_says() {
         String::from_utf8_lossy(&ran.stdout),
         String::from_utf8_lossy(&ran.stderr)
     );
+    let pairs = folder.path().join("pairs");
+    Signers::open(&pairs, &pairs.join("ca.pem"), Some(Algorithm::Sm2Sm3)).unwrap();
     // They stop where a byte is altered.
+    let manifest = folder.path().join("settled-sm2").join(FIRST).join("manifest.json");
+    let whole = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, whole.replace("\"version\": 1", "\"version\": 2")).unwrap();
+    assert!(!run().status.success());
+    fs::write(&manifest, whole).unwrap();
+    assert!(run().status.success());
     let net = folder.path().join("settled").join(FIRST).join("net.csv");
     fs::write(&net, fs::read_to_string(&net).unwrap().replace('1', "2")).unwrap();
     assert!(!run().status.success());

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use domain::merkle::{Hash, root_of};
-use sha2::{Digest as _, Sha256};
-use signing::Trust;
+use signing::{Digests, Trust};
 
 use super::{PROOF_BYTES_MAX, PROOF_LAYOUT, Proof, read};
 use crate::{
@@ -148,7 +147,7 @@ fn signature(
         let what = format!("{} is missing: nobody has signed the manifest", path.display());
         return Ok((check, Outcome::Failed(1), what));
     };
-    Ok(match trust.check(&Sha256::digest(bytes).into(), &signature, stated.business_date) {
+    Ok(match trust.check(&Digests::of(bytes), &signature, stated.business_date) {
         Ok(signed) => (check, Outcome::Passed, format!("signed by {}", signed_by(&signed))),
         Err(invalid) => (check, Outcome::Failed(1), format!("{}: {invalid}", path.display())),
     })

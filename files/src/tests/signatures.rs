@@ -32,6 +32,10 @@ struct Cycle {
 
 impl Cycle {
     fn signed() -> Self {
+        Self::signed_by(Algorithm::EcdsaP256Sha256)
+    }
+
+    fn signed_by(algorithm: Algorithm) -> Self {
         let out = tempfile::tempdir().unwrap();
         let (folder, _) = write_cycle(out.path(), "2018-09-01-001", None, vec![detail(out.path())]).unwrap();
         let told = folder.join("settlement/cities");
@@ -40,7 +44,7 @@ impl Cycle {
             fs::write(folder.join(name), text).unwrap();
         }
         list_again(&folder);
-        let signers = signers(&out.path().join("pki"));
+        let signers = signers(&out.path().join("pki"), algorithm);
         let count = sign(&folder, &signers.on("2018-09-01".parse().unwrap()).unwrap()).unwrap();
         // Besides these three a cycle has messages of its own.
         assert!(count >= 4, "{count}");
@@ -59,7 +63,7 @@ impl Cycle {
     }
 }
 
-fn signers(folder: &Path) -> Signers {
+fn signers(folder: &Path, algorithm: Algorithm) -> Signers {
     fs::create_dir(folder).unwrap();
     let order = |subject, usage, serial| Order {
         subject,
@@ -67,6 +71,7 @@ fn signers(folder: &Path) -> Signers {
         from: "2018-01-01".parse().unwrap(),
         until: "2018-12-31".parse().unwrap(),
         usage,
+        algorithm,
     };
     let (authority, issued) = Authority::new(&[1; 32], &order("CN=CA", Usage::Authority, 1)).unwrap();
     fs::write(folder.join("ca.pem"), issued.certificate).unwrap();
@@ -74,7 +79,7 @@ fn signers(folder: &Path) -> Signers {
     fs::write(folder.join("signer-1.pem"), issued.certificate).unwrap();
     fs::write(folder.join("signer-1.key"), issued.key).unwrap();
     fs::set_permissions(folder.join("signer-1.key"), fs::Permissions::from_mode(0o600)).unwrap();
-    Signers::open(folder, &folder.join("ca.pem"), Algorithm::default()).unwrap()
+    Signers::open(folder, &folder.join("ca.pem"), None).unwrap()
 }
 
 /// Has the manifest list what is in the folder.
@@ -157,11 +162,33 @@ fn a_signature_of_nothing_is_named() {
     }
 }
 
+/// What SM2 signs is a digest that the manifest does not know.
+#[test]
+fn what_is_altered_or_exchanged_is_named_with_sm2_too() {
+    let cycle = Cycle::signed_by(Algorithm::Sm2Sm3);
+    assert_eq!(cycle.wrong(), [""; 0]);
+    let report = verify_signed(&cycle.folder, Some(&cycle.trust), None).unwrap();
+    let signatures = report.checks.iter().find(|it| it.check == Check::Signatures).unwrap();
+    assert!(signatures.what.contains("CN=Signer (serial 02), sm2-sm3, CA"), "{}", signatures.what);
+
+    let pain = fs::read(cycle.path(PAIN)).unwrap();
+    fs::write(cycle.path(PAIN), "<paid/>").unwrap();
+    let wrong = cycle.wrong();
+    assert!(
+        wrong[0].starts_with(&format!("{PAIN}.p7s: {PAIN} was altered after it was signed")),
+        "{wrong:?}"
+    );
+    assert!(wrong[0].contains("the SM3 "), "{wrong:?}");
+    fs::write(cycle.path(PAIN), pain).unwrap();
+    fs::copy(cycle.path("manifest.json.p7s"), cycle.path(&format!("{PAIN}.p7s"))).unwrap();
+    assert_eq!(cycle.wrong(), [format!("{PAIN}.p7s: it is the signature of manifest.json, not of {PAIN}")]);
+}
+
 /// A signature that is there already is nobody's: the folder is a new one.
 #[test]
 fn nothing_is_signed_twice() {
     let cycle = Cycle::signed();
-    let signers = signers(&cycle.out.path().join("again"));
+    let signers = signers(&cycle.out.path().join("again"), Algorithm::EcdsaP256Sha256);
     let signer = signers.on("2018-09-01".parse().unwrap()).unwrap();
     assert!(matches!(sign(&cycle.folder, &signer), Err(FilesError::Io { .. })));
 }

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use signing::{Invalid, SIGNATURE_BYTES_MAX, SIGNATURE_SUFFIX, Signed, Trust};
+use signing::{Digests, Invalid, SIGNATURE_BYTES_MAX, SIGNATURE_SUFFIX, Signed, Trust};
 
 use super::{
     Before,
@@ -17,7 +17,7 @@ use crate::{
     error::FilesError,
     layout,
     manifest::Manifest,
-    sign::{digest, is_signed, signature_of},
+    sign::{digests, is_signed, signature_of},
     text,
 };
 
@@ -96,18 +96,18 @@ fn check_these(
     signed: &BTreeSet<&str>,
     findings: &mut Findings,
 ) -> Result<(), FilesError> {
-    let mut digests: Vec<([u8; 32], &str)> = Vec::new();
+    let mut files: Vec<(Digests, &str)> = Vec::new();
     for name in signed {
         let path = folder.join(name);
-        match digest(&path) {
-            Ok(sha256) => digests.push((sha256, name)),
+        match digests(&path) {
+            Ok(digests) => files.push((digests, name)),
             // That it is missing is another check's finding.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(FilesError::io("read", &path)(error)),
         }
     }
     let mut signers = BTreeSet::new();
-    for (sha256, name) in &digests {
+    for (digests, name) in &files {
         let signature = signature_of(name);
         let Some(bytes) = read(&folder.join(&signature))? else {
             findings.fail(
@@ -118,10 +118,10 @@ fn check_these(
             );
             continue;
         };
-        match trust.check(sha256, &bytes, manifest.business_date) {
+        match trust.check(digests, &bytes, manifest.business_date) {
             Ok(signed) => drop(signers.insert(shown(&signed))),
             Err(invalid) => {
-                findings.fail(Check::Signatures, &signature, None, what(&invalid, name, manifest, &digests))
+                findings.fail(Check::Signatures, &signature, None, what(&invalid, name, manifest, &files))
             }
         }
     }
@@ -133,8 +133,8 @@ fn check_these(
 
 /// Who signed, and by which CA.
 pub(crate) fn shown(signed: &Signed) -> String {
-    let Signed { signer, serial, authority_sha256 } = signed;
-    format!("{signer} (serial {serial}), CA certificate {authority_sha256}")
+    let Signed { signer, serial, algorithm, authority_sha256 } = signed;
+    format!("{signer} (serial {serial}), {}, CA certificate {authority_sha256}", algorithm.name())
 }
 
 fn counted(files: usize) -> String {
@@ -142,15 +142,16 @@ fn counted(files: usize) -> String {
 }
 
 /// What is wrong with the signature of a file.
-fn what(invalid: &Invalid, name: &str, manifest: &Manifest, digests: &[([u8; 32], &str)]) -> String {
-    let Invalid::OtherBytes(other) = invalid else { return invalid.to_string() };
-    let signed = text::digest_hex(other);
+fn what(invalid: &Invalid, name: &str, manifest: &Manifest, files: &[(Digests, &str)]) -> String {
+    let Invalid::OtherBytes { algorithm, digest: other } = invalid else { return invalid.to_string() };
+    let (signed, kind) = (text::digest_hex(other), algorithm.digest_name());
+    // The manifest knows files by their SHA-256, which no other digest is equal to.
     let own = manifest.files.iter().any(|file| file.name == name && file.sha256 == signed);
-    match digests.iter().find(|(sha256, _)| sha256 == other) {
-        _ if own => format!("{name} was altered after it was signed with the SHA-256 {signed}"),
+    match files.iter().find(|(digests, _)| digests.by(*algorithm) == other) {
+        _ if own => format!("{name} was altered after it was signed with the {kind} {signed}"),
         Some((_, another)) => format!("it is the signature of {another}, not of {name}"),
         None => format!(
-            "{name} was altered after it was signed, or this is the signature of another file: it signs the SHA-256 \
+            "{name} was altered after it was signed, or this is the signature of another file: it signs the {kind} \
              {signed}"
         ),
     }

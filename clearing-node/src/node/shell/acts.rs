@@ -7,8 +7,8 @@ use domain::{
     date::Date,
     dispute::{DisputeAct, Subject},
 };
-use proto::{Act, Adjustment, digest};
-use signing::{Person, Trust};
+use proto::{Act, Adjustment};
+use signing::{Digests, Person, Trust};
 
 use super::{super::NodeError, APPEND_WAIT, Shell};
 use crate::coordinator::Input;
@@ -61,7 +61,7 @@ impl Shell<'_> {
 }
 
 fn whose(trust: &Trust, act: &Act, today: Date) -> Result<Signer, String> {
-    let person = trust.check_person(&digest::bytes(&act.text), &act.signature, today);
+    let person = trust.check_person(&Digests::of(&act.text), &act.signature, today);
     person.map_err(|why| why.to_string()).and_then(signer)
 }
 

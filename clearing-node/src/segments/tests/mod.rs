@@ -118,6 +118,7 @@ fn signers(folder: &Path) -> Signers {
         from: "2018-01-01".parse().unwrap(),
         until: "2018-12-31".parse().unwrap(),
         usage,
+        algorithm: Algorithm::EcdsaP256Sha256,
     };
     let (authority, issued) = Authority::new(&[1; 32], &order("CN=CA", Usage::Authority, 1)).unwrap();
     fs::write(folder.join("ca.pem"), issued.certificate).unwrap();
@@ -125,7 +126,7 @@ fn signers(folder: &Path) -> Signers {
     fs::write(folder.join("signer-1.pem"), issued.certificate).unwrap();
     fs::write(folder.join("signer-1.key"), issued.key).unwrap();
     fs::set_permissions(folder.join("signer-1.key"), fs::Permissions::from_mode(0o600)).unwrap();
-    Signers::open(folder, &folder.join("ca.pem"), Algorithm::default()).unwrap()
+    Signers::open(folder, &folder.join("ca.pem"), None).unwrap()
 }
 
 #[test]
