@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let set = protox::compile(files, ["."])?;
     // Written by hand in src/rows.rs.
     let mut generator = tonic_prost_build::configure().bytes(".");
-    for row in ["Total", "Position", "Net"] {
+    for row in ["Total", "Position", "Net", "AccountPosition"] {
         generator = generator.extern_path(format!(".cityunion.v1.{row}"), format!("crate::rows::{row}"));
     }
     generator.compile_fds(set)?;

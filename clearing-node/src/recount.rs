@@ -234,7 +234,7 @@ impl Counting<'_> {
         let Self { tables, rules, .. } = self;
         let table = tables.entry((acquirer, issuer)).or_insert_with(|| rules.fee_table(acquirer, issuer));
         let Some(kind) = Kind::of_type(tap.type_byte) else { return Ok(()) };
-        let fee_line = table.line(tap.sector, tap.product);
+        let fee_line = table.slot(tap.sector, tap.product);
         let fees = &rules.rulebook().fees;
         let rates = (fees.basis == Basis::PerRecord).then(|| fees.rates(fee_line));
         let key = TotalKey { acquirer, issuer, kind, fee_line };

@@ -6,7 +6,7 @@ use domain::{
     tap::Kind,
     totals::{Tally, TotalKey},
 };
-use proto::{Adjustment, Name, Net, Position, Total};
+use proto::{AccountPosition, Adjustment, Name, Net, Plan, Position, Total};
 
 /// The name of the scheme's own row.
 const SCHEME: &str = "scheme";
@@ -48,9 +48,9 @@ fn kind_from_wire(kind: u32) -> Option<Kind> {
     Kind::ALL.get(usize::try_from(kind).ok()?).copied()
 }
 
-/// The rows of a settlement as they travel in a plan.
+/// The rows of a settlement as they travel in a plan: positions, nets, and what goes over accounts by sector.
 #[must_use]
-pub fn settlement_to_wire(settlement: &Settlement) -> (Vec<Position>, Vec<Net>) {
+pub fn settlement_to_wire(settlement: &Settlement) -> (Vec<Position>, Vec<Net>, Vec<AccountPosition>) {
     let position = |p: &domain::settlement::Position| Position {
         acquirer: p.acquirer.into(),
         issuer: p.issuer.into(),
@@ -73,23 +73,26 @@ pub fn settlement_to_wire(settlement: &Settlement) -> (Vec<Position>, Vec<Net>) 
         adjustment_fen: n.adjustment_fen,
         net_fen: n.net_fen,
     };
-    (settlement.positions.iter().map(position).collect(), settlement.net.iter().map(net).collect())
+    let over_account = |it: &domain::settlement::AccountPosition| AccountPosition {
+        acquirer: it.part.acquirer.into(),
+        account: u32::from(it.account),
+        issuer: it.part.issuer.into(),
+        kind: u32::from(it.part.kind as u8),
+        count: it.part.count,
+        amount_fen: it.part.amount_fen,
+        interchange_fen: it.part.interchange_fen,
+        switch_fee_fen: it.part.switch_fee_fen,
+    };
+    (
+        settlement.positions.iter().map(position).collect(),
+        settlement.net.iter().map(net).collect(),
+        settlement.accounts.iter().map(over_account).collect(),
+    )
 }
 
-/// The settlement in a plan; `None` if a row names no city or kind.
+/// The settlement in a plan; `None` if a row names no city, account or kind.
 #[must_use]
-pub fn settlement_from_wire(positions: &[Position], net: &[Net]) -> Option<Settlement> {
-    let position = |p: &Position| {
-        Some(domain::settlement::Position {
-            acquirer: City::parse(p.acquirer.as_bytes()).ok()?,
-            issuer: City::parse(p.issuer.as_bytes()).ok()?,
-            kind: kind_from_wire(p.kind)?,
-            count: p.count,
-            amount_fen: p.amount_fen,
-            interchange_fen: p.interchange_fen,
-            switch_fee_fen: p.switch_fee_fen,
-        })
-    };
+pub fn settlement_from_wire(plan: &Plan) -> Option<Settlement> {
     let party = |name: &Name| match name.as_bytes() {
         scheme if scheme == SCHEME.as_bytes() => Some(Party::Scheme),
         city => City::parse(city).ok().map(Party::City),
@@ -107,9 +110,38 @@ pub fn settlement_from_wire(positions: &[Position], net: &[Net]) -> Option<Settl
         })
     };
     Some(Settlement {
-        positions: positions.iter().map(position).collect::<Option<_>>()?,
-        net: net.iter().map(net_row).collect::<Option<_>>()?,
+        positions: plan.positions.iter().map(position_from_wire).collect::<Option<_>>()?,
+        net: plan.net.iter().map(net_row).collect::<Option<_>>()?,
+        accounts: plan.accounts.iter().map(account_from_wire).collect::<Option<_>>()?,
     })
+}
+
+fn position_from_wire(row: &Position) -> Option<domain::settlement::Position> {
+    Some(domain::settlement::Position {
+        acquirer: City::parse(row.acquirer.as_bytes()).ok()?,
+        issuer: City::parse(row.issuer.as_bytes()).ok()?,
+        kind: kind_from_wire(row.kind)?,
+        count: row.count,
+        amount_fen: row.amount_fen,
+        interchange_fen: row.interchange_fen,
+        switch_fee_fen: row.switch_fee_fen,
+    })
+}
+
+fn account_from_wire(row: &AccountPosition) -> Option<domain::settlement::AccountPosition> {
+    let AccountPosition {
+        acquirer,
+        account,
+        issuer,
+        kind,
+        count,
+        amount_fen,
+        interchange_fen,
+        switch_fee_fen,
+    } = *row;
+    let position = Position { acquirer, issuer, kind, count, amount_fen, interchange_fen, switch_fee_fen };
+    let account = u8::try_from(account).ok().filter(|account| *account > 0)?;
+    Some(domain::settlement::AccountPosition { account, part: position_from_wire(&position)? })
 }
 
 /// A settlement item as it travels.

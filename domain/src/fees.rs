@@ -1,6 +1,8 @@
 //! Fee rates as exact ratios, fee lines, and the one rounding rule: half away from zero.
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
 
+mod table;
+
 use std::{fmt, str::FromStr};
 
 use crate::{
@@ -8,6 +10,9 @@ use crate::{
     date::Date,
     tap::{Product, Sector},
 };
+
+pub use table::FeeTable;
+use table::{PRODUCTS, SECTORS};
 
 /// The most digits a rate may have after its point.
 pub const RATE_DECIMALS_MAX: usize = 12;
@@ -225,10 +230,31 @@ pub struct Fees {
 }
 
 impl Fees {
-    /// The rates of a fee line, as [`FeeTable::line`] numbers them; the default rates beyond the list.
+    /// The rates of a slot, as [`FeeTable::slot`] numbers them.
     #[must_use]
-    pub fn rates(&self, line: u16) -> &FeeRates {
-        self.lines.get(usize::from(line)).map_or(&self.default, |line| &line.rates)
+    pub fn rates(&self, slot: u16) -> &FeeRates {
+        let at = usize::from(slot);
+        // Nearly every slot is a line of a main account.
+        let at = if at > self.lines.len() { usize::from(self.line_of(slot)) } else { at };
+        self.lines.get(at).map_or(&self.default, |line| &line.rates)
+    }
+
+    /// How many slots each account of an acquirer has: one for each line, one for the default rates.
+    #[must_use]
+    pub fn slots_of_account(&self) -> u16 {
+        self.default_line().saturating_add(1)
+    }
+
+    /// The fee line of a slot.
+    #[must_use]
+    pub fn line_of(&self, slot: u16) -> u16 {
+        slot.checked_rem(self.slots_of_account()).unwrap_or(slot)
+    }
+
+    /// The acquirer's account of a slot, 0 for its main one.
+    #[must_use]
+    pub fn account_of(&self, slot: u16) -> u8 {
+        slot.checked_div(self.slots_of_account()).and_then(|account| u8::try_from(account).ok()).unwrap_or(0)
     }
 
     /// The number that stands for the default rates.
@@ -237,9 +263,9 @@ impl Fees {
         u16::try_from(self.lines.len()).unwrap_or(u16::MAX)
     }
 
-    /// The fee lines of a pair on a business date, by sector and product.
+    /// The fee lines of a pair on a business date, by sector and product, all over the acquirer's main account.
     #[must_use]
-    pub fn table(&self, acquirer: City, issuer: City, business_date: Date) -> FeeTable {
+    pub(crate) fn table(&self, acquirer: City, issuer: City, business_date: Date) -> FeeTable {
         let default = self.default_line();
         let mut lines = [[default; PRODUCTS]; SECTORS];
         let matching = (0..default)
@@ -254,27 +280,7 @@ impl Fees {
                 }
             }
         }
-        FeeTable { lines, default }
-    }
-}
-
-const SECTORS: usize = Sector::ALL.len();
-const PRODUCTS: usize = Product::ALL.len();
-
-/// The fee line of every sector and product, compiled for one pair and business date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FeeTable {
-    lines: [[u16; PRODUCTS]; SECTORS],
-    default: u16,
-}
-
-impl FeeTable {
-    /// The number of the fee line for the indices of a sector and a product; the number of lines
-    /// stands for the default rates.
-    #[must_use]
-    pub fn line(&self, sector: u8, product: u8) -> u16 {
-        let row = self.lines.get(usize::from(sector));
-        row.and_then(|row| row.get(usize::from(product))).copied().unwrap_or(self.default)
+        FeeTable::over_main_account(lines, default)
     }
 }
 
@@ -395,7 +401,7 @@ mod tests {
         };
         let of = |acquirer, issuer, day, sector: Sector, product: Product| {
             let table = fees.table(city(acquirer), city(issuer), date(day));
-            table.line(sector.index(), product.index())
+            table.slot(sector.index(), product.index())
         };
         let (metro, bus, pass, flat) = (Sector::Metro, Sector::Bus, Product::Pass, Product::Flat);
         assert_eq!(of("cu-2000", "cu-3000", "2018-09-01", metro, pass), 0, "the first of two that match");
@@ -408,7 +414,7 @@ mod tests {
         assert_eq!(of("cu-2000", "cu-3000", "2018-09-04", bus, flat), 3, "until is excluded");
         assert_eq!(fees.rates(3), &fees.default);
         let table = fees.table(city("cu-2000"), city("cu-3000"), date("2018-09-01"));
-        assert_eq!(table.line(200, 0), 3, "an index beyond the list of sectors");
-        assert_eq!(table.line(0, 200), 3, "an index beyond the list of products");
+        assert_eq!(table.slot(200, 0), 3, "an index beyond the list of sectors");
+        assert_eq!(table.slot(0, 200), 3, "an index beyond the list of products");
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     cycle::CycleName,
     date::Date,
     dispute::Disputes,
-    settlement::{Item, Net},
+    settlement::{AccountNet, Item, Net},
     terms::DisputeTerms,
 };
 
@@ -28,7 +28,7 @@ mod disputes;
 mod tests;
 
 pub use acts::Refusal;
-pub use carry::is_carried;
+pub use carry::{failed_debtor, is_carried};
 
 /// What a plan says, as far as a release is about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Planned {
     pub version: u32,
     /// The rows of `net.csv`.
     pub net: Vec<Net>,
+    /// What accounts by sector come to.
+    pub accounts: Vec<AccountNet>,
     /// The home cities that pay for records in it: how many, and how much together, fen.
     pub homes: BTreeMap<City, (u64, u64)>,
     /// Days after the business date in which home cities may agree before it can be done without them.

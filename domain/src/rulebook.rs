@@ -8,10 +8,11 @@ use crate::{
     city::City,
     date::Date,
     document::{self, Fault},
-    fees::Fees,
+    fees::{FeeTable, Fees},
     limits::Limits,
+    tap::Sector,
     terminal::{Ownership, TerminalPrefix},
-    terms::{Account, Terms},
+    terms::{Account, SectorAccount, Terms},
 };
 
 pub mod changes;
@@ -44,11 +45,34 @@ pub struct Participant {
     pub terminal_prefixes: Vec<TerminalPrefix>,
     /// Where it is paid.
     pub account: Account,
+    /// Where it is paid instead for what it takes in some sectors, in the order of the rulebook; no sector is in two.
+    pub sector_accounts: Vec<SectorAccount>,
     /// The most it should come to owe in a cycle, fen, if that is watched.
     pub net_debit_cap_fen: Option<u64>,
 }
 
 impl Participant {
+    /// The number of the account over which it is paid for a sector: 0 is the main one, 1 the first of those by sector.
+    #[must_use]
+    pub fn account_of(&self, sector: Sector) -> u8 {
+        let found = self.sector_accounts.iter().position(|one| one.sectors.contains(&sector));
+        found.and_then(|at| u8::try_from(at.saturating_add(1)).ok()).unwrap_or(0)
+    }
+
+    /// The account of a number.
+    #[must_use]
+    pub fn account_numbered(&self, number: u8) -> Option<&Account> {
+        match usize::from(number).checked_sub(1) {
+            None => Some(&self.account),
+            Some(at) => self.sector_accounts.get(at).map(|one| &one.account),
+        }
+    }
+
+    /// The numbers of all its accounts, the main one first.
+    pub fn accounts(&self) -> impl Iterator<Item = u8> + use<> {
+        0..=u8::try_from(self.sector_accounts.len()).unwrap_or(u8::MAX)
+    }
+
     /// Whether it is a member on that business date, suspended or not.
     #[must_use]
     pub fn is_member(&self, date: Date) -> bool {
@@ -212,6 +236,22 @@ impl Rulebook {
     /// The members on a business date, suspended ones included, in order.
     pub fn members(&self, date: Date) -> impl Iterator<Item = City> {
         self.participants.iter().filter(move |p| p.is_member(date)).map(|p| p.city)
+    }
+
+    /// The fee lines of a pair on a business date, and the acquirer's accounts, by sector and product.
+    #[must_use]
+    pub fn fee_table(&self, acquirer: City, issuer: City, business_date: Date) -> FeeTable {
+        let table = self.fees.table(acquirer, issuer, business_date);
+        match self.participant(acquirer) {
+            Some(it) if !it.sector_accounts.is_empty() => table.over(|sector| it.account_of(sector)),
+            _ => table,
+        }
+    }
+
+    /// Whether any participant has accounts by sector.
+    #[must_use]
+    pub fn has_sector_accounts(&self) -> bool {
+        self.participants.iter().any(|participant| !participant.sector_accounts.is_empty())
     }
 
     /// The partition of the book that keeps a city's taps.

@@ -90,10 +90,10 @@ impl CycleRules {
         gone(self.rulebook.standing(issuer, self.business_date))
     }
 
-    /// The fee lines of a pair in this cycle.
+    /// The fee lines of a pair in this cycle, and the acquirer's accounts.
     #[must_use]
     pub fn fee_table(&self, acquirer: City, issuer: City) -> FeeTable {
-        self.rulebook.fees.table(acquirer, issuer, self.business_date)
+        self.rulebook.fee_table(acquirer, issuer, self.business_date)
     }
 }
 

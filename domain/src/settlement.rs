@@ -17,10 +17,12 @@ use crate::{
     totals::{Tally, TotalKey},
 };
 
+mod accounts;
 pub mod confirmation;
 mod payments;
 mod reference;
 
+pub use accounts::{AccountNet, AccountPosition, PartyAccount, account_nets, account_positions};
 pub use payments::{Leg, Movement, MovementKey, Payments, Purpose};
 pub use reference::{Reference, reference};
 
@@ -138,13 +140,15 @@ pub struct Net {
     pub net_fen: i64,
 }
 
-/// A cycle's settlement: exactly the rows of its two files, in order.
+/// A cycle's settlement: exactly the rows of its two files, in order, and what goes over accounts by sector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     /// The rows of `positions.csv`.
     pub positions: Vec<Position>,
     /// The rows of `net.csv`.
     pub net: Vec<Net>,
+    /// What cities are paid over their accounts by sector, by acquirer, account, issuer and kind.
+    pub accounts: Vec<AccountPosition>,
 }
 
 /// Why a cycle cannot be settled.
@@ -187,7 +191,8 @@ pub fn settle<'a>(
     totals: impl IntoIterator<Item = (&'a TotalKey, &'a Tally)>,
     items: &[Item],
 ) -> Result<Settlement, SettleError> {
-    let positions = positions(rulebook, totals)?;
+    let (positions, mut accounts) = positions(rulebook, totals)?;
+    accounts::in_order(&mut accounts, items);
     let mut nets = Nets::new(rulebook.members(business_date));
     positions.iter().for_each(|position| nets.enter_position(position));
     nets.enter_items(items)?;
@@ -196,12 +201,14 @@ pub fn settle<'a>(
     if sum_fen != 0 {
         return Err(SettleError::NotZero { sum_fen });
     }
+    let moved_fen = moved_fen(&positions, items);
+    let settlement = Settlement { positions, net, accounts };
     // What could not be told to a bank is refused now, before there is a plan that must be carried out. Every figure of
     // a message is a sum of some of these, so nearly always their sum answers for all.
-    if moved_fen(&positions, items) > u128::from(FIGURE_FEN_MAX) {
-        Payments::of(&net, &positions, items)?;
+    if moved_fen > u128::from(FIGURE_FEN_MAX) {
+        Payments::over_accounts(&settlement, items)?;
     }
-    Ok(Settlement { positions, net })
+    Ok(settlement)
 }
 
 /// All amounts and fees of a cycle together, whatever their sign.
@@ -213,36 +220,61 @@ fn moved_fen(positions: &[Position], items: &[Item]) -> u128 {
     positions.iter().flat_map(of_position).chain(of_items).fold(0, u128::saturating_add)
 }
 
-/// One row for each pair and kind, its fees rounded once for each fee line.
+/// One row for each pair and kind, its fees rounded once for each fee line; and in any order the parts of them that go over
+/// accounts by sector.
 fn positions<'a>(
     rulebook: &Rulebook,
     totals: impl IntoIterator<Item = (&'a TotalKey, &'a Tally)>,
-) -> Result<Vec<Position>, SettleError> {
+) -> Result<(Vec<Position>, Vec<AccountPosition>), SettleError> {
     let mut totals: Vec<_> = totals.into_iter().filter(|(_, tally)| tally.count > 0).collect();
     // They nearly always come in order, and then this is only a look.
     totals.sort_by_key(|(key, _)| *key);
     let of = |key: &TotalKey| (key.acquirer, key.issuer, key.kind);
     let lines = totals.chunk_by(|(one, _), (next, _)| of(one) == of(next));
-    let rows = lines.filter_map(|lines| Some(position(rulebook, lines.first()?.0, lines)));
+    let mut parts = Vec::new();
+    let rows = lines.filter_map(|lines| Some(position(rulebook, lines.first()?.0, lines, &mut parts)));
     let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
     // The file sorts kinds by their names.
     rows.sort_by(|a, b| (a.acquirer, a.issuer, a.kind.name()).cmp(&(b.acquirer, b.issuer, b.kind.name())));
-    Ok(rows)
+    Ok((rows, parts))
 }
 
-/// The row of the totals of one pair and kind.
+/// The row of the totals of one pair and kind; its parts over accounts by sector are added to those of others.
 fn position(
     rulebook: &Rulebook,
-    TotalKey { acquirer, issuer, kind, .. }: &TotalKey,
+    pair: &TotalKey,
     lines: &[(&TotalKey, &Tally)],
+    parts: &mut Vec<AccountPosition>,
 ) -> Result<Position, SettleError> {
     let mut sums = [0_i128; 4];
-    for (key, tally) in lines {
-        let (interchange, switch_fee) = fees(rulebook, key, tally);
-        let figures = [tally.count, tally.amount_fen, interchange, switch_fee];
-        sums.iter_mut().zip(figures).for_each(|(sum, figure)| enter(sum, figure.into()));
+    if lines.iter().all(|(key, _)| rulebook.fees.account_of(key.fee_line) == 0) {
+        for (key, tally) in lines {
+            let (interchange, switch_fee) = fees(rulebook, key.fee_line, tally);
+            let figures = [tally.count, tally.amount_fen, interchange, switch_fee];
+            sums.iter_mut().zip(figures).for_each(|(sum, figure)| enter(sum, figure.into()));
+        }
+        return row(pair, sums);
     }
-    let [count, amount, interchange, switch_fee] = sums;
+    let TotalKey { acquirer, issuer, kind, .. } = pair;
+    let overflow = |_| SettleError::TooLarge {
+        row: format!("position {acquirer} {issuer} {}", kind.name()),
+        column: "amount_fen",
+    };
+    for (account, figures) in accounts::split(rulebook, lines).map_err(overflow)? {
+        sums.iter_mut().zip(figures).for_each(|(sum, figure)| enter(sum, figure));
+        if account > 0 {
+            parts.push(AccountPosition { account, part: row(pair, figures)? });
+        }
+    }
+    row(pair, sums)
+}
+
+/// A position of these figures: count, amount, and both fees without their sign.
+fn row(
+    TotalKey { acquirer, issuer, kind, .. }: &TotalKey,
+    figures: accounts::Figures,
+) -> Result<Position, SettleError> {
+    let [count, amount, interchange, switch_fee] = figures;
     let row = || format!("position {acquirer} {issuer} {}", kind.name());
     let signed = |fee: i128| if is_reversal(*kind) { fee.saturating_neg() } else { fee };
     Ok(Position {
@@ -256,12 +288,12 @@ fn position(
     })
 }
 
-/// Interchange and switch fee of one total, fen.
-fn fees(rulebook: &Rulebook, key: &TotalKey, tally: &Tally) -> (u64, u64) {
+/// Interchange and switch fee of a slot's total, fen.
+fn fees(rulebook: &Rulebook, slot: u16, tally: &Tally) -> (u64, u64) {
     match rulebook.fees.basis {
         Basis::PerRecord => (tally.interchange_fen, tally.switch_fee_fen),
         Basis::CycleBilateral => {
-            let rates = rulebook.fees.rates(key.fee_line);
+            let rates = rulebook.fees.rates(slot);
             (rates.interchange.of(tally.amount_fen), rates.switch.of(tally.amount_fen))
         }
     }

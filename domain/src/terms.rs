@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use crate::{
     cycle::CycleName,
     date::{Date, LocalTime},
+    tap::Sector,
 };
 
 /// The currency of every settlement.
@@ -90,6 +91,15 @@ pub struct Account {
     pub number: Option<AccountNumber>,
     /// The name it is held under.
     pub name: Option<String>,
+}
+
+/// Where a city is paid for what it takes in some of its sectors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SectorAccount {
+    /// The sectors; at least one.
+    pub sectors: BTreeSet<Sector>,
+    /// The account; its bank and number are stated.
+    pub account: Account,
 }
 
 /// A day of the week.

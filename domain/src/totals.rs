@@ -12,7 +12,7 @@ pub struct TotalKey {
     pub issuer: City,
     /// The kind of movement.
     pub kind: Kind,
-    /// The fee line, as [`FeeTable::line`](crate::fees::FeeTable::line) numbers it.
+    /// The fee line, and which of the acquirer's accounts: the slot of [`FeeTable`](crate::fees::FeeTable).
     pub fee_line: u16,
 }
 

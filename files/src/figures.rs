@@ -42,7 +42,8 @@ impl Figures {
         verify::read_figures(folder)
     }
 
-    /// Who pays whom, and what each net is made of.
+    /// Who pays whom, and what each net is made of. What goes over accounts by sector follows from the detail alone: here
+    /// each city pays and is paid over one account.
     ///
     /// # Errors
     /// [`SettleError`] if a figure is beyond what messages hold.

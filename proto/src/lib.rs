@@ -20,4 +20,4 @@ pub use bytes::Bytes;
 pub use generated::*;
 pub use name::Name;
 pub use prost::Message;
-pub use rows::{Net, Position, Total};
+pub use rows::{AccountPosition, Net, Position, Total};

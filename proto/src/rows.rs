@@ -65,7 +65,8 @@ row! {
         issuer: Name = 2;
         /// 0 purchase, 1 load, 2 purchase_reversal, 3 load_reversal.
         kind: u32 = 3;
-        /// Index into the rulebook's fee lines; their number stands for the two default rates.
+        /// Index into the rulebook's fee lines; their number stands for the two default rates. Over the acquirer's n-th
+        /// account by sector, n × (their number + 1) more.
         fee_line: u32 = 4;
         /// Records.
         count: u64 = 5;
@@ -117,6 +118,28 @@ row! {
         adjustment_fen: i64 = 7;
         /// What it receives in all, fen; negative if it pays.
         net_fen: i64 = 8;
+    }
+}
+
+row! {
+    /// The part of a position that its acquirer is paid over an account by sector.
+    AccountPosition {
+        /// The city where the cards were used, whose account it is.
+        acquirer: Name = 1;
+        /// Which of its accounts by sector, in the order of the rulebook from 1.
+        account: u32 = 2;
+        /// The cards' home city.
+        issuer: Name = 3;
+        /// As in [`Total`].
+        kind: u32 = 4;
+        /// Records.
+        count: u64 = 5;
+        /// Their amounts, fen.
+        amount_fen: u64 = 6;
+        /// Interchange, fen; negative for a reversal.
+        interchange_fen: i64 = 7;
+        /// Switch fee, fen; negative for a reversal.
+        switch_fee_fen: i64 = 8;
     }
 }
 

@@ -402,11 +402,17 @@ impl Checks {
 /// A plan by hand: positions and nets out of the totals, and the zero sum.
 fn check_plan(plan: &Plan, parts: &[&PartitionTotals], per_record: bool) -> Check {
     let mut pairs: BTreeMap<(String, String), [i64; 4]> = BTreeMap::new();
+    let mut by_account: BTreeMap<(String, u32, String), [i64; 4]> = BTreeMap::new();
     for total in parts.iter().flat_map(|part| &part.totals) {
         let amount = i64::try_from(total.amount_fen).unwrap();
         let (mut interchange, mut switch) = (total.interchange_fen, total.switch_fee_fen);
         if !per_record {
-            (interchange, switch) = super::reference::fees(total.amount_fen, total.fee_line == 0);
+            (interchange, switch) = super::reference::fees(total.amount_fen, total.fee_line % 2 == 0);
+        }
+        if total.fee_line >= 2 {
+            let key = (total.acquirer.to_string(), total.fee_line / 2, total.issuer.to_string());
+            let figures = [total.count, total.amount_fen, interchange, switch];
+            by_account.insert(key, figures.map(u64::cast_signed));
         }
         let pair = pairs.entry((total.acquirer.to_string(), total.issuer.to_string())).or_default();
         pair[0] += i64::try_from(total.count).unwrap();
@@ -422,6 +428,16 @@ fn check_plan(plan: &Plan, parts: &[&PartitionTotals], per_record: bool) -> Chec
     let stated: BTreeMap<_, _> = stated.collect();
     if stated != pairs {
         return Err(format!("positions of cycle {}: {stated:?}, by hand {pairs:?}", plan.cycle));
+    }
+    // A sector has a fee line of its own here, so that no fee is shared.
+    let stated = plan.accounts.iter().map(|it| {
+        let figures =
+            [it.count.cast_signed(), it.amount_fen.cast_signed(), it.interchange_fen, it.switch_fee_fen];
+        ((it.acquirer.to_string(), it.account, it.issuer.to_string()), figures)
+    });
+    let stated: BTreeMap<_, _> = stated.collect();
+    if stated != by_account {
+        return Err(format!("accounts of cycle {}: {stated:?}, by hand {by_account:?}", plan.cycle));
     }
     let mut nets: BTreeMap<String, i64> = BTreeMap::new();
     for ((acquirer, issuer), [_, amount, interchange, switch]) in &pairs {

@@ -376,7 +376,12 @@ impl Reference {
 
     fn add(&mut self, acquirer: City, row: &Row) {
         let metro = row.tap.sector == 1;
-        let line = if metro { 0 } else { 1 };
+        // Two slots for each account: the line of the metro, and the default rates.
+        let line = match metro {
+            true if acquirer == super::scheme::city(super::scheme::BY_SECTOR) => 2,
+            true => 0,
+            false => 1,
+        };
         let amount = u64::from(row.tap.amount_fen.get());
         let per_record = self.document().is_some_and(|document| document.terms.per_record);
         let (interchange, switch) = fees(amount, metro);

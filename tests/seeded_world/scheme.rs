@@ -11,6 +11,8 @@ pub const PARTITIONS: u32 = 2;
 pub const ACQUIRERS: usize = 3;
 /// How many home cities there are.
 pub const ISSUERS: usize = 4;
+/// The city that is paid for the metro over an account of its own.
+pub const BY_SECTOR: usize = 0;
 /// Julian day of the first business date, 2018-09-01.
 pub const FIRST_DATE: i32 = 2_458_363;
 /// The longest presentment window.
@@ -137,6 +139,11 @@ impl Terms {
                 prefixes.join(", ")
             )
             .unwrap();
+            if index == BY_SECTOR {
+                toml.push_str(
+                    "[[participant.sector_account]]\nsectors = [\"metro\"]\nbank = \"ICBKCNBJ\"\naccount = \"62\"\n",
+                );
+            }
         }
         let partitions = self.places.iter().fold(PARTITIONS, |most, place| most.max(place + 1));
         write!(toml, "[clearing]\npartitions = {partitions}\n[clearing.assignment]\n").unwrap();

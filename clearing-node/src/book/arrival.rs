@@ -228,7 +228,7 @@ impl OpenCycle {
                     table
                 })
             });
-            PartTotals::new(acquirer, issuer, Arc::clone(table), rules)
+            PartTotals::new(acquirer, issuer, Arc::clone(table))
         };
         parts.iter().map(|part| one(part.issuer)).collect()
     }

@@ -55,27 +55,27 @@ pub struct PartTotals {
     acquirer: City,
     issuer: City,
     table: Arc<FeeTable>,
-    /// By kind and fee line: index = kind × lines + line.
+    /// By kind and slot of the table: index = kind × slots + slot.
     tallies: Vec<Tally>,
-    lines: usize,
+    slots: usize,
 }
 
 impl PartTotals {
     /// No records yet.
     #[must_use]
-    pub fn new(acquirer: City, issuer: City, table: Arc<FeeTable>, rules: &CycleRules) -> Self {
-        let lines = rules.rulebook().fees.lines.len() + 1;
-        Self { acquirer, issuer, table, tallies: vec![Tally::default(); lines * Kind::ALL.len()], lines }
+    pub fn new(acquirer: City, issuer: City, table: Arc<FeeTable>) -> Self {
+        let slots = table.slot_count();
+        Self { acquirer, issuer, table, tallies: vec![Tally::default(); slots * Kind::ALL.len()], slots }
     }
 
     fn add(&mut self, rules: &CycleRules, kind: Kind, tap: &Tap) -> Result<(), Halt> {
-        let line = self.table.line(tap.sector, tap.product);
+        let slot = self.table.slot(tap.sector, tap.product);
         let fees = &rules.rulebook().fees;
-        let rates = (fees.basis == Basis::PerRecord).then(|| fees.rates(line));
+        let rates = (fees.basis == Basis::PerRecord).then(|| fees.rates(slot));
         // Made only if needed: it is large, and this is done for every tap.
         let overflow = || Halt::Overflow { acquirer: self.acquirer, issuer: self.issuer };
-        let slot = usize::from(kind as u8) * self.lines + usize::from(line);
-        let Some(tally) = self.tallies.get_mut(slot) else { return Err(overflow()) };
+        let place = usize::from(kind as u8) * self.slots + usize::from(slot);
+        let Some(tally) = self.tallies.get_mut(place) else { return Err(overflow()) };
         tally.add(tap.amount_fen.get(), rates).map_err(|_| overflow())
     }
 
@@ -84,9 +84,9 @@ impl PartTotals {
     /// # Errors
     /// [`Halt::Overflow`].
     pub fn merge_into(self, running: &mut Running) -> Result<(), Halt> {
-        for (slot, tally) in self.tallies.iter().enumerate().filter(|(_, tally)| tally.count > 0) {
-            let fee_line = u16::try_from(slot % self.lines).unwrap_or(u16::MAX);
-            let Some(kind) = Kind::ALL.get(slot / self.lines).copied() else { continue };
+        for (place, tally) in self.tallies.iter().enumerate().filter(|(_, tally)| tally.count > 0) {
+            let fee_line = u16::try_from(place % self.slots).unwrap_or(u16::MAX);
+            let Some(kind) = Kind::ALL.get(place / self.slots).copied() else { continue };
             let key = TotalKey { acquirer: self.acquirer, issuer: self.issuer, kind, fee_line };
             let overflow = |_| Halt::Overflow { acquirer: self.acquirer, issuer: self.issuer };
             running.totals.entry(key).or_default().merge(tally).map_err(overflow)?;

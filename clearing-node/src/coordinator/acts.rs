@@ -10,7 +10,7 @@ use archive::manifest::hex;
 use domain::{
     act::{Signer, Written},
     release::{Folder, Planned, Releases},
-    settlement::Item,
+    settlement::{Item, account_nets},
     terms::DisputeTerms,
 };
 use proto::{Act, Bytes, CycleEvent, Plan, Published, RuledAct, cycle_event::Body, digest};
@@ -61,7 +61,8 @@ impl Acts {
 
     /// A plan was made.
     pub(super) fn planned(&mut self, opening: &proto::Opening, plan: &Plan) {
-        let Some(settlement) = wire::settlement_from_wire(&plan.positions, &plan.net) else { return };
+        let Some(settlement) = wire::settlement_from_wire(plan) else { return };
+        let Ok(accounts) = account_nets(&settlement.accounts) else { return };
         let mut homes: BTreeMap<_, (u64, u64)> = BTreeMap::new();
         for position in &settlement.positions {
             let (count, fen) = homes.entry(position.issuer).or_default();
@@ -72,6 +73,7 @@ impl Acts {
             cycle: opening_name(opening),
             version: plan.version,
             net: settlement.net,
+            accounts,
             homes,
             agreement_days: plan.agreement_days,
         });

@@ -89,7 +89,7 @@ impl Coordinator {
         let totals = totals.iter().map(|(key, tally)| (key, tally));
         let settlement = settle(&rulebook, date, totals, &items).map_err(|e| e.to_string())?;
         let reason = if version > 1 { self.reason_of(opening_name(opening)) } else { String::new() };
-        let (positions, net) = wire::settlement_to_wire(&settlement);
+        let (positions, net, accounts) = wire::settlement_to_wire(&settlement);
         let mut plan = Plan {
             cycle,
             version,
@@ -99,6 +99,7 @@ impl Coordinator {
             items: adjustments,
             reason,
             agreement_days: rulebook.terms.agreement_days,
+            accounts,
         };
         plan.digest = proto::digest::plan(&plan).to_vec().into();
         Ok(Some(plan))

@@ -177,7 +177,7 @@ fn publish(
     }
     let plan = &closed.plan;
     let damaged = || StoreError::Damaged { row: "plan" };
-    let settlement = wire::settlement_from_wire(&plan.positions, &plan.net).ok_or_else(damaged)?;
+    let settlement = wire::settlement_from_wire(plan).ok_or_else(damaged)?;
     let items: Option<Vec<_>> = plan.items.iter().map(wire::item_from_wire).collect();
     let items = items.ok_or_else(damaged)?;
     let city = |party: &Party| match party {

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use archive::facts::Facts;
 use domain::rulebook::Rulebook;
 use proto::{
-    Adjustment, CutOff, CycleEvent, Net, PartitionTotals, Plan, Position, Published, Total, cycle_event::Body,
+    AccountPosition, Adjustment, CutOff, CycleEvent, Net, PartitionTotals, Plan, Position, Published, Total,
+    cycle_event::Body,
 };
 
 use crate::coordinator::{Coordinator, Effect, Input};
@@ -97,6 +98,7 @@ pub(super) fn compare_plans(said: &Plan, made: &Plan, differences: &mut Vec<Diff
     comparing.rows(POSITION, said.positions.iter().map(position), made.positions.iter().map(position));
     comparing.rows(NET, said.net.iter().map(net), made.net.iter().map(net));
     comparing.rows(ITEM, said.items.iter().map(item), made.items.iter().map(item));
+    comparing.rows(POSITION, said.accounts.iter().map(account), made.accounts.iter().map(account));
     let digest = |plan: &Plan| vec![plan.version.to_string(), archive::manifest::hex(&plan.digest)];
     comparing.rows(["version", "digest"], [(String::new(), digest(said))], [(String::new(), digest(made))]);
 }
@@ -124,6 +126,11 @@ fn total(it: &Total) -> Row {
 fn position(it: &Position) -> Row {
     let values = vec![text(it.count), text(it.amount_fen), text(it.interchange_fen), text(it.switch_fee_fen)];
     (format!("{} {} kind {}", it.acquirer, it.issuer, it.kind), values)
+}
+
+fn account(it: &AccountPosition) -> Row {
+    let values = vec![text(it.count), text(it.amount_fen), text(it.interchange_fen), text(it.switch_fee_fen)];
+    (format!("{} account {} {} kind {}", it.acquirer, it.account, it.issuer, it.kind), values)
 }
 
 fn net(it: &Net) -> Row {

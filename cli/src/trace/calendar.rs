@@ -161,18 +161,29 @@ impl Calendar {
         Some((row, plan.offset))
     }
 
-    /// Records and fen of a pair, kind and fee line in a cycle.
+    /// Records and fen of a pair and kind in a cycle, over all slots of a fee line.
     #[must_use]
-    pub fn line_total(&self, cycle: u32, pair: Pair, kind: Kind, fee_line: u16) -> Option<(u64, u64)> {
+    pub fn line_total(
+        &self,
+        cycle: u32,
+        pair: Pair,
+        kind: Kind,
+        of_line: impl Fn(u16) -> bool,
+    ) -> Option<(u64, u64)> {
         let (acquirer, issuer) = (Name::from(pair.0), Name::from(pair.1));
         let its = |total: &&Total| {
             total.kind == u32::from(kind as u8)
-                && total.fee_line == u32::from(fee_line)
+                && u16::try_from(total.fee_line).is_ok_and(&of_line)
                 && total.acquirer == acquirer
                 && total.issuer == issuer
         };
-        let total = self.totals.get(&cycle)?.iter().find(its)?;
-        Some((total.count, total.amount_fen))
+        // Totals may be said again: the first of a slot counts.
+        let mut slots: BTreeMap<u32, &Total> = BTreeMap::new();
+        for total in self.totals.get(&cycle)?.iter().filter(its) {
+            slots.entry(total.fee_line).or_insert(total);
+        }
+        let sums = slots.into_values().map(|total| (total.count, total.amount_fen));
+        sums.reduce(|a, b| (a.0.saturating_add(b.0), a.1.saturating_add(b.1)))
     }
 
     /// The partition of the book that keeps a city's taps; it never changes.

@@ -35,10 +35,12 @@ pub fn settlement(
     };
     let type_byte = u8::from_str_radix(&facts.type_byte, 16).ok()?;
     let kind = Kind::of_type(type_byte)?;
-    let line = fee_line(rulebook, pair, date, facts)?;
-    let rates = rulebook.fees.rates(line);
+    let slot = slot(rulebook, pair, date, facts)?;
+    let (line, rates) = (rulebook.fees.line_of(slot), rulebook.fees.rates(slot));
     let planned = ordinal.and_then(|ordinal| calendar.position(ordinal, pair, kind));
-    let total = ordinal.and_then(|ordinal| calendar.line_total(ordinal, pair, kind, line));
+    let total = ordinal.and_then(|ordinal| {
+        calendar.line_total(ordinal, pair, kind, |slot| rulebook.fees.line_of(slot) == line)
+    });
     let row = presentation.rows_of(RowKind::Position).find(|row| row.get("kind") == kind.name());
     let folder = ordinal.and_then(|ordinal| calendar.folder(ordinal)).map(str::to_owned);
     Some(Settlement {
@@ -57,10 +59,11 @@ pub fn settlement(
     })
 }
 
-fn fee_line(rulebook: &Rulebook, pair: (City, City), date: Date, facts: &TapFacts) -> Option<u16> {
+/// The slot of the record: its fee line, and the acquirer's account.
+fn slot(rulebook: &Rulebook, pair: (City, City), date: Date, facts: &TapFacts) -> Option<u16> {
     let sector = Sector::parse(facts.sector.as_bytes())?.index();
     let product = Product::parse(facts.product.as_bytes())?.index();
-    Some(rulebook.fees.table(pair.0, pair.1, date).line(sector, product))
+    Some(rulebook.fee_table(pair.0, pair.1, date).slot(sector, product))
 }
 
 fn position_of_file(row: &FileRow) -> Option<PositionRow> {

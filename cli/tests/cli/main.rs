@@ -35,6 +35,7 @@ mod report;
 mod requeue;
 mod rulebook;
 mod scheme;
+mod sectors;
 mod services;
 mod settlement;
 mod signatures;

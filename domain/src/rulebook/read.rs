@@ -17,6 +17,8 @@ use crate::{
 const PRESENTMENT_DAYS_MAX: u32 = 3650;
 const GRACE_HOURS_MAX: u32 = 87_600;
 const FEE_LINES_MAX: usize = 10_000;
+/// The most that fee lines, the default rates among them, times the accounts of a city may come to.
+const SLOTS_MAX: usize = 1 << 16;
 const PARTITIONS_MAX: u32 = 1024;
 const NAME_BYTES_MAX: usize = 256;
 
@@ -66,11 +68,15 @@ pub(super) fn rulebook(top: &Table<'_>) -> Result<Body, Fault> {
     let terms = read_terms::terms(top)?;
     let limits = limits(top)?;
     let cities = participants.keys().copied().collect();
+    let (version, presentment_days) = (version(top)?, presentment_days(top)?);
+    let hotlist_grace_hours = hotlist_grace_hours(top)?;
+    let fees = fees(top, &cities)?;
+    check_slots(top, &fees, participants.values())?;
     Ok(Body {
-        version: version(top)?,
-        presentment_days: presentment_days(top)?,
-        hotlist_grace_hours: hotlist_grace_hours(top)?,
-        fees: fees(top, &cities)?,
+        version,
+        presentment_days,
+        hotlist_grace_hours,
+        fees,
         participants: participants.into_values().collect(),
         partitions,
         assignment,
@@ -203,6 +209,7 @@ fn participant(table: &Table<'_>) -> Result<Participant, Fault> {
         "bank",
         "account",
         "account_name",
+        "sector_account",
         "net_debit_cap_fen",
     ])?;
     let city: City = table.required("city", parsed)?;
@@ -224,6 +231,7 @@ fn participant(table: &Table<'_>) -> Result<Participant, Fault> {
         suspended_until: table.optional("suspended_until", parsed)?,
         terminal_prefixes,
         account: read_terms::account(table)?,
+        sector_accounts: read_terms::sector_accounts(table)?,
         net_debit_cap_fen: table.optional("net_debit_cap_fen", fen(FIGURE_FEN_MAX))?,
     };
     check_dates(table, &participant)?;
@@ -271,6 +279,24 @@ fn fees(top: &Table<'_>, cities: &BTreeSet<City>) -> Result<Fees, Fault> {
     }
     let lines = lines.iter().map(|line| fee_line(line, cities)).collect::<Result<_, _>>()?;
     Ok(Fees { basis, default, lines })
+}
+
+/// Totals number a fee line and an account of the acquirer together, in 16 bits.
+fn check_slots<'p>(
+    top: &Table<'_>,
+    fees: &Fees,
+    mut participants: impl Iterator<Item = &'p Participant>,
+) -> Result<(), Fault> {
+    let lines = usize::from(fees.slots_of_account());
+    let fits = |accounts: usize| lines.saturating_mul(accounts) <= SLOTS_MAX;
+    let Some(many) = participants.find(|it| !fits(it.accounts().count())) else { return Ok(()) };
+    let (city, accounts) = (many.city, many.accounts().count());
+    let most = (SLOTS_MAX / accounts.max(1)).saturating_sub(1);
+    let why = format_args!(
+        "{} fee lines; at most {most} beside the {accounts} accounts of {city}: take some of either out",
+        fees.lines.len()
+    );
+    Err(top.fault("fees", why))
 }
 
 /// `[fees]` without its lines.
@@ -337,7 +363,7 @@ fn fee_line(table: &Table<'_>, cities: &BTreeSet<City>) -> Result<FeeLine, Fault
 }
 
 /// A word out of a closed list.
-fn word<T: Copy>(
+pub(super) fn word<T: Copy>(
     parse: impl Fn(&[u8]) -> Option<T>,
     all: &'static [T],
     spelling: impl Fn(T) -> &'static str,

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::read::word;
 use crate::{
     date::{Date, LocalTime},
     document::{Fault, Table, Value, integer, name, parsed, text},
-    terms::{ACCOUNT_NAME_CHARS_MAX, Account, CURRENCY, DisputeTerms, Terms, Weekday},
+    tap::Sector,
+    terms::{ACCOUNT_NAME_CHARS_MAX, Account, CURRENCY, DisputeTerms, SectorAccount, Terms, Weekday},
 };
 
 /// The most days that a list of them may have.
@@ -119,6 +121,53 @@ pub(super) fn account(table: &Table<'_>) -> Result<Account, Fault> {
         number: table.optional("account", parsed)?,
         name: table.optional("account_name", short_name(ACCOUNT_NAME_CHARS_MAX))?,
     })
+}
+
+/// The accounts by sector of a participant, beside its main one.
+pub(super) fn sector_accounts(participant: &Table<'_>) -> Result<Vec<SectorAccount>, Fault> {
+    let main = account(participant)?;
+    let mut accounts: Vec<SectorAccount> = Vec::new();
+    for table in participant.tables("sector_account")? {
+        let one = sector_account(&table)?;
+        let twice = one.sectors.iter().find(|sector| accounts.iter().any(|it| it.sectors.contains(sector)));
+        if let Some(sector) = twice {
+            let why = format_args!("{} has an account already; state each sector once", sector.word());
+            return Err(table.fault("sectors", why));
+        }
+        if is_same(&one.account, &main) {
+            let why = "that of the participant itself; leave this table out, or state another account";
+            return Err(table.fault("account", why));
+        }
+        if accounts.iter().any(|it| is_same(&one.account, &it.account)) {
+            let why = "another table of the participant has it; put all its sectors into one";
+            return Err(table.fault("account", why));
+        }
+        accounts.push(one);
+    }
+    Ok(accounts)
+}
+
+fn sector_account(table: &Table<'_>) -> Result<SectorAccount, Fault> {
+    table.only(&["sectors", "bank", "account", "account_name"])?;
+    let listed = table.list("sectors", word(Sector::parse, Sector::ALL, Sector::word))?;
+    let listed = listed.ok_or_else(|| table.fault("sectors", "missing; state it"))?;
+    if listed.is_empty() {
+        return Err(table.fault("sectors", "empty; state at least one, or leave the table out"));
+    }
+    let sectors: BTreeSet<Sector> = listed.iter().copied().collect();
+    if sectors.len() < listed.len() {
+        return Err(table.fault("sectors", "one of them is there twice; state each sector once"));
+    }
+    for field in ["bank", "account"] {
+        table.required(field, text)?;
+    }
+    Ok(SectorAccount { sectors, account: account(table)? })
+}
+
+/// Whether two accounts are one: of the same number, and not of two banks.
+fn is_same(one: &Account, other: &Account) -> bool {
+    let same_bank = one.bank.is_none() || other.bank.is_none() || one.bank == other.bank;
+    one.number.is_some() && one.number == other.number && same_bank
 }
 
 fn dates(table: &Table<'_>, field: &str) -> Result<BTreeSet<Date>, Fault> {

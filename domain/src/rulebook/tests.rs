@@ -514,3 +514,140 @@ fn until_when_disputes_may_be_opened_and_answered() {
         assert!(message.contains(expected), "`{toml}`: {message}");
     }
 }
+
+/// Shanghai with two accounts by sector beside its main one.
+const BY_SECTOR: &str = "\"上海\"\nbank = \"ICBKCNBJ\"\naccount = \"62-0\"\n\
+    [[participant.sector_account]]\nsectors = [\"parking\", \"utility\"]\nbank = \"102100099996\"\naccount = \"62-1\"\n\
+    account_name = \"Parking\"\n[[participant.sector_account]]\nsectors = [\"retail\"]\nbank = \"ABOCCNBJ\"\n\
+    account = \"62-0\"\n";
+
+/// The good rulebook with these words instead of those in Shanghai's accounts, which stand behind its dates.
+fn by_sector(text: &str, replacement: &str) -> String {
+    assert_eq!(BY_SECTOR.matches(text).count(), 1, "`{text}` is not there once");
+    let (name, accounts) = BY_SECTOR.split_once("[[").unwrap_or_default();
+    let (name, accounts) = match name.contains(text) {
+        true => (name.replace(text, replacement), format!("[[{accounts}")),
+        false => (name.to_owned(), format!("[[{accounts}").replace(text, replacement)),
+    };
+    let last = "suspended_until = \"2018-06-08\"\n";
+    GOOD.replace("\"上海\"\n", &name).replace(last, &format!("{last}{accounts}"))
+}
+
+#[test]
+fn a_city_may_have_accounts_by_sector() {
+    let rules = rulebook(&by_sector("62-1", "62-1"));
+    let shanghai = rules.participant(city("cu-2000")).unwrap();
+    let numbers =
+        [Sector::Bus, Sector::Parking, Sector::Utility, Sector::Retail].map(|it| shanghai.account_of(it));
+    assert_eq!(numbers, [0, 1, 1, 2]);
+    let stated = |number| {
+        let account = shanghai.account_numbered(number)?;
+        Some((account.number.as_ref()?.to_string(), account.bank.as_ref()?.to_string(), account.name.clone()))
+    };
+    let of = |number: &str, bank: &str, name: Option<&str>| {
+        Some((number.to_owned(), bank.to_owned(), name.map(str::to_owned)))
+    };
+    assert_eq!(stated(0), of("62-0", "ICBKCNBJ", None));
+    assert_eq!(stated(1), of("62-1", "102100099996", Some("Parking")));
+    assert_eq!(stated(2), of("62-0", "ABOCCNBJ", None), "another bank's account may have the same number");
+    assert_eq!(stated(3), None);
+    assert_eq!(shanghai.accounts().collect::<Vec<_>>(), [0, 1, 2]);
+    assert!(rules.has_sector_accounts() && !rulebook(GOOD).has_sector_accounts());
+    // One fee line: the line is 0, the default 1; two more for each account by sector, of the acquirer alone.
+    let slot = |acquirer: &str, issuer: &str, sector: Sector, product: Product| {
+        let table = rules.fee_table(city(acquirer), city(issuer), date("2018-09-01"));
+        (table.slot(sector.index(), product.index()), table.slot_count())
+    };
+    assert_eq!(slot("cu-2000", "cu-3120", Sector::Metro, Product::Distance), (0, 6));
+    assert_eq!(slot("cu-2000", "cu-3120", Sector::Bus, Product::Flat), (1, 6));
+    assert_eq!(slot("cu-2000", "cu-3120", Sector::Parking, Product::Time), (3, 6));
+    assert_eq!(slot("cu-2000", "tu-3120", Sector::Retail, Product::Flat), (5, 6));
+    assert_eq!(slot("cu-3120", "cu-2000", Sector::Retail, Product::Flat), (1, 2));
+    let of_slots: Vec<(u16, u8)> =
+        (0..6).map(|it| (rules.fees.line_of(it), rules.fees.account_of(it))).collect();
+    assert_eq!(of_slots, [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)]);
+    assert_eq!(rules.fees.rates(4), &rules.fees.lines[0].rates);
+    assert_eq!(rules.fees.rates(5), &rules.fees.default);
+}
+
+#[test]
+fn accounts_by_sector_that_are_refused() {
+    let refused = |toml: &str| {
+        Rulebook::parse(toml.as_bytes()).map_or_else(|error| error.to_string(), |_| "taken".to_owned())
+    };
+    for (text, replacement, expected) in [
+        (
+            "[\"parking\", \"utility\"]",
+            "[]",
+            "[[participant.sector_account]] 1, sectors: empty; state at least one",
+        ),
+        ("sectors = [\"parking\", \"utility\"]\n", "", "[[participant.sector_account]] 1, sectors: missing"),
+        ("[\"parking\", \"utility\"]", "\"parking\"", "sectors: not a list"),
+        (
+            "\"utility\"",
+            "\"parking\"",
+            "[[participant.sector_account]] 1, sectors: one of them is there twice",
+        ),
+        ("\"utility\"", "\"garage\"", "sectors: `garage` is unknown; known: bus, metro"),
+        (
+            "[\"retail\"]",
+            "[\"retail\", \"utility\"]",
+            "[[participant.sector_account]] 2, sectors: utility has an account already",
+        ),
+        ("account = \"62-1\"\n", "", "[[participant.sector_account]] 1, account: missing; state it"),
+        ("bank = \"102100099996\"\n", "", "[[participant.sector_account]] 1, bank: missing; state it"),
+        ("\"62-1\"", "\"62/1\"", "account: `62/1`: not an account number"),
+        ("\"102100099996\"", "\"icbc\"", "bank: `icbc`: not a bank"),
+        (
+            "\"ABOCCNBJ\"",
+            "\"ICBKCNBJ\"",
+            "[[participant.sector_account]] 2, account: that of the participant itself",
+        ),
+        (
+            "bank = \"ICBKCNBJ\"\n",
+            "",
+            "[[participant.sector_account]] 2, account: that of the participant itself",
+        ),
+        (
+            "account_name = \"Parking\"",
+            "name = \"Parking\"",
+            "name: unknown; known here: sectors, bank, account, account_name",
+        ),
+    ] {
+        let message = refused(&by_sector(text, replacement));
+        assert!(message.contains(expected), "`{replacement}`: {message}\nlacks: {expected}");
+    }
+    let same =
+        by_sector("bank = \"102100099996\"\naccount = \"62-1\"", "bank = \"ABOCCNBJ\"\naccount = \"62-0\"");
+    assert!(
+        refused(&same).contains("2, account: another table of the participant has it"),
+        "{}",
+        refused(&same)
+    );
+    let named = Rulebook::faults(by_sector("62-1", "").as_bytes()).unwrap();
+    assert_eq!(named.iter().map(|fault| &*fault.field).collect::<Vec<_>>(), ["account"]);
+}
+
+/// Lines, the default rates among them, times accounts fit into 16 bits: 12 accounts leave 65,536 / 12 − 1 = 5,460 lines.
+#[test]
+fn lines_and_accounts_together_are_bounded() {
+    let account = |sector: &Sector| {
+        format!(
+            "[[participant.sector_account]]\nsectors = [\"{0}\"]\nbank = \"ICBKCNBJ\"\naccount = \"62-{0}\"\n",
+            sector.word()
+        )
+    };
+    let line = "[[fees.line]]\nname = \"n\"\ninterchange_rate = \"0\"\nswitch_rate = \"0\"\n";
+    let with = |lines: usize, accounts: usize| {
+        let accounts: String = Sector::ALL.iter().take(accounts).map(account).collect();
+        let last = "joined = \"2018-03-01\"\n";
+        let text = GOOD.replace(last, &format!("{last}{accounts}"));
+        let text =
+            text.replacen("[[participant]]\n", &format!("{}[[participant]]\n", line.repeat(lines - 1)), 1);
+        Rulebook::parse(text.as_bytes()).map_or_else(|error| error.to_string(), |_| "taken".to_owned())
+    };
+    assert_eq!(with(10_000, 5), "taken");
+    assert_eq!(with(5_460, 11), "taken");
+    let message = with(5_461, 11);
+    assert!(message.contains("5461 fee lines; at most 5460 beside the 12 accounts of cu-3120"), "{message}");
+}

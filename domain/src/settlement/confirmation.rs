@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Leg, Party, Payments, Reference, reference};
+use super::{Leg, Party, PartyAccount, Payments, Reference, reference};
 use crate::cycle::CycleName;
 
 /// Which way money went, seen from the scheme's settlement account.
@@ -189,7 +189,7 @@ pub fn confirm(
         let reference = line.reference.clone();
         match known {
             Some(known) if (known.cycle, known.version) == (cycle, version) => {
-                match planned.get_mut(&known.party) {
+                match planned.get_mut(&known.account) {
                     Some(payment) => compare(payment, line, &mut differences),
                     None => differences.push(Difference::Unknown { reference }),
                 }
@@ -200,35 +200,32 @@ pub fn confirm(
             None => differences.push(Difference::Unknown { reference }),
         }
     }
-    let reference = |party| reference(cycle, version, party);
-    for (party, payment) in planned.iter().filter(|(_, payment)| payment.answered > 1) {
-        differences.push(Difference::Repeated { reference: reference(*party), times: payment.answered });
+    let reference = |account: PartyAccount| reference(cycle, version, account);
+    for (account, payment) in planned.iter().filter(|(_, payment)| payment.answered > 1) {
+        differences.push(Difference::Repeated { reference: reference(*account), times: payment.answered });
     }
-    for (party, payment) in planned.iter().filter(|(_, payment)| payment.required && payment.answered == 0) {
+    for (account, payment) in planned.iter().filter(|(_, payment)| payment.required && payment.answered == 0)
+    {
         let planned_fen = payment.amount_fen;
-        differences.push(Difference::Missing { reference: reference(*party), planned_fen });
+        differences.push(Difference::Missing { reference: reference(*account), planned_fen });
     }
     if differences.is_empty() { Ok(()) } else { Err(differences) }
 }
 
-/// Every payment by whose it is, and the scheme's net if it is not 0.
-fn planned(payments: &Payments) -> BTreeMap<Party, Planned> {
+/// Every payment by the account that it goes over, and the scheme's net if it is not 0.
+fn planned(payments: &Payments) -> BTreeMap<PartyAccount, Planned> {
     let of_leg = |leg: &Leg| {
         let way = if leg.receives { Way::Out } else { Way::In };
         let planned = Planned { amount_fen: leg.amount_fen, way, required: true, answered: 0 };
-        (Party::City(leg.city), planned)
+        (leg.account(), planned)
     };
-    let mut planned: BTreeMap<Party, Planned> = payments.legs.iter().map(of_leg).collect();
-    let signed = |leg: &Leg| {
-        let amount = i128::from(leg.amount_fen);
-        if leg.receives { amount.saturating_neg() } else { amount }
-    };
-    let stays = payments.legs.iter().map(signed).fold(0_i128, i128::saturating_add);
+    let mut planned: BTreeMap<PartyAccount, Planned> = payments.legs.iter().map(of_leg).collect();
+    let stays = payments.legs.iter().map(Leg::signed_fen).fold(0_i128, i128::saturating_sub);
     if let Ok(amount_fen) = u64::try_from(stays.unsigned_abs())
         && amount_fen > 0
     {
         let way = if stays > 0 { Way::In } else { Way::Out };
-        planned.insert(Party::Scheme, Planned { amount_fen, way, required: false, answered: 0 });
+        planned.insert(Party::Scheme.into(), Planned { amount_fen, way, required: false, answered: 0 });
     }
     planned
 }
@@ -253,11 +250,11 @@ fn compare(payment: &mut Planned, line: &AnswerLine, differences: &mut Vec<Diffe
 }
 
 impl AnswerLine {
-    /// That of a bank which did with a city's leg what it was told.
+    /// That of a bank which did with a leg what it was told.
     #[must_use]
     pub fn paid(cycle: CycleName, version: u32, leg: &Leg) -> Self {
         Self {
-            reference: reference(cycle, version, Party::City(leg.city)),
+            reference: reference(cycle, version, leg.account()),
             amount_fen: leg.amount_fen,
             status: PaymentStatus::Paid,
             way: Some(if leg.receives { Way::Out } else { Way::In }),
@@ -268,7 +265,10 @@ impl AnswerLine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{settlement::Net, testing::city};
+    use crate::{
+        settlement::{AccountNet, Net},
+        testing::city,
+    };
 
     fn net(participant: Party, net_fen: i64) -> Net {
         Net {
@@ -414,6 +414,42 @@ mod tests {
         ] {
             assert_eq!(told(1, &answer), expected, "{answer:?}");
         }
+    }
+
+    /// Shanghai nets − 70: 30 come to its first account by sector, so its main one pays 100.
+    #[test]
+    fn each_account_is_answered_for_itself() {
+        let nets = [
+            net(Party::City(city("cu-2000")), -70),
+            net(Party::City(city("cu-3000")), 60),
+            net(Party::Scheme, 10),
+        ];
+        let accounts = [AccountNet { city: city("cu-2000"), account: 1, net_fen: 30 }];
+        let payments = Payments::due(&nets, &accounts).unwrap_or_else(|error| panic!("{error}"));
+        let cycle = "2018-09-01-001".parse().unwrap_or_else(|error| panic!("{error}"));
+        let told = |answer: &[&str]| {
+            let lines: Vec<AnswerLine> = answer.iter().map(|text| line(text)).collect();
+            let differences = confirm(&payments, cycle, 1, &lines).err().unwrap_or_default();
+            differences.iter().map(|it| it.to_string().replace("2018-09-01-001-", "~")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(&["~cu-2000 100 in", "~cu-2000-1 30 out", "~cu-3000 60 out", "~scheme 10 in"]),
+            [""; 0]
+        );
+        assert_eq!(
+            told(&["~cu-2000 70", "~cu-3000 60"]),
+            [
+                "~cu-2000: the bank says 70 fen, the plan 100",
+                "~cu-2000-1: the answer lacks it; 30 fen were to be paid"
+            ]
+        );
+        assert_eq!(
+            told(&["~cu-2000 100", "~cu-2000-1 30 in", "~cu-2000-2 5", "~cu-3000 60"]),
+            [
+                "~cu-2000-1: the money went into the scheme's account",
+                "~cu-2000-2: no payment of this cycle has that reference"
+            ]
+        );
     }
 
     /// The answer to the first version does not confirm the second, though amounts agree.

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::{FIGURE_FEN_MAX, Item, ItemKind, Net, Party, Position, SettleError, figure_i64, is_reversal};
+use super::{
+    AccountNet, AccountPosition, FIGURE_FEN_MAX, Item, ItemKind, Net, Party, PartyAccount, Position,
+    SettleError, Settlement, account_nets, figure_i64, is_reversal,
+};
 use crate::{city::City, tap::Kind};
 
-/// One payment between a city and the scheme's settlement account: each city with a net has exactly one.
+/// One payment between a city and the scheme's settlement account: each city with a net has exactly one, or where it has
+/// accounts by sector one for each account that does not come to 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leg {
     /// The city.
     pub city: City,
+    /// The number of its account, 0 for the main one.
+    pub number: u8,
     /// Whether the city receives; otherwise it pays.
     pub receives: bool,
     /// How much, fen; never 0.
@@ -17,11 +23,24 @@ pub struct Leg {
 }
 
 impl Leg {
+    /// The city's account.
+    #[must_use]
+    pub const fn account(&self) -> PartyAccount {
+        PartyAccount { party: Party::City(self.city), number: self.number }
+    }
+
     /// Who pays and who is paid.
     #[must_use]
     pub const fn parties(&self) -> (Party, Party) {
         let city = Party::City(self.city);
         if self.receives { (Party::Scheme, city) } else { (city, Party::Scheme) }
+    }
+
+    /// What the city receives, fen; negative if it pays.
+    #[must_use]
+    pub fn signed_fen(&self) -> i128 {
+        let fen = i128::from(self.amount_fen);
+        if self.receives { fen } else { fen.saturating_neg() }
     }
 }
 
@@ -97,37 +116,62 @@ pub struct Movement {
 /// The payments of a cycle, and the parts of each net.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payments {
-    /// One for each city whose net is not 0, by city.
+    /// One for each city whose net is not 0, or for each of its accounts, by city and account.
     pub legs: Vec<Leg>,
     /// What the legs' payers pay together, fen.
     pub paid_in_fen: u64,
     movements: BTreeMap<City, Vec<Movement>>,
+    /// Those of each account, of cities that are paid over accounts by sector.
+    accounts: BTreeMap<(City, u8), Vec<Movement>>,
 }
 
-/// A city's movements while they are summed: count and fen.
-type Sums = BTreeMap<City, BTreeMap<MovementKey, (u64, i128)>>;
+/// What is summed of one movement: count and fen.
+type Sum = (u64, i128);
+/// The movements of a city, or of one of its accounts, while they are summed.
+type Sums<K> = BTreeMap<K, BTreeMap<MovementKey, Sum>>;
 
 impl Payments {
-    /// Those of a settlement and its items.
+    /// Those of nets, positions and items, each city over one account.
     ///
     /// # Errors
     /// [`SettleError::TooLarge`] if a figure, or what a city receives or pays together, is beyond
     /// [`FIGURE_FEN_MAX`]: messages to banks hold no larger one.
     pub fn of(net: &[Net], positions: &[Position], items: &[Item]) -> Result<Self, SettleError> {
-        let legs: Vec<Leg> = net.iter().filter_map(leg).collect();
+        let movements = told(sums(positions, items), |city| city.to_string())?;
+        Ok(Self { movements, ..Self::due(net, &[])? })
+    }
+
+    /// Those of a settlement and its items, over the accounts that it says.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn over_accounts(settlement: &Settlement, items: &[Item]) -> Result<Self, SettleError> {
+        let Settlement { net, positions, accounts } = settlement;
+        let sums = sums(positions, items);
+        let of_accounts = sums_of_accounts(&sums, accounts);
+        let name = |(city, number): &(City, u8)| {
+            PartyAccount { party: Party::City(*city), number: *number }.to_string()
+        };
+        let accounts = told(of_accounts, name)?;
+        let movements = told(sums, |city| city.to_string())?;
+        Ok(Self { movements, accounts, ..Self::due(net, &account_nets(&settlement.accounts)?)? })
+    }
+
+    /// The payments alone, not what nets are made of: each city pays or is paid what its account by sector comes to over
+    /// that one, and the rest of its net over its main one. A city whose net is 0 pays and is paid nothing over any.
+    ///
+    /// # Errors
+    /// [`SettleError::TooLarge`] if a payment, or all together, are beyond [`FIGURE_FEN_MAX`].
+    pub fn due(net: &[Net], accounts: &[AccountNet]) -> Result<Self, SettleError> {
+        let mut legs = Vec::with_capacity(net.len());
+        for row in net {
+            enter_legs(&mut legs, row, accounts)?;
+        }
         let paid_in = legs.iter().filter(|leg| !leg.receives).map(|leg| i128::from(leg.amount_fen));
         let paid_in = paid_in.fold(0_i128, i128::saturating_add);
         let paid_in = figure_i64(|| "all payers".to_owned(), "the payment", paid_in)?;
-        let mut sums = Sums::new();
-        for position in positions {
-            enter_position(&mut sums, position);
-        }
-        for item in items {
-            enter_item(&mut sums, item);
-        }
-        let one = |(city, sums)| movements_of(city, sums).map(|movements| (city, movements));
-        let movements = sums.into_iter().map(one).collect::<Result<_, _>>()?;
-        Ok(Self { legs, paid_in_fen: paid_in.unsigned_abs(), movements })
+        let (movements, accounts) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { legs, paid_in_fen: paid_in.unsigned_abs(), movements, accounts })
     }
 
     /// What a city's net is made of, by counterparty, purpose and side.
@@ -136,70 +180,138 @@ impl Payments {
         self.movements.get(&city).map_or(&[], Vec::as_slice)
     }
 
+    /// What goes over one of a city's accounts, likewise. The accounts of a city come to its net.
+    #[must_use]
+    pub fn movements_over(&self, city: City, number: u8) -> &[Movement] {
+        match self.accounts.get(&(city, number)) {
+            Some(movements) => movements,
+            // Without a part over an account by sector the main one takes all.
+            None if number == 0 => self.movements(city),
+            None => &[],
+        }
+    }
+
     /// What all nets are made of, by city.
     pub fn all_movements(&self) -> impl Iterator<Item = (City, &Movement)> {
         self.movements.iter().flat_map(|(city, of)| of.iter().map(|movement| (*city, movement)))
     }
 }
 
-fn leg(net: &Net) -> Option<Leg> {
-    match net.participant {
-        Party::City(city) if net.net_fen != 0 => {
-            Some(Leg { city, receives: net.net_fen > 0, amount_fen: net.net_fen.unsigned_abs() })
-        }
-        Party::City(_) | Party::Scheme => None,
+/// Enters the payments over a city's accounts.
+fn enter_legs(legs: &mut Vec<Leg>, row: &Net, accounts: &[AccountNet]) -> Result<(), SettleError> {
+    let Party::City(city) = row.participant else { return Ok(()) };
+    if row.net_fen == 0 {
+        return Ok(());
     }
+    let mut enter = |number, fen: i64| {
+        if fen != 0 {
+            legs.push(Leg { city, number, receives: fen > 0, amount_fen: fen.unsigned_abs() });
+        }
+    };
+    let own = || accounts.iter().filter(|it| it.city == city);
+    let by_sector = own().fold(0_i128, |sum, it| sum.saturating_add(it.net_fen.into()));
+    let main = i128::from(row.net_fen).saturating_sub(by_sector);
+    let too_large = |_| SettleError::TooLarge { row: city.to_string(), column: "the payment" };
+    enter(0, i64::try_from(main).map_err(too_large)?);
+    own().for_each(|it| enter(it.account, it.net_fen));
+    Ok(())
 }
 
-/// Adds to a movement of a city.
-fn enter(sums: &mut Sums, city: City, key: MovementKey, count: u64, fen: i128) {
-    let (counted, sum) = sums.entry(city).or_default().entry(key).or_default();
-    *counted = counted.saturating_add(count);
-    *sum = sum.saturating_add(fen);
-}
+/// One side's part of something that is paid.
+type Part = (City, MovementKey, Sum);
 
-/// Enters a payment between two cities for both.
-fn enter_both(sums: &mut Sums, (creditor, debtor): (City, City), purpose: Purpose, count: u64, fen: i128) {
+/// A payment between two cities as both have it.
+fn both((creditor, debtor): (City, City), purpose: Purpose, count: u64, fen: i128) -> [Part; 2] {
     let key = |other, pays| MovementKey { counterparty: Party::City(other), purpose, pays };
-    enter(sums, creditor, key(debtor, false), count, fen);
-    enter(sums, debtor, key(creditor, true), count, fen.saturating_neg());
+    [
+        (creditor, key(debtor, false), (count, fen)),
+        (debtor, key(creditor, true), (count, fen.saturating_neg())),
+    ]
 }
 
 /// Amount, interchange and switch fee of a position; who owes what is told where nets are summed.
-fn enter_position(sums: &mut Sums, position: &Position) {
+fn parts_of_position(position: &Position) -> impl Iterator<Item = Part> + use<> {
     let Position { acquirer, issuer, kind, count, .. } = *position;
     let (seller, buyer) = match kind {
         Kind::Purchase | Kind::PurchaseReversal => (acquirer, issuer),
         Kind::Load | Kind::LoadReversal => (issuer, acquirer),
     };
     let sides = if is_reversal(kind) { (buyer, seller) } else { (seller, buyer) };
-    enter_both(sums, sides, Purpose::of(kind), count, position.amount_fen.into());
-    enter_both(sums, (buyer, seller), Purpose::Interchange, count, position.interchange_fen.into());
+    let amount = both(sides, Purpose::of(kind), count, position.amount_fen.into());
+    let interchange = both((buyer, seller), Purpose::Interchange, count, position.interchange_fen.into());
     let key = MovementKey { counterparty: Party::Scheme, purpose: Purpose::SwitchFee, pays: true };
-    enter(sums, seller, key, count, i128::from(position.switch_fee_fen).saturating_neg());
+    let switch_fee = (seller, key, (count, i128::from(position.switch_fee_fen).saturating_neg()));
+    amount.into_iter().chain(interchange).chain([switch_fee])
 }
 
-fn enter_item(sums: &mut Sums, item: &Item) {
+fn parts_of_item(item: &Item) -> impl Iterator<Item = Part> + use<> {
     let purpose = match item.kind {
-        ItemKind::Adjustment => Purpose::Adjustment,
-        ItemKind::Refund => Purpose::Refund,
-        ItemKind::Dispute => return,
+        ItemKind::Adjustment => Some(Purpose::Adjustment),
+        ItemKind::Refund => Some(Purpose::Refund),
+        ItemKind::Dispute => None,
     };
-    enter_both(sums, (item.creditor, item.debtor), purpose, 1, item.amount_fen.into());
+    let (sides, fen) = ((item.creditor, item.debtor), item.amount_fen.into());
+    purpose.into_iter().flat_map(move |purpose| both(sides, purpose, 1, fen))
 }
 
-/// The movements of a city that are not 0.
-fn movements_of(city: City, sums: BTreeMap<MovementKey, (u64, i128)>) -> Result<Vec<Movement>, SettleError> {
+/// Adds to a movement.
+fn enter<K: Ord>(sums: &mut Sums<K>, of: K, key: MovementKey, (count, fen): Sum) {
+    let (counted, sum) = sums.entry(of).or_default().entry(key).or_default();
+    *counted = counted.saturating_add(count);
+    *sum = sum.saturating_add(fen);
+}
+
+fn sums(positions: &[Position], items: &[Item]) -> Sums<City> {
+    let mut sums = Sums::new();
+    let parts = positions.iter().flat_map(parts_of_position).chain(items.iter().flat_map(parts_of_item));
+    parts.for_each(|(city, key, sum)| enter(&mut sums, city, key, sum));
+    sums
+}
+
+/// What goes over each account by sector, and what of it all is left to the main one of its city.
+fn sums_of_accounts(all: &Sums<City>, accounts: &[AccountPosition]) -> Sums<(City, u8)> {
+    let mut sums = Sums::new();
+    for AccountPosition { account, part } in accounts {
+        let of_acquirer = parts_of_position(part).filter(|(city, ..)| *city == part.acquirer);
+        of_acquirer.for_each(|(city, key, sum)| enter(&mut sums, (city, *account), key, sum));
+    }
+    let mut rest: Sums<(City, u8)> = Sums::new();
+    for ((city, _), movements) in &sums {
+        let main = rest.entry((*city, 0)).or_insert_with(|| all.get(city).cloned().unwrap_or_default());
+        for (key, (count, fen)) in movements {
+            let (counted, sum) = main.entry(*key).or_default();
+            *counted = counted.saturating_sub(*count);
+            *sum = sum.saturating_sub(*fen);
+        }
+    }
+    sums.append(&mut rest);
+    sums
+}
+
+/// All movements that are not 0.
+fn told<K: Ord>(
+    sums: Sums<K>,
+    name: impl Fn(&K) -> String,
+) -> Result<BTreeMap<K, Vec<Movement>>, SettleError> {
+    let one = |(of, sums): (K, _)| movements_of(|| name(&of), sums).map(|movements| (of, movements));
+    sums.into_iter().map(one).collect()
+}
+
+/// The movements of a city, or of an account, that are not 0.
+fn movements_of(
+    of: impl Fn() -> String,
+    sums: BTreeMap<MovementKey, Sum>,
+) -> Result<Vec<Movement>, SettleError> {
     let mut turnover = [0_i128; 2];
     let mut movements = Vec::with_capacity(sums.len());
     for (key, (count, fen)) in sums.into_iter().filter(|(_, (_, fen))| *fen != 0) {
         let side = if fen > 0 { &mut turnover[0] } else { &mut turnover[1] };
         *side = side.saturating_add(fen);
-        let row = || format!("{city} with {}", key.counterparty);
+        let row = || format!("{} with {}", of(), key.counterparty);
         movements.push(Movement { key, count, fen: figure_i64(row, key.purpose.word(), fen)? });
     }
     for (sum, column) in turnover.into_iter().zip(["what it receives", "what it pays"]) {
-        figure_i64(|| city.to_string(), column, sum)?;
+        figure_i64(&of, column, sum)?;
     }
     Ok(movements)
 }
@@ -307,6 +419,23 @@ mod tests {
             [((Party::City(shanghai), Party::Scheme), 70), ((Party::Scheme, Party::City(tianjin)), 60)]
         );
         assert_eq!(payments.paid_in_fen, 70);
+    }
+
+    #[test]
+    fn a_citys_accounts_have_their_legs_and_none_where_its_net_is_nothing() {
+        let (shanghai, tianjin) = (city("cu-2000"), city("cu-3000"));
+        let nets = [net(Party::City(shanghai), 10), net(Party::City(tianjin), 0), net(Party::Scheme, -10)];
+        let account = |city, account, net_fen| AccountNet { city, account, net_fen };
+        let accounts = [account(shanghai, 1, 50), account(shanghai, 3, -40), account(tianjin, 1, 7)];
+        let payments = Payments::due(&nets, &accounts).unwrap_or_else(|error| panic!("{error}"));
+        let legs: Vec<_> =
+            payments.legs.iter().map(|leg| (leg.account().to_string(), leg.signed_fen())).collect();
+        assert_eq!(
+            legs,
+            [("cu-2000-1".to_owned(), 50), ("cu-2000-3".to_owned(), -40)],
+            "nothing is left to the main one"
+        );
+        assert_eq!(payments.paid_in_fen, 40);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `camt.053.001.08`: what a participant's net is made of, one entry for each counterparty and kind of movement. It
-//! opens at 0 and closes at the net, before that is paid.
+//! opens at 0 and closes at the net, before that is paid. Where a city has accounts by sector, each account has a statement
+//! of its own; together they close at the net.
 
 use domain::{
     city::City,
-    settlement::{Movement, Party},
+    settlement::{Leg, Movement, Party, PartyAccount},
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,7 @@ pub(crate) struct Body {
     #[serde(rename = "GrpHdr")]
     header: Header,
     #[serde(rename = "Stmt")]
-    pub(crate) statement: Statement,
+    pub(crate) statements: Vec<Statement>,
 }
 
 /// The header.
@@ -195,24 +196,42 @@ impl Camt053 {
     pub(super) fn of(cycle: &Cycle<'_>, city: City) -> Self {
         let party = Party::City(city);
         let id = cycle.message_id(&format!("STMT-{city}"));
-        let net = cycle.net(city).map_or(0, |net| net.net_fen);
-        let movements = cycle.movements(city);
-        let statement = Statement {
-            id: id.clone(),
-            created: cycle.created(),
-            account: cycle.account(party).held(cycle.party(party), cycle.agent(party)),
-            balances: vec![balance(cycle, "OPBD", 0), balance(cycle, "CLBD", net)],
-            summary: Summary { credits: total(movements, false), debits: total(movements, true) },
-            entries: movements.iter().map(|movement| entry(cycle, city, movement)).collect(),
-            remark: format!(
-                "What the net of cycle {} is made of, before it is paid on {}.",
-                cycle.name,
-                cycle.settlement_date()
-            ),
-        };
+        let statements =
+            cycle.accounts(city).into_iter().map(|number| statement(cycle, city, number)).collect();
         let header = Header { id, created: cycle.created(), recipient: cycle.party(party) };
-        Self { namespace: NAMESPACE.to_owned(), body: Body { header, statement } }
+        Self { namespace: NAMESPACE.to_owned(), body: Body { header, statements } }
     }
+}
+
+/// The statement of one of the accounts of a city with a net.
+fn statement(cycle: &Cycle<'_>, city: City, number: u8) -> Statement {
+    let of = PartyAccount { party: Party::City(city), number };
+    let fen = cycle.leg(of).map_or(0, Leg::signed_fen);
+    let movements = cycle.payments.movements_over(city, number);
+    Statement {
+        id: cycle.message_id(&format!("STMT-{of}")),
+        created: cycle.created(),
+        account: cycle.account(of).held(cycle.party(of), cycle.agent(of)),
+        balances: vec![
+            balance(cycle, "OPBD", 0),
+            balance(cycle, "CLBD", i64::try_from(fen).unwrap_or_default()),
+        ],
+        summary: Summary { credits: total(movements, false), debits: total(movements, true) },
+        entries: movements.iter().map(|movement| entry(cycle, of, movement)).collect(),
+        remark: remark(cycle, city, number),
+    }
+}
+
+fn remark(cycle: &Cycle<'_>, city: City, number: u8) -> String {
+    let (name, day) = (cycle.name, cycle.settlement_date());
+    if number > 0 {
+        let sectors = cycle.sectors(city, number).join(", ");
+        return format!(
+            "The part of the net of cycle {name} that is of {sectors}, before it is paid on {day}."
+        );
+    }
+    let rest = if cycle.accounts(city).len() > 1 { ", but for the sectors of other accounts" } else { "" };
+    format!("What the net of cycle {name} is made of{rest}, before it is paid on {day}.")
 }
 
 fn balance(cycle: &Cycle<'_>, code: &str, fen: i64) -> Balance {
@@ -230,7 +249,7 @@ fn total(movements: &[Movement], debits: bool) -> Total {
     Total { count: of_side().count() as u64, sum: yuan::yuan(sum) }
 }
 
-fn entry(cycle: &Cycle<'_>, city: City, movement: &Movement) -> Entry {
+fn entry(cycle: &Cycle<'_>, of: PartyAccount, movement: &Movement) -> Entry {
     let Movement { key, count, fen } = movement;
     let side = if key.pays { "pay" } else { "receive" };
     let code = format!("{}-{side}", key.purpose.word());
@@ -247,7 +266,7 @@ fn entry(cycle: &Cycle<'_>, city: City, movement: &Movement) -> Entry {
         code: TransactionCode { own: OwnCode { code, issuer: "cityunion".to_owned() } },
         details: Details {
             transaction: Transaction {
-                references: References { end_to_end: cycle.reference(Party::City(city)) },
+                references: References { end_to_end: cycle.reference(of) },
                 parties: Parties { debtor, creditor },
             },
         },

@@ -5,7 +5,7 @@ use domain::{
     cycle::CycleName,
     date::Date,
     rulebook::{Participant, Rulebook},
-    settlement::{Item, Leg, Movement, Net, Party, Payments, Settlement, reference},
+    settlement::{Item, Leg, Movement, Net, Party, PartyAccount, Payments, Settlement, reference},
     terms::{Account, Bank},
 };
 
@@ -37,9 +37,8 @@ impl<'a> Cycle<'a> {
         settlement: &'a Settlement,
         items: &[Item],
     ) -> Result<Self, FilesError> {
-        let Settlement { net, positions } = settlement;
-        let payments = Payments::of(net, positions, items).map_err(FilesError::Unsettled)?;
-        Ok(Self { name, version, payments, rulebook, net })
+        let payments = Payments::over_accounts(settlement, items).map_err(FilesError::Unsettled)?;
+        Ok(Self { name, version, payments, rulebook, net: &settlement.net })
     }
 
     /// Every net that is not 0, by city, the scheme last.
@@ -57,14 +56,39 @@ impl<'a> Cycle<'a> {
         self.payments.movements(city)
     }
 
+    /// Every payment with its sign for the city, by city and account, and last the scheme's net if it is not 0.
+    pub(super) fn settled(&self) -> impl Iterator<Item = (PartyAccount, i64)> {
+        let leg = |leg: &Leg| (leg.account(), i64::try_from(leg.signed_fen()).unwrap_or_default());
+        let scheme = self.nets().filter(|(party, _)| *party == Party::Scheme);
+        self.payments.legs.iter().map(leg).chain(scheme.map(|(party, net)| (party.into(), net)))
+    }
+
+    /// The numbers of a city's accounts, the main one first.
+    pub(super) fn accounts(&self, city: City) -> Vec<u8> {
+        self.participant(city).map_or_else(|| vec![0], |participant| participant.accounts().collect())
+    }
+
+    /// The payment over an account of a city; none if the account comes to 0.
+    pub(super) fn leg(&self, account: PartyAccount) -> Option<&Leg> {
+        self.payments.legs.iter().find(|leg| leg.account() == account)
+    }
+
+    /// The sectors of an account, in the order of their list; none of a main account.
+    pub(super) fn sectors(&self, city: City, number: u8) -> Vec<&'static str> {
+        let at = usize::from(number).checked_sub(1);
+        let account = at.zip(self.participant(city)).and_then(|(at, it)| it.sector_accounts.get(at));
+        account.map_or_else(Vec::new, |it| it.sectors.iter().map(|sector| sector.word()).collect())
+    }
+
     /// The payments to the scheme, or those by it.
     pub(super) fn legs(&self, receives: bool) -> impl Iterator<Item = &Leg> {
         self.payments.legs.iter().filter(move |leg| leg.receives == receives)
     }
 
-    /// The reference of a city's payment, or of the scheme's net: the end-to-end id that a bank's answer repeats.
-    pub(super) fn reference(&self, party: Party) -> String {
-        reference(self.name, self.version, party)
+    /// The reference of a payment over a city's account, or of the scheme's net: the end-to-end id that a bank's answer
+    /// repeats.
+    pub(super) fn reference(&self, account: impl Into<PartyAccount>) -> String {
+        reference(self.name, self.version, account)
     }
 
     /// The folder that the messages stand in.
@@ -105,47 +129,51 @@ impl<'a> Cycle<'a> {
         self.rulebook.terms.name.as_deref()
     }
 
-    fn stated(&self, party: Party) -> Option<&'a Account> {
-        match party {
-            Party::City(city) => self.participant(city).map(|participant| &participant.account),
+    fn stated(&self, of: PartyAccount) -> Option<&'a Account> {
+        match of.party {
+            Party::City(city) => self.participant(city).and_then(|it| it.account_numbered(of.number)),
             Party::Scheme => Some(&self.rulebook.terms.account),
         }
     }
 
-    /// The number of a party's account; without one, the party's own name.
-    pub(super) fn account_number(&self, party: Party) -> String {
-        let number = self.stated(party).and_then(|account| account.number.as_ref());
-        number.map_or_else(|| party.to_string(), ToString::to_string)
+    /// The number of an account; without one, the party's own name.
+    pub(super) fn account_number(&self, of: impl Into<PartyAccount>) -> String {
+        let of = of.into();
+        let number = self.stated(of).and_then(|account| account.number.as_ref());
+        number.map_or_else(|| of.party.to_string(), ToString::to_string)
     }
 
-    /// A party's bank.
-    pub(super) fn bank(&self, party: Party) -> Option<&'a Bank> {
-        self.stated(party).and_then(|account| account.bank.as_ref())
+    /// The bank that has an account.
+    pub(super) fn bank(&self, of: impl Into<PartyAccount>) -> Option<&'a Bank> {
+        self.stated(of.into()).and_then(|account| account.bank.as_ref())
     }
 
-    /// The name that a party's account is held under; without one, the party's own.
-    pub(super) fn holder(&self, party: Party) -> Option<String> {
-        let account = self.stated(party).and_then(|account| account.name.as_deref());
-        let own = match party {
+    /// The name that an account is held under; without one, the party's own.
+    pub(super) fn holder(&self, of: impl Into<PartyAccount>) -> Option<String> {
+        let of = of.into();
+        let account = self.stated(of).and_then(|account| account.name.as_deref());
+        let own = match of.party {
             Party::City(city) => self.participant(city).map(|participant| participant.name_zh.as_str()),
             Party::Scheme => self.scheme_name(),
         };
         account.or(own).map(|name| cut(name, NAME_CHARS_MAX))
     }
 
-    /// A party as messages name it.
-    pub(super) fn party(&self, party: Party) -> PartyId {
-        PartyId::of(self.holder(party), &party.to_string())
+    /// The party of an account as messages name it: by the account's holder, with the party's own id.
+    pub(super) fn party(&self, of: impl Into<PartyAccount>) -> PartyId {
+        let of = of.into();
+        PartyId::of(self.holder(of), &of.party.to_string())
     }
 
-    /// A party's account as messages name it.
-    pub(super) fn account(&self, party: Party) -> AccountId {
-        let name = self.stated(party).and_then(|account| account.name.as_deref());
-        AccountId::of(self.account_number(party), name.map(|name| cut(name, ACCOUNT_NAME_CHARS_MAX)))
+    /// An account as messages name it.
+    pub(super) fn account(&self, of: impl Into<PartyAccount>) -> AccountId {
+        let of = of.into();
+        let name = self.stated(of).and_then(|account| account.name.as_deref());
+        AccountId::of(self.account_number(of), name.map(|name| cut(name, ACCOUNT_NAME_CHARS_MAX)))
     }
 
-    /// A party's bank as messages name it.
-    pub(super) fn agent(&self, party: Party) -> Option<Agent> {
-        self.bank(party).map(Agent::of)
+    /// The bank of an account as messages name it.
+    pub(super) fn agent(&self, of: impl Into<PartyAccount>) -> Option<Agent> {
+        self.bank(of).map(Agent::of)
     }
 }

@@ -21,7 +21,7 @@ use domain::{
 #[cfg(test)]
 pub(crate) use self::camt053::Entry;
 pub(crate) use self::{
-    camt053::Camt053,
+    camt053::{Camt053, Statement},
     cycle::Cycle,
     pacs029::Pacs029,
     pain001::Pain001,

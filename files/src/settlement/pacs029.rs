@@ -1,6 +1,9 @@
-//! `pacs.029.001.02`: the net of everybody, for a bank that settles them all at once.
+//! `pacs.029.001.02`: the net of everybody, by account where a city has several, for a bank that settles them all at once.
 
-use domain::{cycle::CycleName, settlement::Party};
+use domain::{
+    cycle::CycleName,
+    settlement::{Party, PartyAccount},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Amount, Cycle, Direction, PartyId, parts::AccountId, yuan};
@@ -63,7 +66,7 @@ pub(crate) struct Request {
     pub(crate) movements: Vec<Movement>,
 }
 
-/// A net.
+/// A net, or what an account comes to.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Movement {
     #[serde(rename = "Id")]
@@ -90,8 +93,8 @@ pub(crate) struct Directed {
 impl Pacs029 {
     /// That of a cycle with movements.
     pub(super) fn of(cycle: &Cycle<'_>) -> Self {
-        let movements: Vec<Movement> = cycle.nets().map(|(party, net)| movement(cycle, party, net)).collect();
-        let sum = cycle.nets().fold(0_u64, |sum, (_, net)| sum.saturating_add(net.unsigned_abs()));
+        let movements: Vec<Movement> = cycle.settled().map(|(of, fen)| movement(cycle, of, fen)).collect();
+        let sum = cycle.settled().fold(0_u64, |sum, (_, net)| sum.saturating_add(net.unsigned_abs()));
         let header = Header {
             id: cycle.message_id("PACS029"),
             created: cycle.created(),
@@ -106,13 +109,13 @@ impl Pacs029 {
     }
 }
 
-fn movement(cycle: &Cycle<'_>, party: Party, net: i64) -> Movement {
-    let direction = Direction::of(net);
+fn movement(cycle: &Cycle<'_>, of: PartyAccount, fen: i64) -> Movement {
+    let direction = Direction::of(fen);
     Movement {
-        id: cycle.reference(party),
-        amount: Directed { amount: Amount::of(net.unsigned_abs()), direction },
-        agent: cycle.bank(party).map(PartyId::of_bank),
-        participant: cycle.party(party),
-        account: cycle.account(party),
+        id: cycle.reference(of),
+        amount: Directed { amount: Amount::of(fen.unsigned_abs()), direction },
+        agent: cycle.bank(of).map(PartyId::of_bank),
+        participant: cycle.party(of),
+        account: cycle.account(of),
     }
 }

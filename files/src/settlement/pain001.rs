@@ -1,8 +1,8 @@
 //! `pain.001.001.09`: the same nets as credit transfers, for a bank that carries out payments. Every city that owes
-//! pays the scheme's settlement account, and that account pays every city that is owed. What stays on it is the
-//! scheme's own net.
+//! pays the scheme's settlement account, and that account pays every city that is owed; where a city has accounts by
+//! sector, each of them for itself. What stays on it is the scheme's own net.
 
-use domain::settlement::{Leg, Party};
+use domain::settlement::{Leg, Party, PartyAccount};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -46,7 +46,7 @@ pub(crate) struct Header {
     initiator: PartyId,
 }
 
-/// What one party pays.
+/// What is paid out of one account.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Payment {
     #[serde(rename = "PmtInfId")]
@@ -113,10 +113,10 @@ impl Pain001 {
     /// That of a cycle with movements.
     pub(super) fn of(cycle: &Cycle<'_>) -> Self {
         let mut payments: Vec<Payment> =
-            cycle.legs(false).map(|leg| payment(cycle, Party::City(leg.city), &[leg])).collect();
+            cycle.legs(false).map(|leg| payment(cycle, leg.account(), &[leg])).collect();
         let received: Vec<&Leg> = cycle.legs(true).collect();
         if !received.is_empty() {
-            payments.push(payment(cycle, Party::Scheme, &received));
+            payments.push(payment(cycle, Party::Scheme.into(), &received));
         }
         let legs = &cycle.payments.legs;
         let header = Header {
@@ -134,8 +134,8 @@ fn sum<'l>(legs: impl Iterator<Item = &'l Leg>) -> String {
     yuan::yuan(legs.fold(0_u64, |sum, leg| sum.saturating_add(leg.amount_fen)))
 }
 
-/// What one party pays over these legs.
-fn payment(cycle: &Cycle<'_>, debtor: Party, legs: &[&Leg]) -> Payment {
+/// What is paid out of one account over these legs.
+fn payment(cycle: &Cycle<'_>, debtor: PartyAccount, legs: &[&Leg]) -> Payment {
     Payment {
         id: cycle.message_id(&format!("PAY-{debtor}")),
         method: "TRF".to_owned(),
@@ -150,14 +150,16 @@ fn payment(cycle: &Cycle<'_>, debtor: Party, legs: &[&Leg]) -> Payment {
 }
 
 fn transfer(cycle: &Cycle<'_>, leg: &Leg) -> Transfer {
-    let (_, creditor) = leg.parties();
-    let reference = cycle.reference(Party::City(leg.city));
+    let creditor = if leg.receives { leg.account() } else { Party::Scheme.into() };
+    let reference = cycle.reference(leg.account());
     Transfer {
         id: Ids { instruction: reference.clone(), end_to_end: reference },
         amount: Instructed { amount: Amount::of(leg.amount_fen) },
         agent: cycle.agent(creditor),
         creditor: cycle.party(creditor),
         account: cycle.account(creditor),
-        remittance: Remittance { text: format!("City Union net settlement {} {}", cycle.name, leg.city) },
+        remittance: Remittance {
+            text: format!("City Union net settlement {} {}", cycle.name, leg.account()),
+        },
     }
 }

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use domain::{
     city::City,
-    settlement::{Movement, Net, Party, Purpose},
+    settlement::{Leg, Movement, Net, Party, PartyAccount, Purpose},
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -190,18 +190,17 @@ fn counterparties(cycle: &Cycle<'_>, city: City, net: &Net) -> Markup {
     }
 }
 
-/// From which account to which.
+/// From which account to which: of one payment both sides, of several a row each.
 fn payment(cycle: &Cycle<'_>, city: City, net: &Net) -> Markup {
+    if cycle.accounts(city).len() > 1 {
+        return payments(cycle, city);
+    }
     let (own, scheme) = (Party::City(city), Party::Scheme);
     let (from, to) = if net.net_fen < 0 { (own, scheme) } else { (scheme, own) };
-    let dash = || "—".to_owned();
-    let bank = |party| cycle.bank(party).map_or_else(dash, ToString::to_string);
-    let holder =
-        |party| cycle.holder(party).map_or_else(|| party.to_string(), |name| cut(&name, NAME_CHARS_MAX));
     let rows = [
-        ("户名", "Name", holder(from), holder(to)),
+        ("户名", "Name", holder(cycle, from.into()), holder(cycle, to.into())),
         ("账号", "Account", cycle.account_number(from), cycle.account_number(to)),
-        ("开户行", "Bank", bank(from), bank(to)),
+        ("开户行", "Bank", bank(cycle, from.into()), bank(cycle, to.into())),
     ];
     html! {
         h2 { (said("付款", "Payment")) }
@@ -215,4 +214,49 @@ fn payment(cycle: &Cycle<'_>, city: City, net: &Net) -> Markup {
             }
         }
     }
+}
+
+/// What goes over each account of a city that has several; the last row is the scheme's, with which all are settled.
+fn payments(cycle: &Cycle<'_>, city: City) -> Markup {
+    let of = |number| PartyAccount { party: Party::City(city), number };
+    let accounts = cycle.accounts(city).into_iter().map(|number| (number, of(number)));
+    html! {
+        h2 { (said("付款", "Payments")) }
+        table.account {
+            thead { tr {
+                th { (said("账户", "Account")) }
+                th { (said("行业", "Sectors")) }
+                th { (said("附言", "Reference")) }
+                th { (said("金额", "Amount")) }
+            } }
+            tbody {
+                @for (number, account) in accounts {
+                    @let leg = cycle.leg(account);
+                    tr {
+                        td { (holder(cycle, account)) br; (cycle.account_number(account)) " " (bank(cycle, account)) }
+                        td {
+                            @if number == 0 { (said("其他", "All else")) }
+                            @else { (cycle.sectors(city, number).join(", ")) }
+                        }
+                        td { @if leg.is_some() { (cycle.reference(account)) } @else { "—" } }
+                        td { (readable(leg.map_or(0, Leg::signed_fen))) }
+                    }
+                }
+            }
+            tfoot { tr { td colspan="4" {
+                (said("对方", "With")) " " (holder(cycle, Party::Scheme.into())) " "
+                (cycle.account_number(Party::Scheme)) " " (bank(cycle, Party::Scheme.into()))
+            } } }
+        }
+    }
+}
+
+/// The name that an account is held under.
+fn holder(cycle: &Cycle<'_>, of: PartyAccount) -> String {
+    cycle.holder(of).map_or_else(|| of.party.to_string(), |name| cut(&name, NAME_CHARS_MAX))
+}
+
+/// The bank that has an account.
+fn bank(cycle: &Cycle<'_>, of: PartyAccount) -> String {
+    cycle.bank(of).map_or_else(|| "—".to_owned(), ToString::to_string)
 }

@@ -16,7 +16,8 @@ use crate::{
 /// A participant's entries and balances by its `camt.053`: with whom, what for, fen.
 fn by_message(of: City) -> (Vec<(String, i64)>, Vec<i64>) {
     let text = expected_messages()[&*format!("settlement/camt.053.001.08-{of}.xml")];
-    let statement = quick_xml::de::from_str::<Camt053>(text).unwrap().body.statement;
+    let message: Camt053 = quick_xml::de::from_str(text).unwrap();
+    let [statement] = &message.body.statements[..] else { panic!("{text}") };
     let signed = |fen: u64, direction| match direction {
         Direction::Credit => i64::try_from(fen).unwrap(),
         Direction::Debit => -i64::try_from(fen).unwrap(),

@@ -17,6 +17,7 @@
 //! the scheme receives 1,050                          (1,096,399 + 1,050 = 997,199 + 100,250)
 //! ```
 
+mod accounts;
 mod answer;
 mod detail;
 mod golden;

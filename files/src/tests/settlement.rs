@@ -83,7 +83,7 @@ fn the_payments_by_hand() {
 fn what_every_net_is_made_of_by_hand() {
     let entries = |city: &str| {
         let message: Camt053 = read(&format!("settlement/camt.053.001.08-{city}.xml"));
-        let statement = message.body.statement;
+        let [statement] = &message.body.statements[..] else { panic!("{city}") };
         let told = |entry: &crate::settlement::Entry| {
             format!("{} {}{}", entry.reference, sign(entry.direction), entry.amount.value)
         };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, io, path::Path, thread};
 
-use domain::{city::City, cycle::CycleName, rulebook::Rulebook};
+use domain::{city::City, cycle::CycleName, rulebook::Rulebook, settlement::account_positions};
 
 use super::{
     Before,
@@ -189,13 +189,22 @@ fn check_settlement(
     settlement::check_positions(&positions, rulebook, cycle, &issuers.totals, findings);
     let members = rulebook.members(cycle.business_date);
     settlement::check_net(&net, &positions, &items, members, findings);
+    let items = rows(items);
+    let by_sector =
+        rulebook.has_sector_accounts().then(|| account_positions(rulebook, &issuers.totals, &items));
+    let accounts = by_sector.unwrap_or_else(|| Ok(Vec::new())).unwrap_or_else(|e| {
+        let what = format!("what goes over accounts by sector cannot be recomputed: {e}");
+        findings.fail(Check::Messages, layout::POSITIONS_FILE, None, what);
+        Vec::new()
+    });
     let facts = messages::Facts {
         folder,
         cycle,
         rulebook,
         net: rows(net),
         positions: rows(positions),
-        items: rows(items),
+        items,
+        accounts,
         before_messages: before.messages,
     };
     messages::check(facts, manifest, findings)

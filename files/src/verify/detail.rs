@@ -176,7 +176,7 @@ impl IssuerReader<'_> {
     }
 
     fn open_pair(&mut self, acquirer: City) {
-        let fees = self.rules.map(|(rulebook, date)| rulebook.fees.table(acquirer, self.issuer, date));
+        let fees = self.rules.map(|(rulebook, date)| rulebook.fee_table(acquirer, self.issuer, date));
         self.pair = Some(OpenPair { acquirer, fees, sum: PairSum::default(), tallies: BTreeMap::new() });
     }
 
@@ -185,7 +185,7 @@ impl IssuerReader<'_> {
         let Some(pair) = &mut self.pair else { return };
         pair.sum.add(&line.terminal, line.terminal_seq, line.amount_fen);
         if let (Some((rulebook, _)), Some(fees)) = (self.rules, &pair.fees) {
-            let fee_line = fees.line(line.sector.index(), line.product.index());
+            let fee_line = fees.slot(line.sector.index(), line.product.index());
             let rates = (rulebook.fees.basis == Basis::PerRecord).then(|| rulebook.fees.rates(fee_line));
             let tally = pair.tallies.entry((line.kind, fee_line)).or_default();
             if let Err(e) = tally.add(line.amount_fen, rates) {

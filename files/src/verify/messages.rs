@@ -16,7 +16,7 @@ use std::{
 use domain::{
     cycle::CycleName,
     rulebook::Rulebook,
-    settlement::{Item, Net, Party, Position, Settlement},
+    settlement::{AccountPosition, Item, Net, Party, Position, Settlement},
 };
 
 use super::report::{Check, Findings};
@@ -44,6 +44,8 @@ pub(super) struct Facts<'a> {
     pub(super) positions: Vec<Position>,
     /// The rows of `items.csv`.
     pub(super) items: Vec<Item>,
+    /// What goes over accounts by sector, by the detail.
+    pub(super) accounts: Vec<AccountPosition>,
     /// Whether the cycle was closed before there were messages.
     pub(super) before_messages: bool,
 }
@@ -84,8 +86,9 @@ pub(super) fn check(
     }
     let parts = arithmetic::parts(&facts);
     let version = manifest.version();
-    let Facts { folder, cycle, rulebook, net, positions, items, .. } = facts;
-    let settlement = Settlement { positions, net };
+    let due = arithmetic::due(&facts);
+    let Facts { folder, cycle, rulebook, net, positions, items, accounts, .. } = facts;
+    let settlement = Settlement { positions, net, accounts };
     let messages = match Messages::of(cycle, version, rulebook, &settlement, &items) {
         Ok(messages) => messages,
         Err(e) => {
@@ -102,7 +105,7 @@ pub(super) fn check(
             continue;
         }
         let Some(published) = read(folder, &name, findings)? else { continue };
-        let known = arithmetic::Known { cycle, version, nets: &nets, parts: &parts };
+        let known = arithmetic::Known { cycle, version, nets: &nets, parts: &parts, due: &due };
         let faults = match arithmetic::check(*file, &published, &known) {
             faults if faults.is_empty() => leaves::compare(*file, &published, &messages.render(*file)?),
             faults => faults,

@@ -35,6 +35,9 @@ fn rows_stand_on_the_wire_as_log_proto_states_them() {
     let most = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
     let least = b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01";
     check(&net, &[b"\x0a\x06scheme\x10", &most[..], b"\x30", most, b"\x40", least].concat());
+    let part =
+        AccountPosition { account: 2, kind: 2, count: 1, interchange_fen: -1, ..AccountPosition::default() };
+    check(&part, b"\x10\x02\x20\x02\x28\x01\x38\x01");
     check(&Total::default(), b"");
 }
 

@@ -1,11 +1,11 @@
 //! The sums of each message.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
 use domain::{
     city::City,
     cycle::CycleName,
-    settlement::{Party, Position, reference},
+    settlement::{AccountPosition, Party, PartyAccount, Position, Reference},
     tap::Kind,
 };
 use serde::de::DeserializeOwned;
@@ -13,11 +13,15 @@ use serde::de::DeserializeOwned;
 use super::Facts;
 use crate::{
     layout::SettlementFile,
-    settlement::{Amount, Camt053, Direction, Pacs029, Pain001, PartyId, yuan},
+    settlement::{Amount, Camt053, Direction, Pacs029, Pain001, PartyId, Statement, yuan},
 };
 
 /// What a city receives of each counterparty, less what it pays.
 pub(super) type Parts = BTreeMap<Party, BTreeMap<Party, i128>>;
+
+/// What each account of a city with accounts by sector comes to, in the order of its accounts. A city without a net pays
+/// and is paid over none.
+pub(super) type Due = BTreeMap<City, Vec<i128>>;
 
 /// What the sums are compared with.
 pub(super) struct Known<'a> {
@@ -29,6 +33,8 @@ pub(super) struct Known<'a> {
     pub(super) nets: &'a BTreeMap<Party, i64>,
     /// What each net is made of.
     pub(super) parts: &'a Parts,
+    /// What the accounts of cities that have several come to.
+    pub(super) due: &'a Due,
 }
 
 /// What every city receives of each counterparty by positions and items.
@@ -53,6 +59,35 @@ pub(super) fn parts(facts: &Facts<'_>) -> Parts {
         pay(&mut parts, Party::City(item.debtor), Party::City(item.creditor), item.amount_fen.into());
     }
     parts
+}
+
+/// What the accounts of each city that has several come to, by the parts of positions over accounts by sector.
+pub(super) fn due(facts: &Facts<'_>) -> Due {
+    let mut due = Due::new();
+    for (party, net) in facts.nets() {
+        let Party::City(city) = party else { continue };
+        let Some(participant) = facts.rulebook.participant(city) else { continue };
+        if !participant.sector_accounts.is_empty() {
+            let mut accounts = vec![0; participant.accounts().count()];
+            accounts[0] = net.into();
+            due.insert(city, accounts);
+        }
+    }
+    for AccountPosition { account, part } in &facts.accounts {
+        let Some(accounts) = due.get_mut(&part.acquirer) else { continue };
+        let (amount, interchange) = (i128::from(part.amount_fen), i128::from(part.interchange_fen));
+        let fen = match part.kind {
+            Kind::Purchase => amount - interchange - i128::from(part.switch_fee_fen),
+            Kind::PurchaseReversal => -amount - interchange - i128::from(part.switch_fee_fen),
+            Kind::Load => interchange - amount,
+            Kind::LoadReversal => interchange + amount,
+        };
+        if let Some(sum) = accounts.get_mut(usize::from(*account)) {
+            *sum += fen;
+            accounts[0] -= fen;
+        }
+    }
+    due
 }
 
 fn pay(parts: &mut Parts, debtor: Party, creditor: Party, fen: i128) {
@@ -110,11 +145,11 @@ fn told(fen: i128) -> String {
     format!("{sign}{}.{:02}", fen.unsigned_abs() / 100, fen.unsigned_abs() % 100)
 }
 
-/// Compares sums with the figures that `source`, party by party.
-fn compare<T: Into<i128> + Copy>(
+/// Compares sums with the figures that `source`, party by party or account by account.
+fn compare<K: Ord + Display, T: Into<i128> + Copy>(
     verb: &str,
-    found: &BTreeMap<Party, i128>,
-    expected: &BTreeMap<Party, T>,
+    found: &BTreeMap<K, i128>,
+    expected: &BTreeMap<K, T>,
     source: &str,
     faults: &mut Vec<String>,
 ) {
@@ -148,29 +183,58 @@ fn compare_count(what: &str, stated: u64, count: usize, faults: &mut Vec<String>
     }
 }
 
-/// Everybody's amount is the net, once.
+/// Takes the account out of an id, and notes one that is not an id of the party in this cycle.
+fn account(id: &str, party: Party, known: &Known<'_>) -> Option<PartyAccount> {
+    let Reference { cycle, version, account } = Reference::parse(id)?;
+    ((cycle, version, account.party) == (known.cycle, known.version, party)).then_some(account)
+}
+
+/// What went over each account.
+type Accounts = BTreeMap<PartyAccount, i128>;
+
+/// Compares what went over the accounts of cities that have several; others have one, which was compared as their net.
+fn compare_accounts(verb: &str, mut found: Accounts, known: &Known<'_>, faults: &mut Vec<String>) {
+    let by_sector = |of: &PartyAccount| match of.party {
+        Party::City(city) => of.number > 0 || known.due.contains_key(&city),
+        Party::Scheme => false,
+    };
+    found.retain(|of, _| by_sector(of));
+    let all = known.due.iter().flat_map(|(city, accounts)| {
+        let of = move |number| PartyAccount { party: Party::City(*city), number };
+        (0..).map(of).zip(accounts.iter().copied())
+    });
+    let expected: Accounts = all.filter(|(_, fen)| *fen != 0).collect();
+    compare(verb, &found, &expected, "its records by sector give", faults);
+}
+
+/// Everybody's amount is the net, by account where a city has several.
 fn pacs029(message: &Pacs029, known: &Known<'_>, faults: &mut Vec<String>) {
     let (header, request) = (&message.body.header, &message.body.request);
     let mut found: BTreeMap<Party, i128> = BTreeMap::new();
+    let mut over = Accounts::new();
     let mut sum = 0_u128;
     for movement in &request.movements {
         let amount = signed(&movement.id, &movement.amount.amount, movement.amount.direction, faults);
         sum += amount.unsigned_abs();
         let Some(party) = party(&movement.participant, faults) else { continue };
-        if movement.id != reference(known.cycle, known.version, party) {
-            faults.push(format!("the movement of {party} has the id `{}`", movement.id));
+        match account(&movement.id, party, known) {
+            Some(account) => *over.entry(account).or_default() += amount,
+            None => faults.push(format!("the movement of {party} has the id `{}`", movement.id)),
         }
         *found.entry(party).or_default() += amount;
     }
     compare("has", &found, known.nets, "net.csv gives", faults);
+    compare_accounts("has", over, known, faults);
     compare_total("CtrlSum", &header.sum, sum, faults);
     compare_count("NbOfMvmntRcrds", request.count, request.movements.len(), faults);
 }
 
-/// What everybody receives less what it pays is the net; each payment is between one city and the scheme.
+/// What everybody receives less what it pays is the net, by account where a city has several; each payment is between one
+/// city and the scheme.
 fn pain001(message: &Pain001, known: &Known<'_>, faults: &mut Vec<String>) {
     let mut found: BTreeMap<Party, i128> = BTreeMap::new();
     let mut ids: BTreeMap<String, u32> = BTreeMap::new();
+    let mut over = Accounts::new();
     let (mut sum, mut count) = (0_u128, 0_usize);
     for payment in &message.body.payments {
         let Some(debtor) = party(&payment.debtor, faults) else { continue };
@@ -190,8 +254,13 @@ fn pain001(message: &Pain001, known: &Known<'_>, faults: &mut Vec<String>) {
                     continue;
                 }
             };
-            if *id != reference(known.cycle, known.version, city) {
-                faults.push(format!("the payment between {debtor} and {creditor} has the id `{id}`"));
+            match account(id, city, known) {
+                Some(account) => {
+                    *over.entry(account).or_default() += if city == debtor { -amount } else { amount };
+                }
+                None => {
+                    faults.push(format!("the payment between {debtor} and {creditor} has the id `{id}`"));
+                }
             }
             *found.entry(debtor).or_default() -= amount;
             *found.entry(creditor).or_default() += amount;
@@ -204,6 +273,7 @@ fn pain001(message: &Pain001, known: &Known<'_>, faults: &mut Vec<String>) {
     // The scheme's own payments may cancel, and are no net then.
     found.retain(|party, fen| *fen != 0 || *party != Party::Scheme);
     compare("receives less what it pays", &found, known.nets, "net.csv gives", faults);
+    compare_accounts("receives less what it pays", over, known, faults);
     for (id, times) in ids.iter().filter(|(_, times)| **times > 1) {
         faults.push(format!("the id `{id}` is there {times} times"));
     }
@@ -211,23 +281,55 @@ fn pain001(message: &Pain001, known: &Known<'_>, faults: &mut Vec<String>) {
     compare_count("NbOfTxs", message.body.header.count, count, faults);
 }
 
-/// It opens at 0, closes at the net, and the entries of each counterparty sum to what positions and items give.
+/// Each statement opens at 0 and closes at what its account comes to, the net where there is one; the entries of each
+/// counterparty sum to what positions and items give.
 fn camt053(message: &Camt053, city: City, known: &Known<'_>, faults: &mut Vec<String>) {
-    let statement = &message.body.statement;
     let net = known.nets.get(&Party::City(city)).copied().map_or(0, i128::from);
+    let mut found: BTreeMap<Party, i128> = BTreeMap::new();
+    let statements = &message.body.statements;
+    match known.due.get(&city) {
+        Some(accounts) => {
+            if statements.len() != accounts.len() {
+                let (has, wanted) = (statements.len(), accounts.len());
+                faults.push(format!("it has {has} statements, {city} has {wanted} accounts"));
+            }
+            for ((statement, fen), number) in statements.iter().zip(accounts).zip(0..) {
+                let of = PartyAccount { party: Party::City(city), number };
+                let mut own = Vec::new();
+                one_statement(statement, *fen, "its records by sector give", &mut found, &mut own);
+                faults.extend(own.into_iter().map(|fault| format!("account {of}: {fault}")));
+            }
+        }
+        None => match &statements[..] {
+            [statement] => one_statement(statement, net, "net.csv gives", &mut found, faults),
+            others => faults.push(format!("it has {} statements instead of one", others.len())),
+        },
+    }
+    let empty = BTreeMap::new();
+    let expected = known.parts.get(&Party::City(city)).unwrap_or(&empty);
+    compare("gives", &found, expected, "positions and items give", faults);
+}
+
+/// The balances and the sum of the entries of a statement; what its entries give is added to `found`.
+fn one_statement(
+    statement: &Statement,
+    closes_at: i128,
+    source: &str,
+    found: &mut BTreeMap<Party, i128>,
+    faults: &mut Vec<String>,
+) {
     let balances: Vec<i128> = statement
         .balances
         .iter()
         .map(|balance| signed("a balance", &balance.amount, balance.direction, faults))
         .collect();
     match balances[..] {
-        [0, closing] if closing == net => {}
+        [0, closing] if closing == closes_at => {}
         [0, closing] => {
-            faults.push(format!("it closes at {}, net.csv gives {}", told(closing), told(net)));
+            faults.push(format!("it closes at {}, {source} {}", told(closing), told(closes_at)));
         }
-        _ => faults.push(format!("it does not open at 0 and close at {}", told(net))),
+        _ => faults.push(format!("it does not open at 0 and close at {}", told(closes_at))),
     }
-    let mut found: BTreeMap<Party, i128> = BTreeMap::new();
     let mut sum = 0_i128;
     for entry in &statement.entries {
         let amount = signed(&entry.reference, &entry.amount, entry.direction, faults);
@@ -237,10 +339,7 @@ fn camt053(message: &Camt053, city: City, known: &Known<'_>, faults: &mut Vec<St
             None => faults.push(format!("entry `{}` has no counterparty", entry.reference)),
         }
     }
-    if sum != net {
-        faults.push(format!("its entries sum to {}, net.csv gives {}", told(sum), told(net)));
+    if sum != closes_at {
+        faults.push(format!("its entries sum to {}, {source} {}", told(sum), told(closes_at)));
     }
-    let empty = BTreeMap::new();
-    let expected = known.parts.get(&Party::City(city)).unwrap_or(&empty);
-    compare("gives", &found, expected, "positions and items give", faults);
 }
