@@ -1,16 +1,50 @@
 //! What `cu.cycles` says of closed cycles, and so which part of the log belongs to each. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use cu_log::{Partition, topics::Topics};
 use domain::{city::City, cycle::CycleName, date::Date};
 use proto::{
-    CutOff, CycleEvent, Message, Opening, PartitionTotals, Plan, Published, RulebookDocument,
+    Act, CutOff, CycleEvent, Message, Opening, PartitionTotals, Plan, Published, RulebookDocument, RuledAct,
     cycle_event::Body,
 };
 
 /// Offsets up to which each partition belongs to the cycles so far, by topic (without prefix) and number.
 pub type Ends = BTreeMap<Partition, u64>;
+
+/// Something that a coordinator hears of cycles, in the order of the log: by ordinal where [`Facts`] has it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// A cycle is opened.
+    Opening(u32),
+    /// It is cut off.
+    CutOff(u32),
+    /// The totals of a cycle and partition.
+    Totals(u32, u32),
+    /// A plan of a cycle, by version.
+    Plan(u32, u32),
+    /// A publication of a cycle, by version.
+    Published(u32, u32),
+    /// Somebody acts.
+    Act(Act),
+    /// The word on an act.
+    Ruled(RuledAct),
+}
+
+impl Told {
+    /// Whether it is void once the log was brought back with nothing after cycle `last`. An act about a cycle that is not
+    /// there has no effect.
+    const fn is_after(&self, last: u32) -> bool {
+        match *self {
+            Self::Opening(cycle) => cycle > last.saturating_add(1),
+            Self::CutOff(cycle)
+            | Self::Totals(cycle, _)
+            | Self::Plan(cycle, _)
+            | Self::Published(cycle, _) => cycle > last,
+            Self::Act(_) | Self::Ruled(_) => false,
+        }
+    }
+}
 
 /// Everything that the log says of cycles and rules. As everywhere, the first event counts.
 #[derive(Debug, Default)]
@@ -28,10 +62,14 @@ pub struct Facts {
     pub plans: BTreeMap<u32, Plan>,
     /// Publications by ordinal, with their offsets on `cu.cycles`.
     pub published: BTreeMap<u32, (u64, Published)>,
-    /// The newest publication of a later version of a cycle's plan, by ordinal.
-    current: BTreeMap<u32, Published>,
-    /// Such a publication that was current when the next cycle was cut off, by the ordinal of that next one.
-    followed: BTreeMap<u32, Published>,
+    /// Later versions of plans, by ordinal and version.
+    pub later_plans: BTreeMap<(u32, u32), Plan>,
+    /// Publications of later versions, by ordinal and version.
+    later: BTreeMap<(u32, u32), Published>,
+    /// The later version of the cycle before that was current at a cut-off, by the ordinal of the cycle cut off.
+    followed: BTreeMap<u32, u32>,
+    /// What a coordinator hears, in order.
+    pub told: Vec<Told>,
     /// The first document of each version and digest, with its offset on `cu.rulebook`.
     pub rulebooks: BTreeMap<(u32, Vec<u8>), (u64, RulebookDocument)>,
     /// Where the log was brought back from an archive: offset on `cu.cycles`, and the last cycle archived then.
@@ -62,33 +100,50 @@ impl Facts {
                 let last = self.openings.keys().next_back() == Some(&cut_off.cycle);
                 if last && !self.cut_offs.contains_key(&cut_off.cycle) {
                     let opens = cut_off.opens.clone();
-                    if let Some(current) = self.current.get(&cut_off.cycle.saturating_sub(1)) {
-                        self.followed.insert(cut_off.cycle, current.clone());
+                    if let Some(current) = self.newest(cut_off.cycle.saturating_sub(1)) {
+                        self.followed.insert(cut_off.cycle, current);
                     }
+                    self.told.push(Told::CutOff(cut_off.cycle));
                     self.cut_offs.insert(cut_off.cycle, cut_off);
                     opens.into_iter().for_each(|opening| self.opening(offset, opening));
                 }
             }
             Some(Body::Totals(totals)) => {
-                self.totals.entry((totals.cycle, totals.partition)).or_insert(totals);
+                let (cycle, partition) = (totals.cycle, totals.partition);
+                let told = Told::Totals(cycle, partition);
+                keep_first(&mut self.totals, (cycle, partition), totals, told, &mut self.told);
             }
-            Some(Body::Plan(plan)) => {
-                self.plans.entry(plan.cycle).or_insert(plan);
-            }
-            Some(Body::Published(published)) if published.version > 1 => {
-                let known = self.current.get(&published.cycle).map_or(0, |known| known.version);
-                if published.version > known {
-                    self.current.insert(published.cycle, published);
-                }
-            }
-            Some(Body::Published(published)) => {
-                self.published.entry(published.cycle).or_insert((offset, published));
-            }
+            Some(Body::Plan(plan)) => self.plan(plan),
+            Some(Body::Published(published)) => self.publication(offset, published),
+            Some(Body::Act(act)) => self.told.push(Told::Act(act)),
+            Some(Body::Ruled(ruled)) => self.told.push(Told::Ruled(ruled)),
             Some(Body::Restored(restored)) => self.void_after(offset, restored.cycle),
-            Some(Body::Opened(_) | Body::Segment(_) | Body::City(_) | Body::Act(_) | Body::Ruled(_))
-            | None => {}
+            Some(Body::Opened(_) | Body::Segment(_) | Body::City(_)) | None => {}
         }
         Ok(())
+    }
+
+    fn plan(&mut self, plan: Plan) {
+        let (cycle, version) = (plan.cycle, plan.version);
+        let told = Told::Plan(cycle, version);
+        match version {
+            ..=1 => keep_first(&mut self.plans, cycle, plan, told, &mut self.told),
+            _ => keep_first(&mut self.later_plans, (cycle, version), plan, told, &mut self.told),
+        }
+    }
+
+    fn publication(&mut self, offset: u64, published: Published) {
+        let (cycle, version) = (published.cycle, published.version);
+        let told = Told::Published(cycle, version);
+        match version {
+            ..=1 => keep_first(&mut self.published, cycle, (offset, published), told, &mut self.told),
+            _ => keep_first(&mut self.later, (cycle, version), published, told, &mut self.told),
+        }
+    }
+
+    /// The newest later version of a cycle that is published.
+    fn newest(&self, cycle: u32) -> Option<u32> {
+        self.later.range((cycle, 0)..=(cycle, u32::MAX)).next_back().map(|((_, version), _)| *version)
     }
 
     /// What was said so far of cycles after `last` is void, but for the opening of the next: the log was brought back
@@ -99,8 +154,10 @@ impl Facts {
         self.totals.retain(|(cycle, _), _| *cycle <= last);
         self.plans.retain(|cycle, _| *cycle <= last);
         self.published.retain(|cycle, _| *cycle <= last);
-        self.current.retain(|cycle, _| *cycle <= last);
+        self.later_plans.retain(|(cycle, _), _| *cycle <= last);
+        self.later.retain(|(cycle, _), _| *cycle <= last);
         self.followed.retain(|cycle, _| *cycle <= last);
+        self.told.retain(|told| !told.is_after(last));
         self.restored.push((offset, last));
     }
 
@@ -110,6 +167,7 @@ impl Facts {
         if due && last.is_none_or(|last| self.cut_offs.contains_key(&last)) {
             let rules = (opening.rulebook_version, opening.rulebook_digest.to_vec());
             self.named.push((offset, rules));
+            self.told.push(Told::Opening(opening.cycle));
             self.openings.insert(opening.cycle, opening);
         }
     }
@@ -149,8 +207,34 @@ impl Facts {
     /// cut-off.
     #[must_use]
     pub fn followed_by(&self, cycle: u32) -> Option<&Published> {
-        let first = || self.published.get(&cycle.checked_sub(1)?).map(|(_, published)| published);
-        self.followed.get(&cycle).or_else(first)
+        let before = cycle.checked_sub(1)?;
+        let later = |version: &u32| self.later.get(&(before, *version));
+        let first = || self.published.get(&before).map(|(_, published)| published);
+        self.followed.get(&cycle).and_then(later).or_else(first)
+    }
+
+    /// The plan of a version of a cycle.
+    #[must_use]
+    pub fn plan_of(&self, cycle: u32, version: u32) -> Option<&Plan> {
+        match version {
+            ..=1 => self.plans.get(&cycle),
+            _ => self.later_plans.get(&(cycle, version)),
+        }
+    }
+
+    /// The publication of a version of a cycle.
+    #[must_use]
+    pub fn published_of(&self, cycle: u32, version: u32) -> Option<&Published> {
+        match version {
+            ..=1 => self.published.get(&cycle).map(|(_, published)| published),
+            _ => self.later.get(&(cycle, version)),
+        }
+    }
+
+    /// The publications of a cycle: of its first plan, and of each later version.
+    pub fn versions(&self, cycle: u32) -> impl Iterator<Item = &Published> {
+        let later = self.later.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, published)| published);
+        self.published_of(cycle, 1).into_iter().chain(later)
     }
 
     /// The totals of a cycle, by partition.
@@ -206,6 +290,14 @@ impl Facts {
             end = end.max(offset + 1);
         }
         Ok(end)
+    }
+}
+
+/// Keeps the first value for a key, and that it was told.
+fn keep_first<K: Ord, V>(kept: &mut BTreeMap<K, V>, key: K, value: V, what: Told, told: &mut Vec<Told>) {
+    if let Entry::Vacant(place) = kept.entry(key) {
+        place.insert(value);
+        told.push(what);
     }
 }
 

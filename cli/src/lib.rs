@@ -102,10 +102,5 @@ fn today() -> Date {
 
 /// The time in China's one zone, UTC+8.
 fn local_now() -> LocalTime {
-    let now = time::OffsetDateTime::now_utc() + time::Duration::hours(8);
-    let (hour, minute, second) = now.to_hms();
-    LocalTime {
-        date: Date::from_julian_day(now.date().to_julian_day()),
-        second: u32::from(hour) * 3600 + u32::from(minute) * 60 + u32::from(second),
-    }
+    LocalTime::of_unix(time::OffsetDateTime::now_utc().unix_timestamp())
 }

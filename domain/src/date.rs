@@ -2,6 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
+/// Seconds of a day.
+const DAY_S: i64 = 86_400;
+
 /// A calendar date, `YYYY-MM-DD`, years 0001 to 9999, kept as its Julian day number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(i32);
@@ -12,6 +15,9 @@ pub struct Date(i32);
 pub struct DateError;
 
 impl Date {
+    /// The day from which Unix counts seconds, in UTC.
+    pub const UNIX_EPOCH: Self = Self(2_440_588);
+
     /// The date of a Julian day number, as [`Date::julian_day`] gives it.
     #[must_use]
     pub const fn from_julian_day(day: i32) -> Self {
@@ -109,6 +115,31 @@ pub struct LocalTime {
 }
 
 impl LocalTime {
+    /// Seconds by which China's one zone is ahead of UTC.
+    pub const AHEAD_OF_UTC_S: i32 = 8 * 3_600;
+
+    /// The local time of a moment, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn of_unix(seconds: i64) -> Self {
+        let local = seconds.saturating_add(Self::AHEAD_OF_UTC_S.into());
+        let days = i32::try_from(local.div_euclid(DAY_S)).unwrap_or(i32::MAX);
+        let second = u32::try_from(local.rem_euclid(DAY_S)).unwrap_or_default();
+        Self { date: Date::UNIX_EPOCH.plus_days(days), second }
+    }
+
+    /// The moment of a local time, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn unix_seconds(self) -> i64 {
+        let epoch = i64::from(Date::UNIX_EPOCH.julian_day()) * DAY_S;
+        self.seconds() - epoch - i64::from(Self::AHEAD_OF_UTC_S)
+    }
+
+    /// The last second of a day.
+    #[must_use]
+    pub const fn end_of(date: Date) -> Self {
+        Self { date, second: 86_399 }
+    }
+
     /// Builds a time of day.
     ///
     /// # Errors
@@ -143,7 +174,7 @@ impl LocalTime {
     /// Seconds on one continuous scale, to compare and subtract times.
     #[must_use]
     pub fn seconds(self) -> i64 {
-        i64::from(self.date.julian_day()) * 86_400 + i64::from(self.second)
+        i64::from(self.date.julian_day()) * DAY_S + i64::from(self.second)
     }
 }
 
@@ -171,6 +202,22 @@ mod tests {
         }
         let time = LocalTime::parse(b"2018-09-01T23:59:58").map(|t| t.to_string());
         assert_eq!(time, Ok("2018-09-01T23:59:58".to_owned()));
+    }
+
+    #[test]
+    fn a_moment_is_a_local_time_in_china() {
+        for (seconds, text) in [
+            (0, "1970-01-01T08:00:00"),
+            (-28_801, "1969-12-31T23:59:59"),
+            (1_535_817_599, "2018-09-01T23:59:59"),
+            (1_535_817_600, "2018-09-02T00:00:00"),
+        ] {
+            let time = LocalTime::of_unix(seconds);
+            assert_eq!((time.to_string(), time.unix_seconds()), (text.to_owned(), seconds));
+        }
+        let date = LocalTime::of_unix(1_535_817_599).date;
+        assert_eq!(LocalTime::end_of(date).unix_seconds(), 1_535_817_599);
+        assert_eq!(Date::UNIX_EPOCH.to_string(), "1970-01-01");
     }
 
     #[test]

@@ -253,6 +253,21 @@ impl Disputes {
         self.claims.get(&subject.key()).map_or(0, |claim| claim.moved_fen)
     }
 
+    /// The disputes that may ask for a record of `subject` under another file or cycle, as far as they were not withdrawn:
+    /// what was not paid may have been presented again, and a whole file is known by its name and cycle alone. What is
+    /// asked for in the same file, and of one record each, is told apart by what is said.
+    pub fn beside<'d>(&'d self, subject: &'d Subject) -> impl Iterator<Item = &'d Dispute> {
+        let of = |it: &Subject| (it.acquirer(), it.issuer().scheme(), it.is_paid());
+        self.all().filter(move |dispute| {
+            let both_single = matches!((subject, &dispute.subject), (Subject::Record(_), Subject::Record(_)));
+            !subject.is_paid()
+                && of(subject) == of(&dispute.subject)
+                && !both_single
+                && subject.file_key() != dispute.subject.file_key()
+                && dispute.state != State::Withdrawn
+        })
+    }
+
     fn carry_out(&mut self, change: Change) -> Vec<Item> {
         match change {
             Change::Open(dispute) => vec![self.open(*dispute)],
@@ -307,7 +322,7 @@ impl Disputes {
         dispute.state = state;
         dispute.steps.push(step);
         let passed = state == State::Passed;
-        let item = passed.then(|| dispute.item(ItemKind::Adjustment, format!("{id}-adjustment"), why));
+        let item = passed.then(|| dispute.item(ItemKind::Adjustment, dispute.adjustment_id(), why));
         self.change(&subject, |claim| match state {
             State::Open | State::Contested => {}
             State::Withdrawn => claim.open = None,
@@ -338,6 +353,12 @@ impl Disputes {
 }
 
 impl Dispute {
+    /// The id of the item that moves its money, once it passes.
+    #[must_use]
+    pub fn adjustment_id(&self) -> String {
+        format!("{}-adjustment", self.id)
+    }
+
     /// An item between the two cities: who asks receives.
     fn item(&self, kind: ItemKind, id: String, reason: String) -> Item {
         Item {

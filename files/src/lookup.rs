@@ -15,6 +15,10 @@ use domain::{
 };
 use memchr::memmem::Finder;
 
+mod claimed;
+
+pub use claimed::check_claims;
+
 use crate::{
     error::FilesError,
     layout,
@@ -72,6 +76,21 @@ pub enum LookupError {
         subject: String,
         /// The cycle that paid it.
         cycle: CycleName,
+    },
+    /// Another dispute is about it.
+    #[error(
+        "dispute {subject}: {dispute} asks for terminal {terminal} number {terminal_seq} of it already; withdraw that first, or \
+         dispute the other records one by one"
+    )]
+    Claimed {
+        /// What is claimed.
+        subject: String,
+        /// The other dispute.
+        dispute: String,
+        /// The record of both: its terminal.
+        terminal: String,
+        /// Its sequence.
+        terminal_seq: u32,
     },
     /// A line cannot be read.
     #[error("read {} line {line}: it is no row of this file; cityunion verify says more", path.display())]

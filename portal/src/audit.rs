@@ -7,6 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use domain::date::LocalTime;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -26,10 +27,8 @@ impl Moment {
     /// Now.
     #[must_use]
     pub fn now() -> Self {
-        let now = OffsetDateTime::now_utc() + time::Duration::hours(8);
-        let date = format!("{:04}-{:02}-{:02}", now.year(), u8::from(now.month()), now.day());
-        let text = format!("{date}T{:02}:{:02}:{:02}+08:00", now.hour(), now.minute(), now.second());
-        Self { date, text }
+        let now = LocalTime::of_unix(OffsetDateTime::now_utc().unix_timestamp());
+        Self { date: now.date.to_string(), text: format!("{now}+08:00") }
     }
 }
 

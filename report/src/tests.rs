@@ -88,7 +88,7 @@ fn what_is_even_is_owed_by_nobody() {
         &[],
     );
     assert_eq!(flows(&cycle.pairs), []);
-    assert!(page(&cycle, &Standing::NotChecked).contains("No city owes another anything."));
+    assert!(page(&cycle, &Standing::NotChecked, None).contains("No city owes another anything."));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn many_items_are_counted_and_the_first_are_listed() {
         .collect();
     let cycle = gathered(&[], &items);
     assert_eq!((cycle.items.len(), cycle.items_total), (50, 60));
-    let page = page(&cycle, &Standing::Verified(11));
+    let page = page(&cycle, &Standing::Verified(11), None);
     assert!(page.contains("The first 50 of 60") && page.contains("i049") && !page.contains("i050"));
     assert!(page.contains("&lt;b&gt;twice&lt;/b&gt;") && !page.contains("<b>twice"));
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::date::Date;
+use domain::date::{Date, LocalTime};
 use sha2::{Digest as _, Sha256};
 use x509_cert::{
     Certificate,
@@ -25,10 +25,6 @@ use crate::{
 
 /// The largest file of certificates that is read, bytes.
 const PEM_BYTES_MAX: u64 = 1 << 20;
-/// The day from which Unix counts seconds, as a Julian day.
-const EPOCH_JULIAN_DAY: i64 = 2_440_588;
-/// The last second of a day in UTC+8, counted from its beginning in UTC.
-const END_OF_DAY_S: i64 = 86_399 - 8 * 3_600;
 
 /// Extended key usages that allow signing files: anything, documents, mail (what `openssl cms` asks for).
 const FOR_FILES: [ObjectIdentifier; 3] = [
@@ -236,8 +232,7 @@ pub(crate) fn not_before_s(certificate: &Certificate) -> u64 {
 
 /// Whether a certificate is valid at the end of a day in UTC+8.
 pub(crate) fn valid_on(certificate: &Certificate, date: Date) -> bool {
-    let days = i64::from(date.julian_day()).saturating_sub(EPOCH_JULIAN_DAY);
-    let end = days.saturating_mul(86_400).saturating_add(END_OF_DAY_S);
+    let end = LocalTime::end_of(date).unix_seconds();
     let until = certificate.tbs_certificate().validity().not_after.to_unix_duration().as_secs();
     u64::try_from(end).is_ok_and(|end| (not_before_s(certificate)..=until).contains(&end))
 }

@@ -127,3 +127,48 @@ fn what_stood_before_a_restoring_and_was_beyond_it_is_void_but_its_rules_were_ar
     let second = facts.ranges(2, &ends).unwrap();
     assert_eq!(shown(second), ["cu.clearing/0 21..34", "cu.cycles/0 6..10", "cu.taps.cu-2000/0 5..7"]);
 }
+
+/// A correction of the first cycle, and what the second one follows; a restored log forgets what is beyond.
+#[test]
+fn later_versions_are_known_beside_the_first() {
+    let mut facts = Facts::default();
+    facts.rulebook(0, &document(1).encode_to_vec()).unwrap();
+    let published = |cycle, version, folder: &str| {
+        let folder = folder.to_owned();
+        event(Body::Published(Published { cycle, version, folder, ..Published::default() }))
+    };
+    let plan = |cycle, version, reason: &str| {
+        event(Body::Plan(Plan { cycle, version, reason: reason.to_owned(), ..Plan::default() }))
+    };
+    let opened = |cycle| event(Body::Opening(opening(cycle, &document(1))));
+    let cut = |cycle| event(Body::CutOff(CutOff { cycle, ..CutOff::default() }));
+    let events = [
+        opened(1),
+        cut(1),
+        plan(1, 1, ""),
+        published(1, 1, "first"),
+        event(Body::Act(Act { text: b"refuse".to_vec().into(), ..Act::default() })),
+        event(Body::Ruled(RuledAct { text: b"refuse".to_vec().into(), ..RuledAct::default() })),
+        plan(1, 2, "refused"),
+        plan(1, 2, "said again by a zombie"),
+        published(1, 2, "second"),
+        opened(2),
+        cut(2),
+        plan(2, 1, ""),
+    ];
+    for (offset, payload) in (0..).zip(events) {
+        facts.event(offset, &payload).unwrap();
+    }
+    let folders: Vec<&str> = facts.versions(1).map(|published| published.folder.as_str()).collect();
+    assert_eq!(folders, ["first", "second"]);
+    assert_eq!(facts.plan_of(1, 2).map(|plan| plan.reason.as_str()), Some("refused"));
+    assert_eq!(facts.followed_by(2).map(|published| published.folder.as_str()), Some("second"));
+    assert_eq!(facts.published_of(1, 2), facts.followed_by(2));
+    assert_eq!(facts.told.len(), 11, "the plan counts once: {:?}", facts.told);
+
+    let restored = event(Body::Restored(proto::Restored { cycle: 1 }));
+    facts.event(12, &restored).unwrap();
+    let last = &facts.told[facts.told.len() - 2..];
+    assert_eq!(last, [Told::Published(1, 2), Told::Opening(2)], "{:?}", facts.told);
+    assert_eq!((facts.plan_of(2, 1), facts.versions(2).count()), (None, 0));
+}

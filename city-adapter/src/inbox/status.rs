@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use domain::date::Date;
+use domain::date::{Date, LocalTime};
 use serde::{Deserialize, Serialize};
 
 use super::queue::{End, Entry, Queue};
@@ -23,11 +23,6 @@ pub const LOCK_FILE: &str = "lock";
 const FILES_MAX: usize = 1000;
 /// Archived files that are listed besides those that are under way.
 const ARCHIVED_MAX: usize = 50;
-
-/// Seconds of UTC+8 before UTC.
-const ZONE_S: u64 = 8 * 3600;
-/// The Julian day of 1970-01-01.
-const EPOCH_DAY: i32 = 2_440_588;
 
 /// How far a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -286,8 +281,7 @@ fn note(entry: &Entry) -> String {
 /// on which it was accepted.
 #[must_use]
 pub fn archive_path(entry: &Entry) -> PathBuf {
-    let accepted = u64::try_from(entry.accepted_at_s).unwrap_or_default();
-    let day = entry.date().unwrap_or_else(|| local(accepted).0);
+    let day = entry.date().unwrap_or_else(|| LocalTime::of_unix(entry.accepted_at_s).date);
     let folder = PathBuf::from(day.to_string());
     match entry.end() {
         // Several contents may have been refused under one name.
@@ -302,14 +296,8 @@ pub fn archive_path(entry: &Entry) -> PathBuf {
 /// A moment as people write it in UTC+8, such as `2018-09-01T08:05:09`.
 #[must_use]
 pub fn local_time(at: SystemTime) -> String {
-    let (day, second) = local(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
-    format!("{day}T{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
-}
-
-fn local(since_epoch_s: u64) -> (Date, u64) {
-    let s = since_epoch_s.saturating_add(ZONE_S);
-    let day = i32::try_from(s / 86_400).unwrap_or(i32::MAX);
-    (Date::from_julian_day(EPOCH_DAY).plus_days(day), s % 86_400)
+    let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    LocalTime::of_unix(i64::try_from(since_epoch).unwrap_or(i64::MAX)).to_string()
 }
 
 /// Writes the status file; it appears whole.

@@ -50,6 +50,8 @@ pub struct Correction {
     pub replaces: Published,
     /// Why.
     pub reason: String,
+    /// What it was published as, if it was: made again it comes out the same, or it is not published.
+    pub published: Option<Published>,
 }
 
 impl Coordinator {
@@ -139,7 +141,15 @@ impl Coordinator {
     pub fn correction(&self, cycle: u32, version: u32) -> Option<Correction> {
         let replaces = self.published_of(cycle, version.checked_sub(1)?)?.clone();
         let reason = self.versions.plans.get(&(cycle, version))?.reason.clone();
-        Some(Correction { replaces, reason })
+        let published = self.versions.published.get(&(cycle, version)).cloned();
+        Some(Correction { replaces, reason, published })
+    }
+
+    /// The publications of later versions, each with the one that it replaces.
+    pub fn later_versions(&self) -> impl Iterator<Item = (&Published, &Published)> {
+        self.versions.published.iter().filter_map(|((cycle, version), published)| {
+            Some((published, self.published_of(*cycle, version.checked_sub(1)?)?))
+        })
     }
 
     /// Why the next version of a cycle is made.

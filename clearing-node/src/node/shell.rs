@@ -104,6 +104,8 @@ struct Shell<'a> {
     assembler: Assembler,
     /// Folders that are made one after the other; the first is in work.
     making: VecDeque<Making>,
+    /// When it looked last whether what was published is there.
+    looked: Option<Instant>,
     /// Pause before a folder is made whose segments were lost.
     after_loss: Duration,
     /// What was written beside the cycles of how far they are.
@@ -149,6 +151,7 @@ impl<'a> Shell<'a> {
             barrier_asked: None,
             assembler: assembler.map_err(NodeError::Thread)?,
             making: VecDeque::new(),
+            looked: None,
             after_loss: Duration::ZERO,
             records: Records::default(),
             tidied: 0,
@@ -245,6 +248,7 @@ impl<'a> Shell<'a> {
                 self.step(Input::StandBy)?;
                 self.role = Role::Standby;
                 self.making.clear();
+                self.looked = None;
                 self.around.shown.change(|status| status.unrendered = None);
                 tracing::info!("this node coordinates the cycles no longer");
             }

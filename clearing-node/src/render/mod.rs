@@ -52,6 +52,18 @@ pub enum RenderError {
         /// What does not fit.
         what: String,
     },
+    /// Made again, a folder that was published is another one.
+    #[error(
+        "its manifest has SHA-256 {made}, the log says that {folder} was published with {published}; look for what has changed:          the folder that it replaces, the program"
+    )]
+    OtherFiles {
+        /// The folder.
+        folder: String,
+        /// SHA-256 of the manifest that was made, hex.
+        made: String,
+        /// SHA-256 of the manifest on the log, hex.
+        published: String,
+    },
     /// The partition is not this node's any more.
     #[error("it is not wanted any more")]
     Unwanted,
@@ -137,13 +149,15 @@ pub fn assemble(
     work_dir: &Path,
     out: &Path,
 ) -> Result<Published, RenderError> {
-    publish(closed, signers, work_dir, out, |dir, input| files::assemble(dir, input, segments))
+    publish(closed, signers, work_dir, out, |dir, input| {
+        files::assemble(dir, input, segments).map_err(RenderError::Files)
+    })
 }
 
 /// Makes the folder of a later version of a cycle's plan beside the one it replaces, signs and publishes it likewise.
 ///
 /// # Errors
-/// [`RenderError`]; nothing is visible then.
+/// [`RenderError`], also if it was published and is not the same; nothing is visible then.
 pub fn correct(
     closed: &Closed,
     correction: &Correction,
@@ -151,7 +165,7 @@ pub fn correct(
     work_dir: &Path,
     out: &Path,
 ) -> Result<Published, RenderError> {
-    let Correction { replaces, reason } = correction;
+    let Correction { replaces, reason, published } = correction;
     let replaced = out.join(&replaces.folder);
     let replaces = files::manifest::Replaces {
         folder: replaces.folder.clone(),
@@ -159,7 +173,17 @@ pub fn correct(
         reason: reason.clone(),
         version: closed.plan.version,
     };
-    publish(closed, signers, work_dir, out, |dir, input| files::correct(dir, input, &replaced, replaces))
+    publish(closed, signers, work_dir, out, |dir, input| {
+        let written = files::correct(dir, input, &replaced, replaces)?;
+        match published.as_ref().filter(|it| *it.manifest_digest != written.manifest_sha256) {
+            None => Ok(written),
+            Some(other) => Err(RenderError::OtherFiles {
+                folder: other.folder.clone(),
+                made: archive::manifest::hex(&written.manifest_sha256),
+                published: archive::manifest::hex(&other.manifest_digest),
+            }),
+        }
+    })
 }
 
 /// Has a folder written beside the published ones, signs it, and makes it visible.
@@ -168,7 +192,7 @@ fn publish(
     signers: Option<&Signers>,
     work_dir: &Path,
     out: &Path,
-    write: impl FnOnce(&Path, &CycleInput<'_>) -> Result<files::Published, FilesError>,
+    write: impl FnOnce(&Path, &CycleInput<'_>) -> Result<files::Published, RenderError>,
 ) -> Result<Published, RenderError> {
     let name = opening_name(&closed.opening);
     for folder in [work_dir, out] {

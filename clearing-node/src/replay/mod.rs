@@ -1,9 +1,9 @@
 //! Replaying closed cycles from the log alone, with the code that settled them.
 //!
 //! The production [`Book`](crate::book::Book) folds `cu.clearing` from offset 0 into stores of its own, the
-//! production [`Coordinator`](crate::coordinator::Coordinator) makes the plan again from the totals of that
-//! fold, and the production renderer writes the folder. What comes out is compared with what the log says was
-//! settled. Nothing of the running system is touched, and nothing is written to the log.
+//! production [`Coordinator`](crate::coordinator::Coordinator) makes the plans again from the totals of that fold and
+//! from what was said since, later versions too, and the production renderer writes the folders. What comes out is
+//! compared with what the log says was settled. Nothing of the running system is touched, and nothing is written to the log.
 
 mod fold;
 mod plan;
@@ -22,6 +22,7 @@ use signing::Signers;
 
 use crate::{
     book::Halt,
+    coordinator::Correction,
     render::{self, Closed, RenderError, Source},
     rocks::RocksStore,
     store::StoreError,
@@ -84,6 +85,8 @@ pub struct Replay<'a> {
     stores: BTreeMap<u32, RocksStore>,
     /// The totals that the fold came to, by cycle and partition.
     totals: Totals,
+    /// The plans that follow from them and from what was said.
+    made: plan::Made,
     last: u32,
 }
 
@@ -124,9 +127,11 @@ impl<'a> Replay<'a> {
             rulebooks,
             stores: opened,
             totals: BTreeMap::new(),
+            made: plan::Made::default(),
             last,
         };
         replay.totals = replay.fold_all(keep_results, progress)?;
+        replay.made = plan::make(facts, &replay.rulebooks, &replay.totals, partitions);
         Ok(replay)
     }
 
@@ -166,68 +171,86 @@ impl<'a> Replay<'a> {
         Ok(totals)
     }
 
-    /// Compares totals and plan of a cycle with those on the log.
+    /// Compares the plan of a version of a cycle with the one on the log, and with the first version its totals.
     ///
     /// # Errors
     /// [`ReplayError::Missing`] if the log does not hold what the plan needs.
-    pub fn check(&self, cycle: u32) -> Result<Vec<Difference>, ReplayError> {
+    pub fn check(&self, cycle: u32, version: u32) -> Result<Vec<Difference>, ReplayError> {
         let mut differences = Vec::new();
-        for (number, said) in (0..).zip(self.facts.totals_of(cycle)) {
-            plan::compare_totals(said, self.totals.get(&(cycle, number)), &mut differences);
+        if version == 1 {
+            for (number, said) in (0..).zip(self.facts.totals_of(cycle)) {
+                plan::compare_totals(said, self.totals.get(&(cycle, number)), &mut differences);
+            }
         }
-        let made = self.plan(cycle)?;
-        let said = self.facts.plans.get(&cycle);
-        let said =
-            said.ok_or_else(|| ReplayError::Missing(format!("the plan of cycle {cycle} is not on the log")))?;
-        plan::compare_plans(said, &made, &mut differences);
+        let made = self.plan(cycle, version)?;
+        let said = self.facts.plan_of(cycle, version).ok_or_else(|| missing("plan", cycle))?;
+        plan::compare_plans(said, made, &mut differences);
         Ok(differences)
     }
 
-    fn plan(&self, cycle: u32) -> Result<proto::Plan, ReplayError> {
-        plan::make(self.facts, &self.rulebooks, &self.totals, cycle).map_err(ReplayError::Missing)
+    fn plan(&self, cycle: u32, version: u32) -> Result<&proto::Plan, ReplayError> {
+        self.made.plan(cycle, version).map_err(ReplayError::Missing)
     }
 
-    /// Renders a cycle from the plan that was made again, and puts its folder and its reports into `out`, signed if
-    /// there are `signers`. `previous` is the publication of the cycle before it.
+    /// Renders a version of a cycle from the plan that was made again, and puts its folder into `out`, signed if there are
+    /// `signers`; with the first version also the reports of the cycle. `previous` is the publication that its manifest
+    /// follows: that of the cycle before, or of the version before, which must stand in `out`.
     ///
     /// # Errors
     /// [`ReplayError::Render`], [`ReplayError::Reports`]; no folder is visible then.
     pub fn render(
         &self,
-        cycle: u32,
+        (cycle, version): (u32, u32),
         previous: Option<&Published>,
         signers: Option<&Signers>,
         work: &Path,
         out: &Path,
     ) -> Result<Published, ReplayError> {
-        let missing =
-            |what: &str| ReplayError::Missing(format!("the {what} of cycle {cycle} is not on the log"));
-        let opening = self.facts.openings.get(&cycle).ok_or_else(|| missing("opening"))?;
+        let opening = self.facts.openings.get(&cycle).ok_or_else(|| missing("opening", cycle))?;
         let rules = |known: &&Arc<Rulebook>| known.digest().as_slice() == opening.rulebook_digest.as_ref();
-        let rulebook = self.rulebooks.iter().find(rules).ok_or_else(|| missing("rulebook"))?;
+        let rulebook = self.rulebooks.iter().find(rules).ok_or_else(|| missing("rulebook", cycle))?;
         let closed = Closed {
             opening: opening.clone(),
             rulebook: Arc::clone(rulebook),
-            plan: self.plan(cycle)?,
+            plan: self.plan(cycle, version)?.clone(),
             previous_manifest: previous.and_then(|it| it.manifest_digest.as_ref().try_into().ok()),
         };
-        let totals: Vec<_> =
-            self.totals.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, totals)| totals).collect();
-        let cycle = || crate::book::opening_name(opening).to_string();
-        let (log, topics) = (&self.log, &self.topics);
-        let reports = watch::Source { opening, rulebook, totals: &totals, log, topics };
-        watch::watch(&reports, work, out)
-            .map_err(|source| ReplayError::Reports { cycle: cycle(), source })?;
-        let source = Source {
-            closed: &closed,
-            totals,
-            stores: &self.stores,
-            log: self.log.as_ref(),
-            topics: &self.topics,
-            signers,
+        let name = || crate::book::opening_name(opening).to_string();
+        let made = if version > 1 {
+            let replaces = previous.ok_or_else(|| missing("version before it", cycle))?.clone();
+            let correction = Correction { replaces, reason: closed.plan.reason.clone(), published: None };
+            render::correct(&closed, &correction, signers, work, out)
+        } else {
+            self.reports(&closed, work, out)?;
+            let source = Source {
+                closed: &closed,
+                totals: self.totals_of(cycle),
+                stores: &self.stores,
+                log: self.log.as_ref(),
+                topics: &self.topics,
+                signers,
+            };
+            render::render(&source, work, out)
         };
-        render::render(&source, work, out).map_err(|source| ReplayError::Render { cycle: cycle(), source })
+        made.map_err(|source| ReplayError::Render { cycle: name(), source })
     }
+
+    /// Makes the reports beside a cycle.
+    fn reports(&self, closed: &Closed, work: &Path, out: &Path) -> Result<(), ReplayError> {
+        let Closed { opening, rulebook, .. } = closed;
+        let (totals, log, topics) = (self.totals_of(opening.cycle), &self.log, &self.topics);
+        let reports = watch::Source { opening, rulebook, totals: &totals, log, topics };
+        let cycle = || crate::book::opening_name(opening).to_string();
+        watch::watch(&reports, work, out).map_err(|source| ReplayError::Reports { cycle: cycle(), source })
+    }
+
+    fn totals_of(&self, cycle: u32) -> Vec<&PartitionTotals> {
+        self.totals.range((cycle, 0)..=(cycle, u32::MAX)).map(|(_, totals)| totals).collect()
+    }
+}
+
+fn missing(what: &str, cycle: u32) -> ReplayError {
+    ReplayError::Missing(format!("the {what} of cycle {cycle} is not on the log"))
 }
 
 fn folder(stores: &Path, number: u32) -> PathBuf {

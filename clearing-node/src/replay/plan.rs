@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use archive::facts::Facts;
+use archive::facts::{Facts, Told};
 use domain::rulebook::Rulebook;
 use proto::{
-    AccountPosition, Adjustment, CutOff, CycleEvent, Net, PartitionTotals, Plan, Position, Published, Total,
-    cycle_event::Body,
+    AccountPosition, Adjustment, CutOff, CycleEvent, Net, PartitionTotals, Plan, Position, Total, cycle_event::Body,
 };
 
 use crate::coordinator::{Coordinator, Effect, Input};
@@ -14,7 +13,7 @@ use crate::coordinator::{Coordinator, Effect, Input};
 /// A value on the log that the replay does not come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Where: `totals of partition 0` or `plan`.
+    /// Where: `totals of partition 0`, `plan`, or `plan, version 2`.
     pub place: String,
     /// Which row, such as `cu-2000 cu-3000 purchase`.
     pub row: String,
@@ -26,49 +25,80 @@ pub struct Difference {
     pub replayed: String,
 }
 
-/// Has the production coordinator make the plan of a cycle.
-///
-/// # Errors
-/// Why it makes none.
+/// The plans that the production coordinator makes, by ordinal of the cycle and version.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    plans: BTreeMap<(u32, u32), Plan>,
+    /// What it thought a person should look at.
+    alarms: Vec<String>,
+}
+
+impl Made {
+    /// The plan of a version of a cycle.
+    ///
+    /// # Errors
+    /// That there is none, and what the coordinator says.
+    pub(super) fn plan(&self, cycle: u32, version: u32) -> Result<&Plan, String> {
+        self.plans.get(&(cycle, version)).ok_or_else(|| {
+            let alarms = self.alarms.join("; ");
+            format!("the coordinator makes no plan of version {version} of cycle {cycle}: {alarms}")
+        })
+    }
+}
+
+/// Has the production coordinator make every plan again: from the totals of the replay, and from what people and the bank
+/// have said on the log. What it comes to itself is not fed back, so a plan that differs spoils no other.
 pub(super) fn make(
     facts: &Facts,
     rulebooks: &[Arc<Rulebook>],
     totals: &BTreeMap<(u32, u32), PartitionTotals>,
-    cycle: u32,
-) -> Result<Plan, String> {
-    let mut coordinator = Coordinator::new(facts.partitions(cycle));
-    let mut effects = Vec::new();
-    let mut step = |input| coordinator.step(input, &mut effects);
-    rulebooks.iter().for_each(|rulebook| step(Input::Learn(Arc::clone(rulebook))));
-    let mut event = |body| step(Input::Event(CycleEvent { body: Some(body) }));
-    for (ordinal, opening) in facts.openings.range(..=cycle) {
-        event(Body::Opening(opening.clone()));
-        // The opening of the next cycle comes as an event of its own.
-        let cut_off = CutOff { cycle: *ordinal, opens: None, barrier: Vec::new() };
-        event(Body::CutOff(cut_off));
-        if *ordinal < cycle {
-            facts.plans.get(ordinal).into_iter().for_each(|plan| event(Body::Plan(plan.clone())));
-            let published = Published { cycle: *ordinal, ..Published::default() };
-            event(Body::Published(published));
+    partitions: u32,
+) -> Made {
+    let mut making = Making { coordinator: Coordinator::new(partitions), made: Made::default() };
+    rulebooks.iter().for_each(|rulebook| making.step(Input::Learn(Arc::clone(rulebook))));
+    making.step(Input::CaughtUp);
+    for told in &facts.told {
+        let body = match told {
+            Told::Opening(cycle) => facts.openings.get(cycle).cloned().map(Body::Opening),
+            // The opening of the next cycle comes as an event of its own.
+            Told::CutOff(cycle) => {
+                Some(Body::CutOff(CutOff { cycle: *cycle, opens: None, barrier: Vec::new() }))
+            }
+            Told::Totals(cycle, partition) => totals.get(&(*cycle, *partition)).cloned().map(Body::Totals),
+            Told::Plan(cycle, version) => facts.plan_of(*cycle, *version).cloned().map(Body::Plan),
+            Told::Published(cycle, version) => {
+                facts.published_of(*cycle, *version).cloned().map(Body::Published)
+            }
+            Told::Act(act) => Some(Body::Act(act.clone())),
+            Told::Ruled(ruled) => Some(Body::Ruled(ruled.clone())),
+        };
+        if let Some(body) = body {
+            making.step(Input::Event(CycleEvent { body: Some(body) }));
         }
     }
-    for (_, totals) in totals.range((cycle, 0)..=(cycle, u32::MAX)) {
-        event(Body::Totals(totals.clone()));
+    making.made
+}
+
+struct Making {
+    coordinator: Coordinator,
+    made: Made,
+}
+
+impl Making {
+    /// Keeps the plans that it makes; nothing else that it wants is done.
+    fn step(&mut self, input: Input) {
+        let mut effects = Vec::new();
+        self.coordinator.step(input, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Say(CycleEvent { body: Some(Body::Plan(plan)) }) => {
+                    self.made.plans.entry((plan.cycle, plan.version)).or_insert(plan);
+                }
+                Effect::Alarm(text) => self.made.alarms.push(text),
+                _ => {}
+            }
+        }
     }
-    step(Input::CaughtUp);
-    let plan = |effect: &Effect| match effect {
-        Effect::Say(CycleEvent { body: Some(Body::Plan(plan)) }) if plan.cycle == cycle => Some(plan.clone()),
-        _ => None,
-    };
-    if let Some(plan) = effects.iter().find_map(plan) {
-        return Ok(plan);
-    }
-    let alarms = effects.iter().filter_map(|effect| match effect {
-        Effect::Alarm(text) => Some(text.as_str()),
-        _ => None,
-    });
-    let alarms: Vec<&str> = alarms.collect();
-    Err(format!("the coordinator makes no plan of cycle {cycle}: {}", alarms.join("; ")))
 }
 
 /// Compares the totals of a partition.
@@ -94,13 +124,17 @@ pub(super) fn compare_totals(
 
 /// Compares the plans of a cycle.
 pub(super) fn compare_plans(said: &Plan, made: &Plan, differences: &mut Vec<Difference>) {
-    let mut comparing = Comparing { place: "plan", differences };
+    let place = if said.version > 1 { format!("plan, version {}", said.version) } else { "plan".to_owned() };
+    let mut comparing = Comparing { place: &place, differences };
     comparing.rows(POSITION, said.positions.iter().map(position), made.positions.iter().map(position));
     comparing.rows(NET, said.net.iter().map(net), made.net.iter().map(net));
     comparing.rows(ITEM, said.items.iter().map(item), made.items.iter().map(item));
     comparing.rows(POSITION, said.accounts.iter().map(account), made.accounts.iter().map(account));
-    let digest = |plan: &Plan| vec![plan.version.to_string(), archive::manifest::hex(&plan.digest)];
-    comparing.rows(["version", "digest"], [(String::new(), digest(said))], [(String::new(), digest(made))]);
+    let whole = |plan: &Plan| {
+        let values = vec![text(plan.version), archive::manifest::hex(&plan.digest), plan.reason.clone()];
+        [(String::new(), values)]
+    };
+    comparing.rows(["version", "digest", "reason"], whole(said), whole(made));
 }
 
 const TOTAL: [&str; 4] = ["count", "amount_fen", "interchange_fen", "switch_fee_fen"];

@@ -124,8 +124,7 @@ impl Agree {
 fn show(args: &Agree, said: &[own::Said]) -> Result<ExitCode> {
     let mut figures = Sheet::new("agreements", &["city", "agrees", "count", "amount_fen", "sha256"]);
     let mut differences = Sheet::new("differences", &["city", "line", "what", "why", "row"]);
-    differences.below = vec!["row"];
-    let mut more = 0_u64;
+    let (mut lines, mut more) = (Vec::new(), 0_u64);
     for own::Said { agreement, compared } in said {
         figures.row(vec![
             json!(agreement.city),
@@ -143,6 +142,7 @@ fn show(args: &Agree, said: &[own::Said]) -> Result<ExitCode> {
                 json!(why),
                 json!(it.row),
             ]);
+            lines.push(format!("  {} {it}", agreement.city));
         }
         let listed = u64::try_from(compared.differences.len()).unwrap_or(u64::MAX);
         more = more.saturating_add(compared.differences_total.saturating_sub(listed));
@@ -150,7 +150,13 @@ fn show(args: &Agree, said: &[own::Said]) -> Result<ExitCode> {
     let agree = said.iter().all(|said| said.compared.agrees());
     let facts = [("cycle", json!(args.cycle.to_string())), ("agreed", json!(agree))];
     let facts: Map<_, _> = facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    print(args.output, &facts, &[figures, differences])?;
+    // People get one line for each difference.
+    let sheets = if args.output == Format::Table { vec![figures] } else { vec![figures, differences] };
+    print(args.output, &facts, &sheets)?;
+    if !lines.is_empty() {
+        say(args.output, "\ndifferences");
+    }
+    lines.iter().for_each(|line| say(args.output, line));
     if more > 0 {
         say(args.output, &format!("  and {more} more"));
     }

@@ -1,6 +1,7 @@
 //! `dispute` and `refund`: what cities and operations say of records of closed cycles, and what became of it.
 
 mod find;
+pub mod known;
 mod say;
 mod show;
 

@@ -18,6 +18,7 @@ pub struct Found {
     before: u64,
     files: u64,
     bytes: u64,
+    notes: Vec<String>,
 }
 
 impl Found {
@@ -33,10 +34,11 @@ impl Found {
             before: 0,
             files: 0,
             bytes: 0,
+            notes: Vec::new(),
         }
     }
 
-    /// A cycle begins.
+    /// A version of a cycle begins, by the name of its folder.
     pub fn begin(&mut self, cycle: &str) {
         cycle.clone_into(&mut self.cycle);
         (self.before, self.files, self.bytes) = (self.total, 0, 0);
@@ -55,6 +57,44 @@ impl Found {
             let field = json!("manifest_sha256");
             self.add([json!("cu.cycles"), Value::Null, json!(""), field, json!(said), json!(made)]);
         }
+    }
+
+    /// The published folder is not there.
+    pub fn missing(&mut self, folder: &str) {
+        self.add([
+            json!(folder),
+            Value::Null,
+            json!(""),
+            json!("folder"),
+            json!("not there"),
+            json!("made again; --out keeps it"),
+        ]);
+    }
+
+    /// A published folder is there of which the log says nothing; an archive may end before it.
+    pub fn unknown(&mut self, folder: &str, archived: bool) {
+        if archived {
+            self.notes.push(format!(
+                "{folder} is published and not in the archive: what is said of a cycle after its publication is archived \
+                 with the next one"
+            ));
+            return;
+        }
+        self.begin(folder);
+        self.add([
+            json!(folder),
+            Value::Null,
+            json!(""),
+            json!("folder"),
+            json!("there"),
+            json!("by this log nobody published it"),
+        ]);
+        self.end();
+    }
+
+    /// What a person should know besides.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// What the files say.
@@ -89,7 +129,7 @@ impl Found {
         }
     }
 
-    /// The cycle ends.
+    /// It ends.
     pub fn end(&mut self) {
         let differences = self.total - self.before;
         self.cycles.row(vec![json!(self.cycle), json!(self.files), json!(self.bytes), json!(differences)]);

@@ -13,6 +13,7 @@ use archive::{chain::Archive as Chain, facts::Facts, log::ArchiveLog};
 use clap::{Args, ValueEnum};
 use clearing_node::replay::Replay;
 use cu_log::{Log, topics::Topics};
+use files::verify::compare::compare;
 use serde_json::{Value, json};
 use signing::{Signers, Trust};
 
@@ -26,15 +27,17 @@ use crate::{
     output::{Format, print, say},
     progress::Progress,
     signatures,
+    verify::cycles,
 };
 
 /// Arguments of `replay`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Everything is made again by the code that made it: the book folds cu.clearing from its beginning, the coordinator
-makes the plan, the renderer writes the folder. Totals and plan are compared with those on the log, the folder with
-the digest on the log, and with --published byte for byte. --all --out DIR rebuilds every folder. Without the keys
-of the signer, signatures are not made again: the published ones are checked.
+makes the plans, the renderer writes the folders, those of later versions of a cycle (….v2) too. Totals and plans are
+compared with those on the log, each folder with the digest on the log, and with --published byte for byte. --all
+--out DIR rebuilds every folder. Without the keys of the signer, signatures are not made again: the published ones are
+checked.
 
 Exit codes: 0 all the same, 1 failed, 2 the command line is wrong, 4 differences.")]
 pub struct ReplayArgs {
@@ -46,7 +49,7 @@ pub struct ReplayArgs {
     objects: Option<String>,
     #[command(flatten)]
     log: LogArgs,
-    /// The cycle, such as 2018-09-01-001 [default: the last one]
+    /// The cycle, such as 2018-09-01-001, with all its versions [default: the last one]
     #[arg(long, conflicts_with = "all")]
     cycle: Option<Cycle>,
     /// Every cycle
@@ -186,40 +189,62 @@ impl Replaying<'_> {
         // Folders appear by renaming, so what is worked on stands beside them.
         let out = self.args.out.clone().unwrap_or_else(|| self.work.join("out"));
         let scratch = out.join(".replay");
-        let Signatures { signers, trust } = self.signatures;
-        let signers = signers.as_ref();
+        let signers = self.signatures.signers.as_ref();
         let (first, total) = (*cycles.start(), u64::from(cycles.end() - cycles.start()) + 1);
-        let logged = |cycle: u32| self.facts.published.get(&cycle).map(|(_, published)| published);
         for cycle in cycles {
             self.bar.at("cycles rendered and compared", u64::from(cycle - first), total);
-            let name = self.facts.name(cycle).map(|name| name.to_string()).unwrap_or_default();
-            found.begin(&name);
-            self.replay.check(cycle)?.into_iter().for_each(|difference| found.plan(difference));
-            let made = self.replay.render(cycle, self.facts.followed_by(cycle), signers, &scratch, &out)?;
-            if let Some(published) = logged(cycle) {
-                found.digest(published, &made);
+            let mut previous = self.facts.followed_by(cycle).cloned();
+            for logged in self.facts.versions(cycle) {
+                let version = (cycle, logged.version.max(1));
+                found.begin(&logged.folder);
+                self.replay.check(version.0, version.1)?.into_iter().for_each(|it| found.plan(it));
+                let made = self.replay.render(version, previous.as_ref(), signers, &scratch, &out)?;
+                found.digest(logged, &made);
+                self.published(&made.folder, &out, &mut found)?;
+                found.end();
+                previous = Some(made);
             }
-            if let Some(published) = &self.args.published {
-                let folder = published.join(&name);
-                if !folder.is_dir() {
-                    let text = format!(
-                        "{} is not there; --published names the folder of closed cycles",
-                        folder.display()
-                    );
-                    return Err(Usage(text).into());
-                }
-                let left = self.args.differences_max.saturating_sub(found.listed());
-                let signed = signers.is_some();
-                found.files(files::verify::compare::compare(&folder, &out.join(&name), signed, left)?);
-                if let (false, Some(trust)) = (signed, trust) {
-                    found.signatures(files::verify::check_signatures(&folder, trust)?);
-                }
-            }
-            found.end();
+            self.unknown(cycle, &mut found);
         }
         // Nothing is left in it but what an interrupted run left.
         drop(std::fs::remove_dir_all(&scratch));
         Ok(found)
+    }
+
+    /// Compares a folder that was made with the published one.
+    fn published(&self, name: &str, out: &Path, found: &mut Found) -> Result<()> {
+        let Some(published) = &self.args.published else { return Ok(()) };
+        let folder = published.join(name);
+        if !folder.is_dir() {
+            if cycles(published).is_empty() {
+                let at = folder.display();
+                let text = format!("{at} is not there; --published names the folder of closed cycles");
+                return Err(Usage(text).into());
+            }
+            found.missing(name);
+            return Ok(());
+        }
+        let left = self.args.differences_max.saturating_sub(found.listed());
+        let signed = self.signatures.signers.is_some();
+        found.files(compare(&folder, &out.join(name), signed, left)?);
+        if let (false, Some(trust)) = (signed, &self.signatures.trust) {
+            found.signatures(files::verify::check_signatures(&folder, trust)?);
+        }
+        Ok(())
+    }
+
+    /// Versions of a cycle that are published and of which this log says nothing.
+    fn unknown(&self, cycle: u32, found: &mut Found) {
+        let Some(published) = &self.args.published else { return };
+        let known: Vec<&str> = self.facts.versions(cycle).map(|logged| logged.folder.as_str()).collect();
+        let Some(first) = known.first() else { return };
+        let name = |path: PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let begins = format!("{first}.v");
+        let all = cycles(published).into_iter().filter_map(name);
+        for folder in all.filter(|it| it.starts_with(&begins) && !known.contains(&it.as_str())) {
+            // What was said of the last archived cycle after its publication is archived with the next one.
+            found.unknown(&folder, self.args.from == Origin::Archive);
+        }
     }
 }
 
@@ -230,6 +255,9 @@ fn show(args: &ReplayArgs, found: &Found, signatures: &str) -> Result<ExitCode> 
         _ => serde_json::Map::new(),
     };
     print(args.output, &facts, &[found.cycles(), found.differences()])?;
+    for text in found.notes() {
+        say(args.output, &format!("\nnote: {text}"));
+    }
     let hidden = found.total() - u64::try_from(found.listed()).unwrap_or(u64::MAX);
     if hidden > 0 {
         say(args.output, &format!("  and {hidden} more"));

@@ -1,5 +1,6 @@
 //! `report`: a closed cycle for a person.
 
+mod released;
 mod tables;
 mod watched;
 
@@ -59,8 +60,13 @@ pub fn run(args: &Report) -> Result<ExitCode> {
     progress.finish();
     let cycle = cycle.context("failed to report")?;
     let standing = if args.no_verify { Standing::NotChecked } else { verify(&args.cycle)? };
+    let released = released::read(&args.cycle, &cycle);
+    let warning = released.as_ref().and_then(released::Released::warning);
     if let Some(file) = &args.html {
-        write_page(file, &::report::page(&cycle, &standing))?;
+        write_page(file, &::report::page(&cycle, &standing, warning.as_ref()))?;
+    }
+    if let Some(warning) = &warning {
+        say(args.output, &warning.en);
     }
     for line in tables::headline(&cycle, &standing) {
         say(args.output, &line);
@@ -76,6 +82,9 @@ pub fn run(args: &Report) -> Result<ExitCode> {
     let mut facts = facts(&cycle, &standing);
     if let Some(watched) = watched {
         watched.facts(&mut facts);
+    }
+    if let Some(released) = released {
+        released.facts(&mut facts);
     }
     print(args.output, &facts, &sheets)?;
     if let Some(file) = &args.html {

@@ -106,6 +106,8 @@ impl Teller<'_> {
             results: self.record.results.iter().map(|told| self.result(told)).collect(),
             stands: None,
             settlement: None,
+            disputes: Vec::new(),
+            refunds: Vec::new(),
             rows: Vec::new(),
         }
     }
@@ -218,6 +220,8 @@ fn of_files(city: City, file: String, line: u32, row: &FileRow) -> Presentation 
         results: Vec::new(),
         stands: None,
         settlement: None,
+        disputes: Vec::new(),
+        refunds: Vec::new(),
         rows: Vec::new(),
     }
 }

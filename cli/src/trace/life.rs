@@ -1,7 +1,12 @@
 //! The whole life of one tap, as data.
 
-use domain::city::City;
+use domain::{
+    city::City,
+    dispute::{Dispute, Refund},
+};
 use serde::{Serialize, Serializer};
+
+use crate::dispute::known::ItemOf;
 
 /// Everything that is known of one terminal and sequence.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -110,8 +115,32 @@ pub struct Presentation {
     pub stands: Option<Stands>,
     /// How it was settled, if it was cleared in a cycle whose rules are known.
     pub settlement: Option<Settlement>,
+    /// What was disputed of it after its cycle was closed, if the log was read.
+    pub disputes: Vec<Disputed>,
+    /// What its acquirer gave back of it, if the log was read.
+    pub refunds: Vec<Refunded>,
     /// Its rows in the published files.
     pub rows: Vec<FileRow>,
+}
+
+/// A dispute about a record or about the whole of its file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Disputed {
+    /// The dispute.
+    #[serde(flatten)]
+    pub dispute: Dispute,
+    /// Its items, each with the cycle that it is part of.
+    pub items: Vec<ItemOf>,
+}
+
+/// A refund of a record.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refunded {
+    /// The refund.
+    #[serde(flatten)]
+    pub refund: Refund,
+    /// Its item, with the cycle that it is part of.
+    pub item: ItemOf,
 }
 
 /// An amount as a number; what is none stays the text that it is.

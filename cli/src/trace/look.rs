@@ -12,6 +12,7 @@ use domain::{
 use super::{
     assemble,
     calendar::Calendar,
+    disputes,
     fold::Fold,
     life::{CityName, Life, Looked},
     published::{Folder, FromFolder},
@@ -29,9 +30,11 @@ pub fn look(
 ) -> Result<Life> {
     let read =
         log.map(|(log, topics)| scan::from_log(log, topics, query, everywhere, progress)).transpose()?;
-    let (fold, mut calendar, mut looked, everywhere) = match read {
-        Some(FromLog { fold, calendar, looked, everywhere }) => (Some(fold), calendar, looked, everywhere),
-        None => (None, Calendar::default(), Vec::new(), everywhere),
+    let (fold, mut calendar, known, mut looked, everywhere) = match read {
+        Some(FromLog { fold, calendar, known, looked, everywhere }) => {
+            (Some(fold), calendar, Some(known), looked, everywhere)
+        }
+        None => (None, Calendar::default(), None, Vec::new(), everywhere),
     };
     let mut found = FromFolder::default();
     if let Some(folder) = folder {
@@ -44,7 +47,8 @@ pub fn look(
     let mut seen = BTreeSet::new();
     looked.retain(|it: &Looked| seen.insert((it.place.clone(), it.read.clone())));
     let topics = log.map(|(_, topics)| topics.clone()).unwrap_or_default();
-    let presentations = assemble::presentations(fold.as_ref(), &calendar, &topics, &found);
+    let mut presentations = assemble::presentations(fold.as_ref(), &calendar, &topics, &found);
+    known.iter().for_each(|known| disputes::attach(known, &mut presentations));
     let mut near = found.near.list();
     near.extend(fold.iter().flat_map(|fold| fold.near.list()));
     near.sort();

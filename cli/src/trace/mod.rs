@@ -4,6 +4,7 @@
 
 mod assemble;
 mod calendar;
+mod disputes;
 mod fold;
 pub mod life;
 mod lines;

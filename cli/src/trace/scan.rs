@@ -13,6 +13,7 @@ use super::{
     life::Looked,
     query::Query,
 };
+use crate::dispute::known::Known;
 
 /// Bytes of messages read at once.
 const READ_BYTES: usize = 4 << 20;
@@ -40,6 +41,8 @@ pub struct FromLog {
     pub fold: Fold,
     /// Rules and cycles.
     pub calendar: Calendar,
+    /// Disputes and refunds.
+    pub known: Known,
     /// Topics that were read.
     pub looked: Vec<Looked>,
     /// Whether every participant's topics were read.
@@ -86,8 +89,13 @@ pub fn from_log(
         .iter()
         .flat_map(|((city, _), batch)| batch.found.iter().map(move |record| (*city, record.issuer)));
     let pairs: BTreeSet<Pair> = records.collect();
-    scan.topic(&topics.cycles(), &mut |offset, payload| calendar.event(&pairs, offset, payload))?;
-    Ok(FromLog { fold, calendar, looked: scan.looked, everywhere })
+    let mut known = Known::default();
+    scan.topic(&topics.cycles(), &mut |offset, payload| {
+        // The calendar counts what cannot be read.
+        drop(known.event(payload.clone()));
+        calendar.event(&pairs, offset, payload);
+    })?;
+    Ok(FromLog { fold, calendar, known, looked: scan.looked, everywhere })
 }
 
 struct Scanning<'a> {

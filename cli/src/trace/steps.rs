@@ -3,7 +3,10 @@
 use domain::{cycle::CycleName, result::RecordResult};
 use serde::Serialize;
 
-use super::life::{FileRow, Life, Offsets, Presentation, ResultSaid, RowKind, Settlement, VerdictSaid};
+use super::{
+    disputes,
+    life::{FileRow, Life, Offsets, Presentation, ResultSaid, RowKind, Settlement, VerdictSaid},
+};
 use crate::output::{thousands, yuan};
 
 /// One step of a record's way.
@@ -28,6 +31,7 @@ pub fn steps(life: &Life, it: &Presentation) -> Vec<Step> {
     teller.results();
     teller.files();
     let mut steps = teller.steps;
+    steps.extend(disputes::steps(it));
     steps.sort_by_key(|step| step.cycle.as_ref().and_then(|cycle| cycle.parse::<CycleName>().ok()));
     steps
 }

@@ -117,6 +117,11 @@ fn an_invented_row_is_named() {
     let why = told["differences"][0]["why"].as_str().unwrap();
     assert_eq!(why, "the city accepted it with amount_fen 103 and not 903");
     assert_eq!((&told["agreed"], &told["agreements"][0]["count"]), (&Value::Bool(false), &8.into()));
+    // People read each of them once.
+    let people = cityunion(&format!("agree --in {{}} --cycle {CYCLE}"), &[&world.out()]).exits(4).stdout;
+    for text in ["the city never accepted it", "with amount_fen 103 and not 903", &format!("({paid})")] {
+        assert_eq!(people.matches(text).count(), 1, "`{text}` in {people}");
+    }
     // Nothing of what it knows is lost by that.
     fs::write(&file, whole).unwrap();
     world.agree(CYCLE).ok();
@@ -155,6 +160,14 @@ fn three_sides_of_a_cycle_are_reconciled() {
         .map(|it| it["result"].as_str().unwrap())
         .collect();
     assert_eq!(results, ["conflict", "duplicate", "rejected"], "{told}");
+    // What its home cities accepted for the other cycle makes no row of zeros here.
+    let pairs: Vec<&str> =
+        told["pairs"].as_array().unwrap().iter().map(|it| it["issuer"].as_str().unwrap()).collect();
+    assert_eq!(pairs, ["cu-3000", "cu-4000"], "{told}");
+    let second = json(&world.reconcile(&format!("--cycle {SECOND}")).ok());
+    let pairs: Vec<&str> =
+        second["pairs"].as_array().unwrap().iter().map(|it| it["issuer"].as_str().unwrap()).collect();
+    assert_eq!(pairs, ["cu-3000"], "{second}");
     let text = fs::read_to_string(&csv).unwrap();
     assert!(text.starts_with("acquirer,issuer,agrees,answered_count,"), "{text}");
     assert!(

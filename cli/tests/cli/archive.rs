@@ -154,7 +154,7 @@ fn an_altered_record_is_named_by_file_line_and_field() {
 
 /// Loses everything of the centre in `out` but keeps what is the cities' own: journals, what they accepted, results, receipts;
 /// and who releases.
-fn lose_the_centre(out: &Path, new: &Path) {
+pub fn lose_the_centre(out: &Path, new: &Path) {
     fs::create_dir_all(new.join(".state")).unwrap();
     for kept in [".state/adapter", ".state/accepted", ".state/release", "results", "receipts"] {
         fs::rename(out.join(kept), new.join(kept)).unwrap();

@@ -37,7 +37,10 @@ impl World {
         scheme.taps("cu-2000", "2018-09-01.csv", &lines.iter().map(String::as_str).collect::<Vec<_>>());
         for (seq, day) in [(90, "2018-09-02"), (91, "2018-09-03")] {
             let line = tap(T, seq, "cu-3100", 500, &format!("{day}T12:00:00"), "sm4");
-            scheme.taps("cu-2000", &format!("{day}.csv"), &[&line]);
+            // What came too late on the first day comes again in the next file.
+            let again: Vec<&str> =
+                lines.last().map(String::as_str).filter(|_| seq == 90).into_iter().collect();
+            scheme.taps("cu-2000", &format!("{day}.csv"), &[&[line.as_str()], &again[..]].concat());
         }
         let other = folder.path().join("other");
         cityunion("simulate --out {} --cities 4 --taps 0", &[&other]).ok();
@@ -76,6 +79,12 @@ impl World {
     fn open(&self, who: &str, what: &str) -> String {
         let said = self.said(who, &format!("dispute open --cycle {CYCLE} {what}"));
         said["id"].as_str().unwrap().to_owned()
+    }
+
+    /// What programs read of a dispute.
+    fn show(&self, id: &str) -> Value {
+        let ran = cityunion(&format!("dispute show {id} --in {{}} -o json"), &[&self.out()]).ok();
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stdout))
     }
 
     /// The rows of a cycle's `items.csv` by id: kind, debtor, creditor, fen, original cycle.
@@ -117,6 +126,14 @@ fn money_goes_back_and_forth_by_items_of_later_cycles() {
     world.say(NINGBO, &format!("dispute answer {conflict} --contest")).ok();
     let proposed = world.said("operator-wang", &format!("dispute decide {conflict} --passed"));
     let proposal = proposed["proposal"].as_str().unwrap();
+    let shown = world.show(&conflict);
+    assert_eq!(shown["proposals"][0]["proposal"], proposal, "{shown}");
+    let show = cityunion(&format!("dispute show {conflict} --in {{}}"), &[&world.out()]).ok().stdout;
+    assert!(show.contains("proposed by wang (operations): dispute"), "{show}");
+    assert!(show.contains(&format!("cityunion cycle approve {proposal}")), "{show}");
+    let list = cityunion("dispute list --waiting --in {} -o json", &[&world.out()]).ok().stdout;
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(list["disputes"][0]["waits_for"], "a second person", "{list}");
     world
         .say("operator-wang", &format!("cycle approve {proposal}"))
         .exits(3)
@@ -131,7 +148,13 @@ fn money_goes_back_and_forth_by_items_of_later_cycles() {
     // The late ride is asked for, and nobody answers.
     let late = world.open(SHANGHAI, "--file 2018-09-01.csv --line 8");
 
+    let shown = world.show(&back);
+    assert_eq!(shown["items"][1]["settled_in"], Value::Null, "the cycle is not cut off: {shown}");
     world.clear();
+    let shown = world.show(&back);
+    assert_eq!(shown["items"][1]["item"], format!("{back}-adjustment"), "{shown}");
+    assert_eq!(shown["items"][1]["settled_in"], "2018-09-02-001", "{shown}");
+    assert_eq!(world.show(&conflict)["proposals"], Value::Array(Vec::new()));
     let expected: BTreeMap<String, String> = [
         (back.clone(), "dispute cu-2000 cu-3100 101"),
         (format!("{back}-adjustment"), "adjustment cu-2000 cu-3100 101"),
@@ -169,9 +192,28 @@ fn money_goes_back_and_forth_by_items_of_later_cycles() {
         "rejected:late",
         "presented after the window",
         "no answer by 2018-09-02",
+        "its money moves in 2018-09-03-001",
     ] {
         assert!(show.stdout.contains(text), "`{text}` is missing in {}", show.stdout);
     }
+    let traced = |seq: u32| {
+        let ran = cityunion(&format!("trace {{}} --terminal {T} --seq {seq}"), &[&world.out()]).ok();
+        ran.stdout
+    };
+    let [first, second, third] = [traced(1), traced(2), traced(3)];
+    for (told, texts) in [
+        (&first, ["cu-3100 asks cu-2000 for 1.01 yuan: seen", "cu-2000: seen", "2018-09-02-001/items.csv"]),
+        (&second, ["cu-2000 gives 0.50 yuan back: seen", refund, "cu-2000 pays cu-3100 0.50 yuan"]),
+        (
+            &third,
+            ["cu-2000 asks cu-3100 for 9.99 yuan", "contested", "wang (operations), li (operations): seen"],
+        ),
+    ] {
+        for text in texts {
+            assert!(told.contains(text), "`{text}` is missing in {told}");
+        }
+    }
+    assert!(!second.contains("disputed"), "{second}");
     let history = cityunion(&format!("cycle releases {CYCLE} --in {{}}"), &[&world.out()]).ok();
     assert!(history.stdout.contains(&format!("dispute {back} is passed")), "{}", history.stdout);
 }
@@ -185,6 +227,10 @@ fn a_file_is_disputed_as_a_whole_and_taken_back() {
     let show: Value = serde_json::from_str(&show.stdout).unwrap();
     let fen = 101 + 102 + 103 + 104 + 105;
     assert_eq!((&show["subject"]["count"], &show["amount_fen"]), (&5.into(), &fen.into()));
+    let traced = cityunion(&format!("trace {{}} --terminal {T} --seq 4 -o json"), &[&world.out()]).ok();
+    let traced: Value = serde_json::from_str(&traced.stdout).unwrap();
+    let disputes = &traced["presentations"][0]["disputes"];
+    assert_eq!((&disputes[0]["id"], &disputes[0]["state"]), (&Value::from(&*id), &"open".into()), "{traced}");
     let one = format!("dispute open --cycle {CYCLE} --terminal {T} --seq 1");
     world.say(NINGBO, &one).exits(3).says(&["the whole file was disputed as", "(open)"]);
     world.say(SHANGHAI, &format!("dispute withdraw {id}")).exits(3).says(&["only cu-3100, who opened"]);
@@ -192,6 +238,25 @@ fn a_file_is_disputed_as_a_whole_and_taken_back() {
     world.say(NINGBO, &one).ok();
     let again = format!("dispute open --cycle {CYCLE} {whole}");
     world.say(NINGBO, &again).exits(3).says(&["dispute the others one by one too"]);
+}
+
+#[test]
+fn a_record_that_was_refused_in_two_files_is_asked_for_once() {
+    let world = World::new();
+    let first = world.open(SHANGHAI, "--file 2018-09-01.csv --issuer cu-3120");
+    world.clear();
+    let whole = "dispute open --cycle 2018-09-02-001 --file 2018-09-02.csv --issuer cu-3120";
+    let one = "dispute open --cycle 2018-09-02-001 --file 2018-09-02.csv --line 3";
+    for words in [whole, one] {
+        world
+            .say(SHANGHAI, words)
+            .exits(3)
+            .says(&[&format!("{first} asks for terminal {T} number 6 of it already"), "withdraw that first"]);
+    }
+    world.say(SHANGHAI, &format!("dispute withdraw {first}")).ok();
+    let second = world.said(SHANGHAI, one)["id"].as_str().unwrap().to_owned();
+    let again = format!("dispute open --cycle {CYCLE} --file 2018-09-01.csv --issuer cu-3120");
+    world.say(SHANGHAI, &again).exits(3).says(&[&format!("{second} asks for terminal {T} number 6")]);
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod portal;
 mod proofs;
 mod real_file;
 mod release;
+mod replay;
 mod report;
 mod requeue;
 mod rulebook;

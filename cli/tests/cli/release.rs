@@ -181,6 +181,24 @@ fn refused_files_are_replaced_by_a_version_beside_them() {
     let pain = fs::read_to_string(folder.join("settlement/pain.001.001.09.xml")).unwrap();
     assert!(pain.contains(&format!("{second}-cu-2000")), "references tell the versions apart");
     assert_eq!(tree(&world.out().join(&world.cycle)), published);
+    // Whoever looks at the first version is told so before any figure.
+    let page = world.path("page.html");
+    let told = cityunion("report {} --html {}", &[&world.out().join(&world.cycle), &page]).ok().stdout;
+    let first = told.lines().next().unwrap();
+    let wanted =
+        format!("REPLACED: refused by the bank: account-closed; version 2 counts ({second}, closed)");
+    assert!(first.starts_with(&wanted), "{told}");
+    assert!(fs::read_to_string(&page).unwrap().contains(&wanted));
+    let told = |folder: &str| -> Value {
+        let ran = cityunion("report {} -o json", &[&world.out().join(folder)]).ok();
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+    assert_eq!(
+        (&told(&world.cycle)["state"], &told(&second)["state"]),
+        (&"replaced".into(), &"closed".into())
+    );
+    let told = cityunion("report {}", &[&folder]).ok().stdout;
+    assert!(told.starts_with("Cycle "), "{told}");
     // The first version's references confirm nothing any more.
     assert_eq!((world.state(), world.shown()["version"].as_u64()), ("closed".to_owned(), Some(2)));
     world.release();

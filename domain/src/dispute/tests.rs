@@ -292,6 +292,30 @@ fn a_file_is_disputed_as_a_whole_or_record_by_record() {
     assert_eq!(one, Err(Refusal::InWholeFile { dispute: again, state: State::Passed }));
 }
 
+/// A record that was refused may stand in two files: whoever has the files is told with which disputes to compare.
+#[test]
+fn what_may_be_asked_for_under_another_file_is_told() {
+    let mut disputes = Disputes::default();
+    let id = opened(&mut disputes, SHANGHAI, &open_part(whole(false), None), 3);
+    let again = Record { cycle: cycle("2018-09-02-001"), file: "2018-09-02.csv".to_owned(), ..late(2) };
+    let beside = |disputes: &Disputes, subject: Subject| -> Vec<String> {
+        disputes.beside(&subject).map(|dispute| dispute.id.clone()).collect()
+    };
+    assert_eq!(beside(&disputes, Subject::Record(again.clone())), [id.as_str()]);
+    for (subject, why) in [
+        (Subject::Record(late(2)), "of the same file"),
+        (Subject::Record(Record { result: RecordResult::Cleared, ..again.clone() }), "it was paid"),
+        (Subject::Record(Record { acquirer: city(CHONGQING), ..again.clone() }), "of another acquirer"),
+    ] {
+        assert_eq!(beside(&disputes, subject), Vec::<String>::new(), "{why}");
+    }
+    disputes.act(&by(SHANGHAI), &withdraw(&id), &day(4)).unwrap();
+    assert_eq!(beside(&disputes, Subject::Record(again.clone())), Vec::<String>::new(), "withdrawn");
+    let one = opened(&mut disputes, SHANGHAI, &open(again.clone()), 4);
+    assert_eq!(beside(&disputes, whole(false)), [one]);
+    assert_eq!(beside(&disputes, Subject::Record(Record { line: 9, ..late(2) })), Vec::<String>::new());
+}
+
 #[test]
 fn a_part_may_be_asked_for_and_later_the_rest() {
     let mut disputes = Disputes::default();

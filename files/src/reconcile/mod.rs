@@ -69,6 +69,13 @@ impl Pair {
         self.taken == self.booked && self.paid == self.booked && same(self.answered) && same(self.accepted)
     }
 
+    /// Whether no side has anything of it, and nothing moved: a city's own records may be of other cycles alone.
+    fn is_empty(&self) -> bool {
+        let sides = [self.answered, Some(self.booked), Some(self.taken), Some(self.paid), self.accepted];
+        let moved = self.disputes_fen != 0 || self.refunds_fen != 0;
+        !moved && sides.into_iter().flatten().all(|sum| sum == Sum::default())
+    }
+
     /// Booked, and disputes passed, less refunds, fen.
     #[must_use]
     pub fn cleared_fen(&self) -> i128 {
@@ -193,6 +200,7 @@ pub fn reconcile(
         sorter.accepted(issuer, figures.rulebook.ownership(), accepted)?;
     }
     sorter.compare(&mut found)?;
+    found.pairs.retain(|_, pair| !pair.is_empty());
     Ok(found)
 }
 

@@ -8,7 +8,7 @@ use domain::{
 };
 
 use super::{city, detail, write_cycle};
-use crate::lookup::{LookupError, Place, card_of, check, cycle_folder, records, whole_file};
+use crate::lookup::{LookupError, Place, card_of, check, check_claims, cycle_folder, records, whole_file};
 
 const SHOPS: &str = "2018-09-01 shops, \"new\".csv";
 
@@ -138,4 +138,30 @@ fn a_record_that_was_paid_when_it_came_again_is_no_claim() {
     fs::write(&path, text + &again).unwrap();
     let refused = check(out.path(), &claim).unwrap_err();
     assert!(matches!(refused, LookupError::PaidAs { cycle, .. } if cycle != record.cycle), "{refused}");
+}
+
+/// The bad cryptogram was handed in again and refused again: the two files are two claims of one record.
+#[test]
+fn a_record_in_two_files_is_asked_for_by_one_dispute() {
+    let out = out();
+    write_cycle(out.path(), "2018-09-02-001", None, vec![detail(out.path())]).unwrap();
+    let next: CycleName = "2018-09-02-001".parse().unwrap();
+    let whole = |cycle| {
+        let pair = (city("cu-2000"), city("cu-3000"));
+        Subject::File(whole_file(out.path(), cycle, pair, "2018-09-01.csv", false).unwrap())
+    };
+    let bad = Place::Line { file: "2018-09-01.csv", line: 4 };
+    let one = Subject::Record(records(out.path(), cycle(), Some(city("cu-2000")), bad).unwrap().remove(0));
+    let (first, second) = (whole(cycle()), whole(next));
+    for (subject, other) in [(&second, &first), (&second, &one), (&one, &second)] {
+        let refused = check_claims(out.path(), subject, [("D-1", other)]).unwrap_err();
+        let says = "D-1 asks for terminal 200000000001 number 3 of it already; withdraw that first";
+        assert!(refused.to_string().contains(says), "{refused}");
+    }
+    let duplicate = Place::Line { file: "2018-09-01.csv", line: 5 };
+    let other =
+        Subject::Record(records(out.path(), cycle(), Some(city("cu-2000")), duplicate).unwrap().remove(0));
+    assert!(check_claims(out.path(), &second, [("D-2", &other)]).is_ok(), "of another record");
+    fs::remove_dir_all(out.path().join("2018-09-01-001")).unwrap();
+    assert!(check_claims(out.path(), &second, [("D-1", &first)]).is_ok(), "not published here any more");
 }

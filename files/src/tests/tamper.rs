@@ -131,6 +131,20 @@ fn digests_sizes_and_presence() {
     assert_found(&flipped, Check::Files, "net.csv", None);
     let missing = tampered(false, |folder| fs::remove_file(folder.join("acquirer/tu-2900.csv")).unwrap());
     assert_found(&missing, Check::Files, "acquirer/tu-2900.csv", None);
+    let whole = tampered(false, |_| {});
+    for (check, file, says) in [
+        (Check::Counts, "acquirer/tu-2900.csv", "1 of 9 CSV files are missing; "),
+        (Check::Order, "acquirer/tu-2900.csv", "1 of 9 CSV files are missing"),
+        (Check::Detail, "acquirer/tu-2900.csv", "files of acquirers or home cities are missing"),
+        (Check::ZeroSum, "net.csv", "net.csv is missing"),
+        (Check::Messages, "settlement/pacs.029.001.02.xml", "files are missing"),
+    ] {
+        let report = tampered(false, |folder| fs::remove_file(folder.join(file)).unwrap());
+        let of = |report: &Report| report.checks.iter().find(|it| it.check == check).unwrap().clone();
+        assert_eq!(of(&whole).outcome, Outcome::Passed, "{whole}");
+        let result = of(&report);
+        assert!(result.outcome == Outcome::Skipped && result.what.contains(says), "{file}:\n{report}");
+    }
     let unlisted = tampered(false, |folder| fs::write(folder.join("issuer/cu-9999.csv"), "").unwrap());
     assert_found(&unlisted, Check::Files, "issuer/cu-9999.csv", None);
     let signature = tampered(false, |folder| fs::write(folder.join("manifest.json.p7s"), "").unwrap());

@@ -97,6 +97,7 @@ pub(super) fn check(
             return Ok(());
         }
     };
+    let mut missing = 0_usize;
     for file in &expected {
         let name = file.name();
         if !listed.contains(&name.as_str()) {
@@ -104,7 +105,10 @@ pub(super) fn check(
             findings.fail(Check::Messages, &name, None, what);
             continue;
         }
-        let Some(published) = read(folder, &name, findings)? else { continue };
+        let Some(published) = read(folder, &name, findings)? else {
+            missing = missing.saturating_add(1);
+            continue;
+        };
         let known = arithmetic::Known { cycle, version, nets: &nets, parts: &parts, due: &due };
         let faults = match arithmetic::check(*file, &published, &known) {
             faults if faults.is_empty() => leaves::compare(*file, &published, &messages.render(*file)?),
@@ -119,6 +123,9 @@ pub(super) fn check(
         files => format!("{files} files recomputed from nets, positions, items and rulebook"),
     };
     findings.checked(Check::Messages, what);
+    if missing > 0 {
+        findings.skipped(Check::Messages, &format!("{missing} of {} files are missing", expected.len()));
+    }
     Ok(())
 }
 

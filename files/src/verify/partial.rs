@@ -66,7 +66,8 @@ pub fn verify_part(folder: &Path, trust: Option<&Trust>) -> Result<Part, FilesEr
     Ok(Part { report: findings.report(folder.to_owned()), present, missing })
 }
 
-fn is_there(path: &Path) -> Result<bool, FilesError> {
+/// Whether something of this name is there.
+pub(super) fn is_there(path: &Path) -> Result<bool, FilesError> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),

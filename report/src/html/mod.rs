@@ -31,9 +31,9 @@ const SCRIPT: &str = include_str!("page.js");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; \
                       base-uri 'none'; form-action 'none'";
 
-/// The page of a cycle, as HTML. The same cycle and standing give the same bytes.
+/// The page of a cycle, as HTML; `warning` stands at its top. The same cycle, standing and warning give the same bytes.
 #[must_use]
-pub fn page(cycle: &Cycle, standing: &Standing) -> String {
+pub fn page(cycle: &Cycle, standing: &Standing, warning: Option<&Words>) -> String {
     let order = heat::by_volume(cycle);
     let title = title(cycle);
     let markup = html! {
@@ -51,7 +51,7 @@ pub fn page(cycle: &Cycle, standing: &Standing) -> String {
             }
             body {
                 a.skip href="#main" { (said("Skip to the figures", "跳到数据")) }
-                (top::header(cycle, standing))
+                (top::header(cycle, standing, warning))
                 main #main {
                     (net::section(cycle))
                     (flows::section(cycle))

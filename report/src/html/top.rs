@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The head.
-pub fn header(cycle: &Cycle, standing: &Standing) -> Markup {
+pub fn header(cycle: &Cycle, standing: &Standing, warning: Option<&Words>) -> Markup {
     html! {
         header {
             div.masthead {
@@ -27,6 +27,9 @@ pub fn header(cycle: &Cycle, standing: &Standing) -> Markup {
                 span { (said("Rulebook version", "规则版本")) " " (cycle.rulebook_version) }
                 span { (count(cycle.nets.len() as u64)) " " (said("participants", "个参与城市")) }
                 (seal(standing))
+                @if let Some(warning) = warning {
+                    strong.seal.bad role="alert" { "✕ " (both(warning)) }
+                }
             }
             (figures(cycle))
         }

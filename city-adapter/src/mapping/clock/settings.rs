@@ -6,10 +6,6 @@ use super::{Format, Piece, Written, parts::offset};
 use crate::mapping::spec::{RuleSpec, Unix};
 
 const DAY: i64 = 86_400;
-/// The Julian day of 1970-01-01.
-const UNIX_DAY: i64 = 2_440_588;
-/// China's one zone.
-const CHINA: i32 = 8 * 3600;
 
 /// Reads times.
 #[derive(Clone, Debug)]
@@ -71,7 +67,7 @@ impl Clock {
         if spec.local.is_some() && !instants {
             return Err("has `local`, but its times are local already".to_owned());
         }
-        let local = spec.local.as_deref().map_or(Ok(CHINA), zone_of)?;
+        let local = spec.local.as_deref().map_or(Ok(LocalTime::AHEAD_OF_UTC_S), zone_of)?;
         let until = spec.service_day_until.as_deref().map_or(Ok(24 * 3600), service_day_end)?;
         let pivot = spec.pivot.unwrap_or(0);
         Ok(Self { written, pivot, zone, ignore_offset, local, until })
@@ -102,16 +98,16 @@ impl Clock {
             Unix::Seconds => count,
             Unix::Millis => count.div_euclid(1000),
         };
-        local_time(seconds.checked_add(UNIX_DAY * DAY)?.checked_add(i64::from(self.local))?)
+        local_time(seconds.checked_add(epoch())?.checked_add(i64::from(self.local))?)
     }
 
     /// Writes a local time as the first format does. `None` if it cannot be written so.
     pub fn write(&self, time: LocalTime, to: &mut Vec<u8>) -> Option<()> {
         let utc = time.seconds() - i64::from(self.local);
         match &self.written {
-            Form::Unix(Unix::Seconds) => to.extend_from_slice((utc - UNIX_DAY * DAY).to_string().as_bytes()),
+            Form::Unix(Unix::Seconds) => to.extend_from_slice((utc - epoch()).to_string().as_bytes()),
             Form::Unix(Unix::Millis) => {
-                to.extend_from_slice(((utc - UNIX_DAY * DAY) * 1000).to_string().as_bytes());
+                to.extend_from_slice(((utc - epoch()) * 1000).to_string().as_bytes());
             }
             Form::Formats(formats) => {
                 let time = match self.zone {
@@ -123,6 +119,11 @@ impl Clock {
         }
         Some(())
     }
+}
+
+/// The Unix epoch on the scale of [`LocalTime::seconds`].
+fn epoch() -> i64 {
+    i64::from(Date::UNIX_EPOCH.julian_day()) * DAY
 }
 
 /// The local time of seconds on the scale of [`LocalTime::seconds`].

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use domain::{
     act::{Role, Signer, Written},
-    date::Date,
+    date::{Date, LocalTime},
     dispute::{DisputeAct, Subject},
 };
 use proto::{Act, Adjustment};
@@ -15,10 +15,6 @@ use crate::coordinator::Input;
 
 /// The partition that items go to. One for all, so that each counts once.
 const ITEMS: u32 = 0;
-/// The day from which Unix counts seconds, as a Julian day, and the seconds of a day and of UTC+8.
-const EPOCH_JULIAN_DAY: u64 = 2_440_588;
-const DAY_S: u64 = 86_400;
-const ZONE_S: u64 = 8 * 3_600;
 
 impl Shell<'_> {
     /// Finds out whose an act is.
@@ -46,7 +42,11 @@ impl Shell<'_> {
             DisputeAct::Refund { record, .. } => Subject::Record(record),
             DisputeAct::Answer { .. } | DisputeAct::Withdraw { .. } => return Ok(()),
         };
-        let found = files::lookup::check(&self.around.config.out_dir, &subject);
+        let out = &self.around.config.out_dir;
+        let beside = self.core.releases().disputes().beside(&subject);
+        let others = beside.map(|dispute| (dispute.id.as_str(), &dispute.subject));
+        let found = files::lookup::check(out, &subject)
+            .and_then(|()| files::lookup::check_claims(out, &subject, others));
         found.map_err(|why| format!("it failed to {}", runtime::whole_text(&why)))
     }
 
@@ -86,5 +86,5 @@ fn signer(person: Person) -> Result<Signer, String> {
 /// The date in UTC+8.
 fn today() -> Date {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
-    Date::from_julian_day(i32::try_from((now + ZONE_S) / DAY_S + EPOCH_JULIAN_DAY).unwrap_or(i32::MAX))
+    LocalTime::of_unix(i64::try_from(now).unwrap_or(i64::MAX)).date
 }

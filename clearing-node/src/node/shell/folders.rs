@@ -1,4 +1,5 @@
-//! Folders of closed cycles: has them made beside everything else, and tells the renderer what is due.
+//! Folders of closed cycles: has them made beside everything else, has later versions made again that are not there any
+//! more, and tells the renderer what is due.
 
 use std::{
     collections::BTreeSet,
@@ -19,6 +20,8 @@ use crate::{
 pub(super) const RENDER_AGAIN: Duration = Duration::from_secs(1);
 /// Longest pause between attempts to make a folder.
 const RENDER_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// How often it looks whether what was published is there.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// A closed cycle whose folder is being made.
 pub(super) struct Making {
@@ -50,7 +53,15 @@ impl Shell<'_> {
                     self.making.pop_front();
                     self.after_loss = Duration::ZERO;
                     self.around.shown.change(|status| status.unrendered = None);
-                    self.step(Input::Rendered(published))?;
+                    let known = self.core.published_of(published.cycle, published.version);
+                    if known.is_some_and(|known| known.manifest_digest == published.manifest_digest) {
+                        tracing::info!(
+                            "{} was published and not there any more: made again",
+                            published.folder
+                        );
+                    } else {
+                        self.step(Input::Rendered(published))?;
+                    }
                 }
                 Made::Lost { partition, what } => {
                     self.making.pop_front();
@@ -70,6 +81,7 @@ impl Shell<'_> {
                 }
             }
         }
+        self.look_for_versions();
         let due = |making: &&Making| making.next.is_some_and(|next| Instant::now() >= next);
         if let Some((cycle, version)) = self.making.front().filter(due).map(|it| (it.cycle, it.version))
             && self.assembler.begin(self.job(cycle, version)?)
@@ -78,6 +90,40 @@ impl Shell<'_> {
             making.next = None;
         }
         Ok(())
+    }
+
+    /// Has later versions made again that were published and are not there, as long as what they replace is: their detail
+    /// comes from it. First versions are made from a partition's store, and their segments are gone: a replay makes them.
+    fn look_for_versions(&mut self) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_AGAIN) {
+            return;
+        }
+        let first_look = self.looked.replace(Instant::now()).is_none();
+        let out = &self.around.config.out_dir;
+        let is_there = |folder: &str| out.join(folder).symlink_metadata().is_ok();
+        let mut due: Vec<(u32, u32)> = Vec::new();
+        for (published, replaces) in self.core.later_versions() {
+            let of = (published.cycle, published.version);
+            let waits = self.making.iter().any(|making| (making.cycle, making.version) == of);
+            // One that is due itself is there by then: they are made in order.
+            let before = due.contains(&(replaces.cycle, replaces.version)) || is_there(&replaces.folder);
+            if !waits && before && !is_there(&published.folder) {
+                due.push(of);
+            }
+        }
+        if first_look {
+            let firsts = self.core.openings().filter_map(|opening| self.core.published(opening.cycle));
+            let gone: Vec<&str> =
+                firsts.map(|first| first.folder.as_str()).filter(|it| !is_there(it)).collect();
+            if let Some(first) = gone.first() {
+                let (count, at) = (gone.len(), out.display());
+                tracing::warn!(
+                    "{count} published cycles are not in {at}, the first is {first}; `cityunion replay --from … --all --out \
+                     {at}` makes them again"
+                );
+            }
+        }
+        due.into_iter().for_each(|(cycle, version)| self.make_later(cycle, version));
     }
 
     fn job(&self, cycle: u32, version: u32) -> Result<Job, NodeError> {

@@ -10,7 +10,10 @@ use clearing_node::{
     coordinator::Stage,
     node::{CycleProgress, CycleStatus},
 };
-use domain::{date::Date, limits::Exposure};
+use domain::{
+    date::{Date, LocalTime},
+    limits::Exposure,
+};
 use serde::{Deserialize, Serialize};
 
 /// A cycle in a list.
@@ -174,9 +177,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A time as clocks in China show it.
 pub fn in_china(at: SystemTime) -> String {
-    let at = time::OffsetDateTime::from(at) + time::Duration::hours(8);
-    let date = Date::from_julian_day(at.date().to_julian_day());
-    format!("{date}T{:02}:{:02}:{:02}+08:00", at.hour(), at.minute(), at.second())
+    format!("{}+08:00", LocalTime::of_unix(time::OffsetDateTime::from(at).unix_timestamp()))
 }
 
 #[cfg(test)]
