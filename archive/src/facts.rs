@@ -85,7 +85,7 @@ impl Facts {
                 self.published.entry(published.cycle).or_insert((offset, published));
             }
             Some(Body::Restored(restored)) => self.void_after(offset, restored.cycle),
-            Some(Body::Opened(_) | Body::Segment(_) | Body::City(_) | Body::Act(_) | Body::Ruled(_))
+            Some(Body::Opened(_) | Body::Segment(_) | Body::City(_) | Body::Ruled(_) | Body::ActsRead(_))
             | None => {}
         }
         Ok(())
