@@ -45,8 +45,8 @@ impl Held {
                 let clearing = Topics::default().clearing(city.partition);
                 city.offset >= self.ends.get(&clearing).copied().unwrap_or(0)
             }
-            // An act about a cycle that is not there has no effect.
-            Some(Body::Restored(_) | Body::Act(_) | Body::Ruled(_)) | None => false,
+            // An act about a cycle that is not there has no effect, and `Restored` ends what offsets of `cu.acts` meant.
+            Some(Body::Restored(_) | Body::Ruled(_) | Body::ActsRead(_)) | None => false,
         }
     }
 }

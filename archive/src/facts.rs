@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use cu_log::{Partition, topics::Topics};
 use domain::{city::City, cycle::CycleName, date::Date};
 use proto::{
-    Act, CutOff, CycleEvent, Message, Opening, PartitionTotals, Plan, Published, RulebookDocument, RuledAct,
-    cycle_event::Body,
+    CutOff, CycleEvent, Message, Opening, PartitionTotals, Plan, Published, Restored, RulebookDocument,
+    RuledAct, cycle_event::Body,
 };
 
 /// Offsets up to which each partition belongs to the cycles so far, by topic (without prefix) and number.
@@ -25,10 +25,10 @@ pub enum Told {
     Plan(u32, u32),
     /// A publication of a cycle, by version.
     Published(u32, u32),
-    /// Somebody acts.
-    Act(Act),
     /// The word on an act.
     Ruled(RuledAct),
+    /// The log was brought back: another one to whoever acts.
+    Restored(Restored),
 }
 
 impl Told {
@@ -41,7 +41,7 @@ impl Told {
             | Self::Totals(cycle, _)
             | Self::Plan(cycle, _)
             | Self::Published(cycle, _) => cycle > last,
-            Self::Act(_) | Self::Ruled(_) => false,
+            Self::Ruled(_) | Self::Restored(_) => false,
         }
     }
 }
@@ -115,10 +115,12 @@ impl Facts {
             }
             Some(Body::Plan(plan)) => self.plan(plan),
             Some(Body::Published(published)) => self.publication(offset, published),
-            Some(Body::Act(act)) => self.told.push(Told::Act(act)),
             Some(Body::Ruled(ruled)) => self.told.push(Told::Ruled(ruled)),
-            Some(Body::Restored(restored)) => self.void_after(offset, restored.cycle),
-            Some(Body::Opened(_) | Body::Segment(_) | Body::City(_)) | None => {}
+            Some(Body::Restored(restored)) => {
+                self.void_after(offset, restored.cycle);
+                self.told.push(Told::Restored(restored));
+            }
+            Some(Body::Opened(_) | Body::Segment(_) | Body::City(_) | Body::ActsRead(_)) | None => {}
         }
         Ok(())
     }

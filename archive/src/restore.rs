@@ -1,7 +1,8 @@
 //! A log brought back from an archive: the same messages at the same offsets, in topics that hold nothing else.
 //!
 //! `cu.parked.<city>` and the switches' positions are made from `cu.clearing` ([`crate::park`]);
-//! `cu.results.<city>` stays empty, the books publish everything again as they fold from offset 0. Events of
+//! `cu.results.<city>` stays empty, the books publish everything again as they fold from offset 0, and so does
+//! `cu.acts`: words on acts stand on `cu.cycles` with the acts. Events of
 //! `cu.cycles` that speak of more than is archived become empty messages ([`crate::beyond`]). The rules and
 //! the cycles come last, so nobody begins to work on half a log. Killed and repeated it goes on: what stands in a
 //! topic already must be the beginning of what belongs there, message for message.
@@ -133,6 +134,11 @@ impl Plan<'_> {
     fn pass(&self, what: &str) -> Result<Restored, ArchiveError> {
         let bare = Topics::default();
         let mut restored = Restored::default();
+        // What was asked on a lost log is not asked on this one: every act that counts stands on `cu.cycles`.
+        let acts = self.topics.acts();
+        if self.log.bounds(&acts)?.end > 0 {
+            return Err(used(&acts, "it must be empty"));
+        }
         for city in self.cities {
             let have = self.log.bounds(&self.topics.results(city))?;
             if have.end > 0 {

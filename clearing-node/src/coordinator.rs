@@ -2,7 +2,8 @@
 //!
 //! Its state is a fold over `cu.cycles`, so a standby takes over where another stopped, and one that lost its
 //! place can only repeat what was said first. [`Coordinator::step`] is synchronous and reads no clock. Here are input,
-//! effects and the fold; `requests.rs` checks what is asked for, `advance.rs` does what is due, `view.rs` tells.
+//! effects and the fold; `acts.rs` rules what people decide, `requests.rs` checks what else is asked for, `advance.rs` does
+//! what is due, `view.rs` tells.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,12 +18,13 @@ use domain::{
     rulebook::Rulebook,
 };
 use proto::{
-    Act, Adjustment, CityEvent, CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, Published,
+    Act, Adjustment, Bytes, CityEvent, CutOff, CycleEvent, Marker, Opening, PartitionTotals, Plan, Published,
     TapEnd, city_event::What, cycle_event::Body,
 };
 
 mod acts;
 mod advance;
+mod asked;
 mod requests;
 mod segments;
 #[cfg(test)]
@@ -31,6 +33,7 @@ mod versions;
 mod view;
 
 use acts::Acts;
+pub use asked::ActsPosition;
 use segments::Segments;
 pub use segments::{SegmentDue, SegmentIn};
 pub use versions::Correction;
@@ -82,6 +85,15 @@ pub enum Input {
         partition: u32,
         /// What is wrong with it.
         what: String,
+    },
+    /// The next messages of `cu.acts`, each with its offset: told when [`Coordinator::wants_acts`].
+    Asked(Vec<(u64, Bytes)>),
+    /// `cu.acts` is read on from an offset that is not where the last reader stopped, and why.
+    AskedAnew {
+        /// The offset.
+        next: u64,
+        /// What is the matter.
+        why: String,
     },
     /// Whose an act is, or why it is nobody's: the answer to [`Effect::Identify`].
     Identified {
@@ -243,6 +255,8 @@ impl Coordinator {
             Input::SegmentLost { cycle, partition, what } => {
                 self.segment_lost(cycle, partition, &what, effects);
             }
+            Input::Asked(messages) => self.acts.ask(messages, effects),
+            Input::AskedAnew { next, why } => self.acts.asked.gone(next, why, effects),
             Input::Identified { act, by } => self.identified(act, by, effects),
             Input::Decide(written, by) => self.acts.want(written, by),
         }
@@ -296,10 +310,11 @@ impl Coordinator {
             }
             Some(Body::Plan(plan)) => self.fold_plan(plan, effects),
             Some(Body::Published(published)) => self.fold_published(published, effects),
-            Some(Body::Act(act)) => self.acts.ask(act),
             Some(Body::Ruled(ruled)) => self.fold_ruled(&ruled, effects),
+            Some(Body::ActsRead(read)) => self.acts.asked.fold_read(&read),
             Some(Body::City(event)) => self.fold_city(&event, effects),
-            Some(Body::Opened(_) | Body::Restored(_)) => {}
+            Some(Body::Restored(restored)) => self.acts.restored(&restored),
+            Some(Body::Opened(_)) => {}
             Some(Body::Segment(segment)) => self.fold_segment(&segment, effects),
             None => effects.push(Effect::Alarm("an event on cu.cycles has no body".to_owned())),
         }

@@ -1,7 +1,7 @@
 //! What people and participants decide after a close, and who they are.
 //!
-//! An act is a JSON text that its signer signs. Acts stand on `cu.cycles`; whether one is legal, [`crate::release`]
-//! says as a function of everything before it on that log.
+//! An act is a JSON text that its signer signs. It is asked for on `cu.acts` and ruled on `cu.cycles`; whether it is
+//! legal, [`crate::release`] says as a function of everything before that word.
 
 use std::{fmt, str::FromStr};
 
@@ -100,6 +100,8 @@ pub struct Written {
     pub id: String,
     /// When it was written, as its writer's clock said. For people; nothing depends on it.
     pub at: String,
+    /// The log that it is for ([`crate::release::Releases::log`]): on every other one it is refused.
+    pub log: String,
     /// The act.
     pub act: Act,
 }

@@ -184,6 +184,14 @@ enum Change {
 }
 
 impl Disputes {
+    /// Whether somebody may say this now.
+    ///
+    /// # Errors
+    /// [`Refusal`] if not.
+    pub fn check(&self, by: &Signer, act: &DisputeAct, today: &OpenCycle) -> Result<(), Refusal> {
+        self.rule(by, act, today).map(drop)
+    }
+
     /// Takes in what somebody said, and gives the items that it brings into the open cycle.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 //!
 //! `CLOSED → RELEASED → CONFIRMED → SETTLED`, `REFUSED` and `FAILED` lead to a new version of the plan, which is
 //! closed again. State is a fold over what stands on `cu.cycles`; a refusal changes nothing. Here are state and facts,
-//! `acts.rs` says what acts do, `disputes.rs` those about disputes, `carry.rs` what becomes of a debt that is not paid.
+//! `rule.rs` says which acts are legal, `acts.rs` what they do, `disputes.rs` what those about disputes do, `carry.rs` what
+//! becomes of a debt that is not paid.
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 use std::{
@@ -24,6 +25,7 @@ use crate::{
 mod acts;
 mod carry;
 mod disputes;
+mod rule;
 #[cfg(test)]
 mod tests;
 
@@ -140,6 +142,8 @@ pub struct Proposal {
 /// All closed cycles, what waits for a second person, and every act that was done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Releases {
+    /// The log on which this stands, as acts name it.
+    log: String,
     /// Shared with those who were shown an earlier state.
     cycles: BTreeMap<CycleName, Arc<Closed>>,
     proposals: BTreeMap<String, Proposal>,
@@ -235,6 +239,17 @@ impl Closed {
 }
 
 impl Releases {
+    /// The log on which this stands has this name from now on: acts that name another one are refused.
+    pub fn stands_on(&mut self, log: String) {
+        self.log = log;
+    }
+
+    /// The log on which this stands, as an act must name it; empty before the first opening.
+    #[must_use]
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
     /// A plan was made. Only the next version of a refused or failed one takes the place of another.
     pub fn planned(&mut self, plan: Planned) {
         match self.change(plan.cycle) {

@@ -77,6 +77,12 @@ impl Topics {
         self.one("cu.cycles", "")
     }
 
+    /// `cu.acts`: what people, cities and banks ask for, each message signed; only the coordinator reads it.
+    #[must_use]
+    pub fn acts(&self) -> Partition {
+        self.one("cu.acts", "")
+    }
+
     /// `cu.rulebook`: every version of the rules.
     #[must_use]
     pub fn rulebook(&self) -> Partition {
@@ -96,6 +102,11 @@ impl Topics {
     #[must_use]
     pub fn of_centre(&self, clearing_partitions: u32) -> Vec<TopicSpec> {
         let spec = |p: Partition, partitions| TopicSpec { name: p.topic.to_string(), partitions };
-        vec![spec(self.clearing(0), clearing_partitions), spec(self.cycles(), 1), spec(self.rulebook(), 1)]
+        vec![
+            spec(self.clearing(0), clearing_partitions),
+            spec(self.cycles(), 1),
+            spec(self.acts(), 1),
+            spec(self.rulebook(), 1),
+        ]
     }
 }

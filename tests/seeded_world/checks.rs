@@ -366,8 +366,8 @@ impl Checks {
                 | Body::Opened(_)
                 | Body::City(_)
                 | Body::Restored(_)
-                | Body::Act(_)
-                | Body::Ruled(_),
+                | Body::Ruled(_)
+                | Body::ActsRead(_),
             )
             | None => {}
         }

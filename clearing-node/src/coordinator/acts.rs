@@ -1,8 +1,9 @@
 //! Acts: what people and participants decide after a close.
 //!
-//! Whoever wants something appends an act. The coordinator has its signature checked, says on the log what it found
-//! of it, and the act takes effect where that word is read back: so every node comes to the same state, and only who
-//! coordinates needs the certificates. One act is ruled at a time, each on the state that the one before has left.
+//! Whoever wants something appends an act to `cu.acts`. The coordinator has its signature checked, says on `cu.cycles` what
+//! it found of it, and the act takes effect where that word is read back: so every node comes to the same state from
+//! `cu.cycles` alone, and only who coordinates needs the certificates. One act is ruled at a time, each on the state that
+//! the one before has left. `asked.rs` says what of `cu.acts` is an act.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,30 +14,33 @@ use domain::{
     settlement::{Item, account_nets},
     terms::DisputeTerms,
 };
-use proto::{Act, Bytes, CycleEvent, Plan, Published, RuledAct, cycle_event::Body, digest};
+use proto::{
+    Act, Bytes, CycleEvent, Message as _, Plan, Published, Restored, RuledAct, cycle_event::Body, digest,
+};
 
-use super::{Coordinator, Effect};
+use super::{
+    Coordinator, Effect,
+    asked::{ActsPosition, Asked, TEXT_LEN_MAX, Word, word},
+};
 use crate::{book::opening_name, wire};
 
-/// The largest act, bytes. What a bank answers is the largest: a line for each participant.
-const TEXT_LEN_MAX: usize = 256 << 10;
-/// The largest signature, bytes.
-const SIGNATURE_LEN_MAX: usize = 64 << 10;
 /// The most items that are with the book at a time: a cycle's totals and its plan are one message each.
 const ITEMS_MAX: usize = 2_000;
+/// Bytes of a digest that name a log.
+const LOG_NAME_LEN: usize = 16;
 
 /// Acts that wait, and what those that were done have come to.
 #[derive(Debug, Default)]
 pub(super) struct Acts {
     pub(super) releases: Releases,
-    /// Asked for and not ruled yet, in the order of the log.
-    asked: VecDeque<Act>,
+    /// Asked for on `cu.acts`.
+    pub(super) asked: Asked,
     /// What was decided within the process of this node.
     own: VecDeque<(Written, Signer)>,
-    /// The digest of the one that is being ruled.
-    ruling: Option<[u8; 32]>,
-    /// Digests of what was ruled.
-    ruled: BTreeSet<[u8; 32]>,
+    /// The one that is being ruled.
+    ruling: Option<Word>,
+    /// What was ruled.
+    ruled: BTreeSet<Word>,
     /// Items that no cycle has yet.
     items: BTreeMap<String, Item>,
     /// Those of them that this life has handed to the book.
@@ -46,9 +50,17 @@ pub(super) struct Acts {
 impl Acts {
     /// What this life has begun may be due again in the next one.
     pub(super) fn stand_by(&mut self) {
+        self.asked.stand_by();
         self.own.clear();
         self.ruling = None;
         self.handed.clear();
+    }
+
+    /// The log was brought back from an archive: it is another one to whoever acts, and `cu.acts` begins anew.
+    pub(super) fn restored(&mut self, restored: &Restored) {
+        self.asked.restored();
+        let before = self.releases.log().as_bytes();
+        self.releases.stands_on(log_name(&[before, &restored.encode_to_vec()].concat()));
     }
 
     /// Totals are in: the items in them are in a cycle.
@@ -91,6 +103,9 @@ impl Acts {
 
     /// A cycle was opened.
     pub(super) fn opened(&mut self, opening: &proto::Opening) {
+        if self.releases.log().is_empty() {
+            self.releases.stands_on(log_name(&opening.encode_to_vec()));
+        }
         let items = self.releases.opened(opening_name(opening));
         self.due(items);
     }
@@ -100,12 +115,9 @@ impl Acts {
         self.items.extend(items.into_iter().map(|item| (item.id.clone(), item)));
     }
 
-    pub(super) fn ask(&mut self, act: Act) {
-        // What is too large could not be answered: nobody takes it up.
-        let fits = act.text.len() <= TEXT_LEN_MAX && act.signature.len() <= SIGNATURE_LEN_MAX;
-        if fits && !self.ruled.contains(&digest::bytes(&act.text)) {
-            self.asked.push_back(act);
-        }
+    /// Takes the next messages of `cu.acts`.
+    pub(super) fn ask(&mut self, messages: Vec<(u64, Bytes)>, effects: &mut Vec<Effect>) {
+        self.asked.take(messages, |word| self.ruled.contains(word), effects);
     }
 
     pub(super) fn want(&mut self, written: Written, by: Signer) {
@@ -120,10 +132,11 @@ impl Coordinator {
             if let Some((written, by)) = self.acts.own.pop_front() {
                 self.rule_own(&written, by, effects);
             } else if let Some(act) = self.acts.asked.front() {
-                self.acts.ruling = Some(digest::bytes(&act.text));
+                self.acts.ruling = Some(word(&act.text, &act.signature));
                 effects.push(Effect::Identify(act.clone()));
             }
         }
+        self.acts.asked.tell(effects);
         // A cycle takes so many; more wait for the next one.
         let waiting = self.acts.items.iter().filter(|(id, _)| !self.acts.handed.contains(*id));
         let room = ITEMS_MAX.saturating_sub(self.acts.handed.len());
@@ -132,6 +145,20 @@ impl Coordinator {
             effects.extend(self.acts.items.get(&id).map(|item| Effect::Adjust(wire::item_to_wire(item))));
             self.acts.handed.insert(id);
         }
+    }
+
+    /// Whether it takes the next messages of `cu.acts`: it acts, and what it was given is ruled.
+    #[must_use]
+    pub fn wants_acts(&self) -> bool {
+        let acts = &self.acts;
+        let idle = acts.ruling.is_none() && acts.own.is_empty() && acts.asked.is_empty();
+        idle && self.caught_up && self.halted.is_none()
+    }
+
+    /// How far `cu.acts` is answered, as `cu.cycles` says.
+    #[must_use]
+    pub const fn acts_position(&self) -> ActsPosition {
+        self.acts.asked.position
     }
 
     /// The rules of disputes of the cycle that was opened last.
@@ -146,7 +173,7 @@ impl Coordinator {
         match serde_json::to_vec(written) {
             Err(error) => effects.push(Effect::Refused(error.to_string())),
             Ok(text) => {
-                self.acts.ruling = Some(digest::bytes(&text));
+                self.acts.ruling = Some(word(&text, &[]));
                 self.identified(Act { text: text.into(), signature: Bytes::new() }, Ok(by), effects);
             }
         }
@@ -154,16 +181,16 @@ impl Coordinator {
 
     /// Whose an act is has been found out: says what becomes of it.
     pub(super) fn identified(&mut self, act: Act, by: Result<Signer, String>, effects: &mut Vec<Effect>) {
-        if self.acts.ruling != Some(digest::bytes(&act.text)) {
+        let word = word(&act.text, &act.signature);
+        if self.acts.ruling != Some(word) {
             return;
         }
+        let place = self.acts.asked.place(&word);
         let terms = self.dispute_terms();
         let found = by.as_ref().map_err(Clone::clone).and_then(|by| {
             let written = read(&act.text)?;
             // The act itself takes effect where the word on it is read back.
-            let mut releases = self.acts.releases.clone();
-            releases.rule_disputes_by(terms.clone()?);
-            releases.act(&written, by).map(drop).map_err(|refusal| refusal.to_string())
+            self.acts.releases.rule(&written, by, terms.clone()?).map_err(|refusal| refusal.to_string())
         });
         let terms = terms.unwrap_or_default();
         let (name, role) = by.map(|by| (by.name, by.role.to_string())).unwrap_or_default();
@@ -175,6 +202,7 @@ impl Coordinator {
             refused: found.err().unwrap_or_default(),
             dispute_days: terms.dispute_days,
             answer_days: terms.answer_days,
+            place,
         };
         effects.push(Effect::Say(CycleEvent { body: Some(Body::Ruled(ruled)) }));
     }
@@ -182,19 +210,14 @@ impl Coordinator {
     /// The word on an act. The first one counts.
     pub(super) fn fold_ruled(&mut self, ruled: &RuledAct, effects: &mut Vec<Effect>) {
         let acts = &mut self.acts;
-        let digest = digest::bytes(&ruled.text);
-        if acts.ruling == Some(digest) {
+        let word = word(&ruled.text, &ruled.signature);
+        if acts.ruling == Some(word) {
             acts.ruling = None;
         }
-        // A word on a signed act counts only behind the act itself.
-        let asked = acts.asked.iter().any(|act| act.text == ruled.text && act.signature == ruled.signature);
-        if !ruled.signature.is_empty() && !asked && !acts.ruled.contains(&digest) {
+        if !acts.ruled.insert(word) {
             return;
         }
-        acts.asked.retain(|act| digest::bytes(&act.text) != digest);
-        if !acts.ruled.insert(digest) {
-            return;
-        }
+        acts.asked.ruled(ruled, &word);
         let by = || Some(Signer { name: ruled.by.clone(), role: ruled.role.parse().ok()? });
         if !ruled.refused.is_empty() {
             if self.caught_up && ruled.signature.is_empty() {
@@ -219,6 +242,11 @@ impl Coordinator {
             Err(_) => {}
         }
     }
+}
+
+/// How acts name a log: by what it began with, and each time that it was brought back.
+fn log_name(of: &[u8]) -> String {
+    hex(digest::bytes(of).get(..LOG_NAME_LEN).unwrap_or_default())
 }
 
 /// The rules of disputes by which an act was ruled.

@@ -1,6 +1,7 @@
 //! The coordinator, step by step.
 
 mod acts;
+mod world;
 
 use super::*;
 

@@ -3,6 +3,7 @@
 //! Every node runs one. The node that owns `cu.cycles` acts; every other follows, so that it can take over.
 
 mod acts;
+mod asked;
 mod barrier;
 mod folders;
 mod records;
@@ -34,6 +35,7 @@ use crate::{
         renderer::Renderer,
     },
 };
+use asked::Asked;
 use folders::Making;
 use records::Records;
 
@@ -108,6 +110,8 @@ struct Shell<'a> {
     looked: Option<Instant>,
     /// Pause before a folder is made whose segments were lost.
     after_loss: Duration,
+    /// What people ask for.
+    asked: Asked,
     /// What was written beside the cycles of how far they are.
     records: Records,
     /// Publications whose segments are removed.
@@ -153,6 +157,7 @@ impl<'a> Shell<'a> {
             making: VecDeque::new(),
             looked: None,
             after_loss: Duration::ZERO,
+            asked: Asked::default(),
             records: Records::default(),
             tidied: 0,
             changed: true,
@@ -181,6 +186,7 @@ impl<'a> Shell<'a> {
                 }
                 Role::Reading | Role::TakingOver => {}
             }
+            self.follow_asked()?;
             self.watch_barrier()?;
             self.follow_segments();
             self.follow_records();

@@ -89,6 +89,8 @@ pub struct CycleStatus {
     pub published: Vec<Published>,
     /// What has become of closed cycles, in order.
     pub closed: Vec<Arc<Closed>>,
+    /// The log, as acts name it.
+    pub log: String,
     /// What waits for a second person, by the id of the act that proposed it.
     pub proposals: Vec<(String, Proposal)>,
     /// Acquirers for whose taps the cut-off still waits.
@@ -214,6 +216,7 @@ impl Shown {
             status.open = core.is_open();
             status.published = core.openings().filter_map(|o| core.published(o.cycle).cloned()).collect();
             status.closed = core.releases().shared().cloned().collect();
+            core.releases().log().clone_into(&mut status.log);
             let proposals = core.releases().proposals();
             status.proposals = proposals.map(|(id, proposal)| (id.to_owned(), proposal.clone())).collect();
             status.barrier_waits_for = core.barrier_waits_for();

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use archive::facts::{Facts, Told};
 use domain::rulebook::Rulebook;
 use proto::{
-    AccountPosition, Adjustment, CutOff, CycleEvent, Net, PartitionTotals, Plan, Position, Total, cycle_event::Body,
+    AccountPosition, Adjustment, CutOff, CycleEvent, Net, PartitionTotals, Plan, Position, Total,
+    cycle_event::Body,
 };
 
 use crate::coordinator::{Coordinator, Effect, Input};
@@ -69,8 +70,8 @@ pub(super) fn make(
             Told::Published(cycle, version) => {
                 facts.published_of(*cycle, *version).cloned().map(Body::Published)
             }
-            Told::Act(act) => Some(Body::Act(act.clone())),
             Told::Ruled(ruled) => Some(Body::Ruled(ruled.clone())),
+            Told::Restored(restored) => Some(Body::Restored(*restored)),
         };
         if let Some(body) = body {
             making.step(Input::Event(CycleEvent { body: Some(body) }));

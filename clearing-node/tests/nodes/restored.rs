@@ -40,19 +40,19 @@ fn stopped(node: &Node) -> Vec<City> {
 }
 
 /// An archive, and a folder to work in.
-struct Kept {
+pub struct Kept {
     folder: TempDir,
     objects: Objects,
 }
 
 impl Kept {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let objects = Objects::open(folder.path().join("store").to_str().unwrap()).unwrap();
         Self { folder, objects }
     }
 
-    fn archive(&self, town: &Town, through: u32) {
+    pub fn archive(&self, town: &Town, through: u32) {
         let work = self.folder.path();
         let log = town.log.as_ref();
         archive_due(log, &town.topics, &self.objects, work, Some(through), &|_, _, _| {}).unwrap();
@@ -61,7 +61,7 @@ impl Kept {
         assert_eq!(report.cycles, u64::from(through));
     }
 
-    fn restore(&self, town: &Town) -> Restored {
+    pub fn restore(&self, town: &Town) -> Restored {
         let archive = Archive::open(&self.objects).unwrap();
         archive::restore::restore(
             &archive,
@@ -71,6 +71,15 @@ impl Kept {
             &|_, _, _| {},
         )
         .unwrap()
+    }
+}
+
+impl Kept {
+    /// Why it cannot be restored there.
+    pub fn restore_error(&self, town: &Town) -> String {
+        let archive = Archive::open(&self.objects).unwrap();
+        let (log, topics, work) = (town.log.as_ref(), &town.topics, self.folder.path());
+        archive::restore::restore(&archive, log, topics, work, &|_, _, _| {}).unwrap_err().to_string()
     }
 }
 

@@ -20,6 +20,7 @@ use proto::{
     clearing::Body, cycle_event,
 };
 use runtime::scheme::SchemeView;
+use signing::Trust;
 use tempfile::TempDir;
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -73,6 +74,8 @@ pub struct Town {
     pub folder: TempDir,
     pub log: Arc<dyn Log>,
     pub topics: Topics,
+    /// Who certifies people, if somebody does.
+    pub people: Option<Trust>,
 }
 
 impl Town {
@@ -89,7 +92,7 @@ impl Town {
     pub fn empty() -> Self {
         let folder = TempDir::new().unwrap();
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(&folder.path().join("log")).unwrap());
-        Self { folder, log, topics: Topics::default() }
+        Self { folder, log, topics: Topics::default(), people: None }
     }
 
     fn publish(&self, version: u32, rules: &str) {
@@ -136,7 +139,7 @@ impl Town {
             render_niceness: 0,
             out_dir: self.folder.path().join("out"),
             signers: None,
-            people: None,
+            people: self.people.clone(),
             partitions: PARTITIONS,
             barrier_max: None,
             restore,

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use domain::act::{Act, Written};
-use proto::{CycleEvent, Message as _, RuledAct, cycle_event::Body};
+use proto::{Message as _, RuledAct, cycle_event::Body};
 use signing::{Digests, Signer};
 
 use crate::{
@@ -58,32 +58,28 @@ impl ActArgs {
     }
 }
 
-/// An act as it is written down now, under a new id.
+/// An act of a process that decides by rule: the same one whenever and however often it runs, so it bears no time. `log` is
+/// the log that it is for.
 #[must_use]
-pub fn written(act: Act) -> Written {
-    Written { id: new_id(), at: in_china(SystemTime::now()), act }
+pub fn by_rule(id: String, log: String, act: Act) -> Written {
+    Written { id, at: String::new(), log, act }
 }
 
-/// An act of a process that decides by rule: the same one whenever and however often it runs, so it bears no time.
-#[must_use]
-pub fn by_rule(id: String, act: Act) -> Written {
-    Written { id, at: String::new(), act }
-}
-
-/// Signs an act, puts it on the log, and waits until the clearing node has done it.
+/// Signs an act, puts it where acts are asked for, and waits for the word of the clearing node on it.
 ///
 /// # Errors
 /// [`Refused`] with the reason; or if nobody rules it.
 pub fn perform(place: &Place, signer: &Signer, act: Act) -> Result<Done> {
-    let written = written(act);
+    let log = known(place)?.log().to_owned();
+    let written = Written { id: new_id(), at: in_china(SystemTime::now()), log, act };
     let text = serde_json::to_vec(&written).context("failed to write the act down")?;
     let signature = signer.sign(&Digests::of(&text)).context("failed to sign")?;
-    let asked = proto::Act { text: text.clone().into(), signature: signature.into() };
-    let event = CycleEvent { body: Some(Body::Act(asked)) };
-    let cycles = place.topics.cycles();
-    let offset = place.append(&cycles, event.encode_to_vec())?;
-    let ruled = place.hear_event(offset, "what becomes of it", |event| match event.body {
-        Some(Body::Ruled(ruled)) if ruled.text == text => Some(ruled),
+    let asked = proto::Act { text: text.clone().into(), signature: signature.clone().into() };
+    // The word on it stands behind everything that stands there now.
+    let from = place.log.bounds(&place.topics.cycles())?.end;
+    place.append(&place.topics.acts(), asked.encode_to_vec())?;
+    let ruled = place.hear_event(from, "what becomes of it", |event| match event.body {
+        Some(Body::Ruled(ruled)) if ruled.text == text && ruled.signature == signature => Some(ruled),
         _ => None,
     })?;
     let RuledAct { by, refused, .. } = ruled;

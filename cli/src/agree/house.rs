@@ -30,7 +30,8 @@ pub fn of_house(house: &House, state: &Path, out: &Path, cycle: CycleName, ordin
     if cities(state).is_empty() {
         return Ok(());
     }
-    let asked = silent(&house.node.status(), cycle);
+    let status = house.node.status();
+    let asked = silent(&status, cycle);
     let Some(folder) = newest(out, cycle).filter(|_| !asked.is_empty()) else { return Ok(()) };
     house.accepted.end_segments();
     let said = all_say(state, &asked, cycle, &folder)?;
@@ -41,7 +42,7 @@ pub fn of_house(house: &House, state: &Path, out: &Path, cycle: CycleName, ordin
         for Said { agreement, .. } in told {
             let by = Signer { name: agreement.city.to_string(), role: Role::City(agreement.city) };
             let id = format!("agree-{cycle}-{}", agreement.city);
-            let written = by_rule(id, Act::Agree { figures: agreement.clone() });
+            let written = by_rule(id, status.log.clone(), Act::Agree { figures: agreement.clone() });
             house.node.request(Request::Decide(Box::new(written), by));
         }
         house.node.wait_for(ordinal, "agreed to", WAIT, |status| {

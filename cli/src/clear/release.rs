@@ -99,7 +99,7 @@ pub fn release(house: &House, opening: &Opening, format: Format) -> Result<()> {
     }
     let Some(of) = closed.released() else { return Ok(()) };
     let id = format!("release-{cycle}-v{}", of.version);
-    let written = by_rule(id, Act::Release { of });
+    let written = by_rule(id, status.log.clone(), Act::Release { of });
     house.node.request(Request::Decide(Box::new(written), Signer::batch()));
     house
         .node

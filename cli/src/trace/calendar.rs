@@ -92,8 +92,8 @@ impl Calendar {
                 | Body::Segment(_)
                 | Body::City(_)
                 | Body::Restored(_)
-                | Body::Act(_)
-                | Body::Ruled(_),
+                | Body::Ruled(_)
+                | Body::ActsRead(_),
             )
             | None => {}
         }

@@ -77,7 +77,7 @@ fn a_kafka_is_looked_at() {
         assert_eq!(check(&found, &format!("kafka: {name}"))["outcome"], "ok", "{found:#?}");
     }
     let answers = check(&found, &format!("kafka: {kafka}"));
-    assert!(answers["found"].as_str().unwrap().ends_with("topics of the system: 12"), "{answers}");
+    assert!(answers["found"].as_str().unwrap().ends_with("topics of the system: 13"), "{answers}");
     assert_eq!(check(&found, "kafka topics")["outcome"], "ok");
     assert_eq!(check(&found, "kafka: clock")["found"], "no message is stamped later than now");
 

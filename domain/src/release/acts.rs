@@ -1,15 +1,12 @@
-//! What acts do, and which are refused.
+//! What acts do, and why one is refused; `rule.rs` says which are legal.
 
-use super::{Closed, Disagreement, Proposal, Releases, State, Step, carry::carry};
+use super::{Disagreement, Proposal, Releases, State, Step, carry::carry};
 use crate::{
-    act::{Act, Agreement, Decision, ID_LEN_MAX, REASON_LEN_MAX, Released, Role, Signer, Written, is_reason},
+    act::{Act, Agreement, Decision, ID_LEN_MAX, REASON_LEN_MAX, Released, Signer, Written},
     city::City,
     cycle::CycleName,
     date::Date,
-    settlement::{
-        Item, Payments,
-        confirmation::{AnswerLine, Difference, confirm},
-    },
+    settlement::{Item, confirmation::Difference},
 };
 
 /// Why an act is refused. Nothing has changed.
@@ -18,6 +15,17 @@ pub enum Refusal {
     /// It was done before.
     #[error("it was done already, and is done once")]
     Done,
+    /// It was signed for another log.
+    #[error(
+        "it was signed for log `{named}`, and this one is `{here}`: an act counts on one log alone; look at this one, and sign \
+         it again"
+    )]
+    OtherLog {
+        /// The log that it names.
+        named: String,
+        /// This one.
+        here: String,
+    },
     /// The id cannot be used.
     #[error("its id must have 1 to {ID_LEN_MAX} letters, digits or hyphens")]
     Id,
@@ -159,72 +167,37 @@ impl Releases {
     /// # Errors
     /// [`Refusal`]; nothing has changed then.
     pub fn act(&mut self, written: &Written, by: &Signer) -> Result<Vec<Item>, Refusal> {
-        let Written { id, act, .. } = written;
-        let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if id.is_empty() || id.len() > ID_LEN_MAX || !plain {
-            return Err(Refusal::Id);
-        }
-        if self.is_done(id) {
-            return Err(Refusal::Done);
-        }
-        let items = match act {
-            Act::Propose { decision } => self.propose(written, decision, by)?,
+        self.rule(written, by, self.dispute_terms)?;
+        let items = match &written.act {
+            Act::Propose { decision } => self.propose(written, decision, by),
             Act::Approve { proposal } => self.approve(written, proposal, by)?,
-            Act::Reject { proposal, reason } => self.reject(written, proposal, reason, by)?,
-            Act::Release { of } => self.release_alone(written, of, by)?,
-            Act::Agree { figures } => self.agree(written, figures, by)?,
-            Act::Refuse { cycle, version, reason } => self.refuse(written, (*cycle, *version), reason, by)?,
-            Act::Confirm { cycle, version, answer, sha256 } => {
-                self.confirm((*cycle, *version), answer, by).map(|()| {
-                    self.note(Some(*cycle), written, by, format!("confirmed by the bank, file {sha256}"))
-                })?;
-                Vec::new()
+            Act::Reject { proposal, reason } => self.reject(written, proposal, reason, by),
+            Act::Release { of } => self.release_alone(written, of, by),
+            Act::Agree { figures } => self.agree(written, figures, by),
+            Act::Refuse { cycle, reason, .. } => {
+                let state = State::Refused { reason: reason.clone() };
+                self.go(*cycle, state, written, by, format!("refused by the bank: {reason}"))
             }
-            Act::Settle { cycle, version } => self.settle(written, (*cycle, *version), by)?,
+            Act::Confirm { cycle, sha256, .. } => {
+                let what = format!("confirmed by the bank, file {sha256}");
+                self.go(*cycle, State::Confirmed, written, by, what)
+            }
+            Act::Settle { cycle, .. } => self.go(*cycle, State::Settled, written, by, "settled".to_owned()),
             Act::Dispute { dispute } => self.dispute(written, dispute, by)?,
         };
-        self.done.insert(super::hash(id));
+        self.done.insert(super::hash(&written.id));
         Ok(items)
     }
 
-    fn propose(&mut self, written: &Written, decision: &Decision, by: &Signer) -> Result<Vec<Item>, Refusal> {
-        operations(by)?;
-        if let Some((id, _)) = self.proposals.iter().find(|(_, known)| known.decision == *decision) {
-            return Err(Refusal::Proposed(id.clone()));
-        }
-        self.check(decision)?;
-        let cycle = decision.cycle();
+    fn propose(&mut self, written: &Written, decision: &Decision, by: &Signer) -> Vec<Item> {
         let proposal = Proposal { decision: decision.clone(), by: by.clone() };
         self.proposals.insert(written.id.clone(), proposal);
-        self.note(cycle, written, by, format!("proposed: {}", decision.words()));
-        Ok(Vec::new())
-    }
-
-    /// Whether a decision could be carried out now.
-    fn check(&self, decision: &Decision) -> Result<(), Refusal> {
-        match decision {
-            Decision::Release { of, without, reason } => {
-                if !without.is_empty() {
-                    said(reason)?;
-                }
-                self.releasable(of, without).map(drop)
-            }
-            Decision::Fail { cycle, version, city, reason } => {
-                said(reason)?;
-                carry(self.released(*cycle, *version, "a failure")?, *city).map(drop)
-            }
-            Decision::Dispute { verdict } => self.check_verdict(verdict),
-        }
+        self.note(decision.cycle(), written, by, format!("proposed: {}", decision.words()));
+        Vec::new()
     }
 
     fn approve(&mut self, written: &Written, id: &str, by: &Signer) -> Result<Vec<Item>, Refusal> {
-        operations(by)?;
-        let proposal = self.proposals.get(id).ok_or_else(|| Refusal::NoProposal(id.to_owned()))?.clone();
-        if proposal.by.name == by.name {
-            return Err(Refusal::Own(proposal.by));
-        }
-        self.check(&proposal.decision)?;
-        self.proposals.remove(id);
+        let proposal = self.proposals.remove(id).ok_or_else(|| Refusal::NoProposal(id.to_owned()))?;
         let cycle = proposal.decision.cycle();
         self.note(cycle, written, by, format!("approved: {}", proposal.decision.words()));
         match proposal.decision {
@@ -237,99 +210,33 @@ impl Releases {
         }
     }
 
-    fn reject(
-        &mut self,
-        written: &Written,
-        id: &str,
-        reason: &str,
-        by: &Signer,
-    ) -> Result<Vec<Item>, Refusal> {
-        operations(by)?;
-        said(reason)?;
-        let proposal = self.proposals.remove(id).ok_or_else(|| Refusal::NoProposal(id.to_owned()))?;
-        let what = format!("rejected: {} ({reason})", proposal.decision.words());
-        self.note(proposal.decision.cycle(), written, by, what);
-        Ok(Vec::new())
+    fn reject(&mut self, written: &Written, id: &str, reason: &str, by: &Signer) -> Vec<Item> {
+        if let Some(proposal) = self.proposals.remove(id) {
+            let what = format!("rejected: {} ({reason})", proposal.decision.words());
+            self.note(proposal.decision.cycle(), written, by, what);
+        }
+        Vec::new()
     }
 
-    fn release_alone(&mut self, written: &Written, of: &Released, by: &Signer) -> Result<Vec<Item>, Refusal> {
-        if by.role != Role::Batch {
-            let whose = "the batch process; a person proposes the release, and another approves it";
-            return Err(Refusal::NotHis { by: by.clone(), whose });
-        }
-        self.releasable(of, &[])?;
+    fn release_alone(&mut self, written: &Written, of: &Released, by: &Signer) -> Vec<Item> {
         self.set_released(of.cycle, (by.clone(), by.clone()));
         self.note(Some(of.cycle), written, by, "released by the batch process, without four eyes".to_owned());
-        Ok(Vec::new())
+        Vec::new()
     }
 
-    fn agree(&mut self, written: &Written, figures: &Agreement, by: &Signer) -> Result<Vec<Item>, Refusal> {
-        if by.role != Role::City(figures.city) {
-            return Err(Refusal::NotHis { by: by.clone(), whose: "the home city itself" });
+    fn agree(&mut self, written: &Written, figures: &Agreement, by: &Signer) -> Vec<Item> {
+        let known = self.cycle(figures.cycle).and_then(|closed| closed.agreements.get(&figures.city));
+        if known == Some(figures) {
+            return Vec::new();
         }
-        let closed = self.change(figures.cycle).ok_or(Refusal::NoCycle(figures.cycle))?;
-        in_state(closed, &State::Closed, "an agreement")?;
-        if closed.agreements.get(&figures.city) == Some(figures) {
-            return Ok(Vec::new());
-        }
+        let Some(closed) = self.change(figures.cycle) else { return Vec::new() };
         closed.agreements.insert(figures.city, figures.clone());
         let agrees = closed.disagreements().iter().all(|it| it.city != figures.city);
         let verdict = if agrees { "agrees" } else { "disagrees" };
         let (count, fen) = (figures.count, figures.amount_fen);
         let what = format!("{} {verdict}: {count} records of {fen} fen", figures.city);
         self.note(Some(figures.cycle), written, by, what);
-        Ok(Vec::new())
-    }
-
-    fn refuse(
-        &mut self,
-        written: &Written,
-        (cycle, version): (CycleName, u32),
-        reason: &str,
-        by: &Signer,
-    ) -> Result<Vec<Item>, Refusal> {
-        bank(by)?;
-        said(reason)?;
-        self.released(cycle, version, "a refusal")?;
-        if let Some(closed) = self.change(cycle) {
-            closed.state = State::Refused { reason: reason.to_owned() };
-        }
-        self.note(Some(cycle), written, by, format!("refused by the bank: {reason}"));
-        Ok(Vec::new())
-    }
-
-    fn confirm(
-        &mut self,
-        (cycle, version): (CycleName, u32),
-        answer: &[AnswerLine],
-        by: &Signer,
-    ) -> Result<(), Refusal> {
-        bank(by)?;
-        let closed = self.released(cycle, version, "a confirmation")?;
-        let payments = Payments::due(&closed.plan.net, &closed.plan.accounts);
-        let payments = payments.map_err(|error| Refusal::NoPayments { cycle, why: error.to_string() })?;
-        confirm(&payments, cycle, version, answer)
-            .map_err(|differences| Refusal::Differs { cycle, differences })?;
-        if let Some(closed) = self.change(cycle) {
-            closed.state = State::Confirmed;
-        }
-        Ok(())
-    }
-
-    fn settle(
-        &mut self,
-        written: &Written,
-        (cycle, version): (CycleName, u32),
-        by: &Signer,
-    ) -> Result<Vec<Item>, Refusal> {
-        operations(by)?;
-        let closed = self.version(cycle, version)?;
-        in_state(closed, &State::Confirmed, "settling")?;
-        if let Some(closed) = self.change(cycle) {
-            closed.state = State::Settled;
-        }
-        self.note(Some(cycle), written, by, "settled".to_owned());
-        Ok(Vec::new())
+        Vec::new()
     }
 
     fn fail(&mut self, cycle: CycleName, city: City, reason: String) -> Result<Vec<Item>, Refusal> {
@@ -340,27 +247,20 @@ impl Releases {
         Ok(later)
     }
 
-    /// The cycle, if these files of it can be released.
-    fn releasable(&self, of: &Released, without: &[City]) -> Result<&Closed, Refusal> {
-        let Released { cycle, version, manifest_sha256 } = of;
-        let closed = self.version(*cycle, *version)?;
-        in_state(closed, &State::Closed, "a release")?;
-        let folder = closed.folder.as_ref().ok_or(Refusal::NoFolder(*cycle))?;
-        if folder.manifest_sha256 != *manifest_sha256 {
-            let (there, named) = (folder.manifest_sha256.clone(), manifest_sha256.clone());
-            return Err(Refusal::OtherFiles { cycle: *cycle, there, named });
+    /// A cycle goes on to a state, and its history says by what.
+    fn go(
+        &mut self,
+        cycle: CycleName,
+        state: State,
+        written: &Written,
+        by: &Signer,
+        what: String,
+    ) -> Vec<Item> {
+        if let Some(closed) = self.change(cycle) {
+            closed.state = state;
         }
-        let against = closed.disagreements();
-        if let Some(city) = without.iter().find(|city| against.iter().all(|it| it.city != **city)) {
-            return Err(Refusal::Agrees(*city));
-        }
-        let last = closed.last_day();
-        let over = self.today.is_some_and(|today| today.business_date > last);
-        if let Some(city) = without.first().filter(|_| !over) {
-            return Err(Refusal::TooEarly { cycle: *cycle, city: *city, last });
-        }
-        let against: Vec<_> = against.into_iter().filter(|it| !without.contains(&it.city)).collect();
-        if against.is_empty() { Ok(closed) } else { Err(Refusal::NotAgreed { cycle: *cycle, against }) }
+        self.note(Some(cycle), written, by, what);
+        Vec::new()
     }
 
     fn set_released(&mut self, cycle: CycleName, by: (Signer, Signer)) {
@@ -370,20 +270,6 @@ impl Releases {
         }
         // What else was proposed for it was meant for one that is not released.
         self.drop_proposals(cycle);
-    }
-
-    /// A cycle at a version of its plan.
-    fn version(&self, cycle: CycleName, named: u32) -> Result<&Closed, Refusal> {
-        let closed = self.cycle(cycle).ok_or(Refusal::NoCycle(cycle))?;
-        let current = closed.plan.version;
-        if current == named { Ok(closed) } else { Err(Refusal::Version { cycle, current, named }) }
-    }
-
-    /// A released cycle at a version of its plan.
-    fn released(&self, cycle: CycleName, version: u32, what: &'static str) -> Result<&Closed, Refusal> {
-        let closed = self.version(cycle, version)?;
-        in_state(closed, &State::Released, what)?;
-        Ok(closed)
     }
 
     /// Writes into the history of a cycle.
@@ -422,31 +308,4 @@ impl Decision {
             Self::Dispute { verdict } => verdict.words(),
         }
     }
-}
-
-fn operations(by: &Signer) -> Result<(), Refusal> {
-    if by.role == Role::Operations {
-        return Ok(());
-    }
-    Err(Refusal::NotHis { by: by.clone(), whose: "operations" })
-}
-
-/// The bank, or operations that speak for it.
-fn bank(by: &Signer) -> Result<(), Refusal> {
-    if matches!(by.role, Role::Bank | Role::Operations) {
-        return Ok(());
-    }
-    Err(Refusal::NotHis { by: by.clone(), whose: "the settlement bank, or operations for it" })
-}
-
-fn said(reason: &str) -> Result<(), Refusal> {
-    if is_reason(reason) { Ok(()) } else { Err(Refusal::Reason) }
-}
-
-fn in_state(closed: &Closed, wanted: &State, what: &'static str) -> Result<(), Refusal> {
-    if closed.state == *wanted {
-        return Ok(());
-    }
-    let (cycle, state) = (closed.plan.cycle, closed.state.word());
-    Err(Refusal::State { cycle, state, what, wanted: wanted.word() })
 }

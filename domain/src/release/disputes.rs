@@ -29,6 +29,17 @@ impl Releases {
         self.dispute_terms = terms;
     }
 
+    /// Whether a city may say this of a dispute.
+    pub(super) fn may_dispute(
+        &self,
+        act: &DisputeAct,
+        by: &Signer,
+        terms: DisputeTerms,
+    ) -> Result<(), Refusal> {
+        let today = OpenCycle { terms, ..self.open_cycle()? };
+        Ok(self.disputes.check(by, act, &today)?)
+    }
+
     /// Does what a city says of a dispute.
     pub(super) fn dispute(
         &mut self,

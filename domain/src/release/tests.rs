@@ -82,8 +82,12 @@ fn failure() -> Act {
 /// Does an act under an id; what follows, or why not.
 fn act(releases: &mut Releases, id: &str, by: &Signer, act: Act) -> Result<Vec<Item>, String> {
     let before = releases.clone();
-    let written = Written { id: id.to_owned(), at: "2018-09-02T08:00:00+08:00".to_owned(), act };
-    releases.act(&written, by).map_err(|refusal| {
+    let (at, log) = ("2018-09-02T08:00:00+08:00".to_owned(), before.log().to_owned());
+    let written = Written { id: id.to_owned(), at, log, act };
+    let ruled = before.rule(&written, by, before.dispute_terms);
+    let done = releases.act(&written, by);
+    assert_eq!(done.as_ref().err(), ruled.as_ref().err(), "what is ruled is done, and nothing else");
+    done.map_err(|refusal| {
         assert_eq!(*releases, before, "a refusal changes nothing");
         refusal.to_string()
     })
@@ -429,4 +433,21 @@ fn items_that_carry_a_debt_are_known() {
         let other = Item { id: item.id.replace("2018-09-01-001", "2018-09-01"), ..item.clone() };
         assert!(!is_carried(&other), "{other:?}");
     }
+}
+
+#[test]
+fn an_act_counts_on_the_log_that_it_names() {
+    let mut it = published();
+    it.stands_on("abcd".to_owned());
+    let act = |log: &str| Written {
+        id: "p1".to_owned(),
+        at: String::new(),
+        log: log.to_owned(),
+        act: agreement(1000, "d"),
+    };
+    let refusal = it.act(&act(""), &home("cu-3000"));
+    assert_eq!(refusal, Err(Refusal::OtherLog { named: String::new(), here: "abcd".to_owned() }));
+    assert_eq!(it.act(&act("abcd"), &home("cu-3000")), Ok(Vec::new()));
+    it.stands_on("ef01".to_owned());
+    assert!(matches!(it.act(&act("abcd"), &home("cu-3000")), Err(Refusal::OtherLog { .. })));
 }

@@ -1,6 +1,7 @@
-//! Whatever people and participants decide, in whatever order: money sums to zero, and what was planned stays.
+//! Whatever people and participants decide, in whatever order, whatever else stands on `cu.acts` and whenever the
+//! coordinator dies: money sums to zero, what was planned stays, and every act is ruled once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::{
     act::{Act as Deed, Agreement, Decision, Role},
@@ -9,124 +10,67 @@ use domain::{
     settlement::confirmation::{AnswerLine, PaymentStatus},
 };
 use proptest::prelude::*;
-use proto::{IssuerFile, Net};
+use proto::{Message as _, Net, RuledAct};
 
-use super::*;
+use super::{
+    world::{ActsTopic, CITIES, World, signature},
+    *,
+};
 
 /// What somebody tries.
 #[derive(Clone, Copy, Debug)]
 enum Try {
-    Agree { city: usize, right: bool },
-    Propose { by: usize },
-    Fail { by: usize, city: usize },
-    Approve { by: usize },
-    Reject { by: usize },
+    Agree {
+        city: usize,
+        right: bool,
+        within: bool,
+    },
+    Propose {
+        by: usize,
+    },
+    Fail {
+        by: usize,
+        city: usize,
+    },
+    Approve {
+        by: usize,
+    },
+    Reject {
+        by: usize,
+    },
     Refuse,
-    Confirm { right: bool },
+    Confirm {
+        right: bool,
+    },
     Settle,
-    NextCycle { fen: u64 },
+    NextCycle {
+        fen: u64,
+    },
     TakeOver,
+    /// The coordinator dies at so many appends from now; the last one lands or not.
+    Dies {
+        appends: u32,
+        lands: bool,
+    },
+    /// A message of `cu.acts` that is no act.
+    Junk {
+        kind: usize,
+    },
+    /// One that stands there already.
+    Again {
+        which: prop::sample::Index,
+    },
+    /// The topic is made anew, empty; or with acts of others, more than it had, while nobody reads it.
+    Recreated {
+        longer: bool,
+    },
+    /// Retention has removed all of it.
+    Cut,
 }
 
-const CITIES: [&str; 2] = ["cu-2000", "cu-3000"];
 const PEOPLE: [&str; 3] = ["li", "wang", "zhao"];
 
-/// A coordinator, its log, and the world around it.
-struct World {
-    core: Coordinator,
-    log: Vec<CycleEvent>,
-    acts: u32,
-    /// Items on their way to the book, and those that some cycle has.
-    due: BTreeMap<String, Adjustment>,
-    booked: BTreeSet<String>,
-}
-
 impl World {
-    fn new() -> Self {
-        let mut world = Self {
-            core: started(1),
-            log: Vec::new(),
-            acts: 0,
-            due: BTreeMap::new(),
-            booked: BTreeSet::new(),
-        };
-        world.step(Input::Open { business_date: date("2018-09-01"), version: 1 });
-        world.close(1000);
-        world
-    }
-
-    fn step(&mut self, input: Input) {
-        let mut inputs = vec![input];
-        while !inputs.is_empty() {
-            let mut effects = Vec::new();
-            let input = inputs.remove(0);
-            if let Input::Event(event) = &input {
-                self.log.push(event.clone());
-            }
-            self.core.step(input, &mut effects);
-            for effect in effects {
-                match effect {
-                    Effect::Say(event) => inputs.push(Input::Event(event)),
-                    Effect::Render { cycle, version } => {
-                        inputs.push(Input::Rendered(self.published(cycle, version)));
-                    }
-                    Effect::Adjust(item) => drop(self.due.insert(item.id.clone(), item)),
-                    Effect::Mark(_) | Effect::Refused(_) | Effect::Alarm(_) | Effect::Identify(_) => {}
-                }
-            }
-        }
-        assert_eq!(self.core.halted(), None);
-    }
-
-    fn published(&self, cycle: u32, version: u32) -> Published {
-        let plan = self.core.plan_of(cycle, version).unwrap();
-        let issuers =
-            CITIES.map(|city| IssuerFile { city: city.to_owned(), sha256: format!("{cycle}-{city}") });
-        Published {
-            cycle,
-            version,
-            folder: format!("{cycle}.v{version}"),
-            manifest_digest: plan.digest.clone(),
-            issuers: issuers.to_vec(),
-        }
-    }
-
-    /// Ends the open cycle, in which cu-3000 owes `fen`, and opens the next.
-    fn close(&mut self, fen: u64) {
-        let opening = self.core.last_opening().unwrap().clone();
-        self.step(Input::CutOff { opens: None, ends: Vec::new() });
-        let CycleEvent { body: Some(Body::Totals(mut totals)) } = totals(opening.cycle, 0, fen) else {
-            return;
-        };
-        // The book takes each id once.
-        totals.adjustments =
-            self.due.values().filter(|item| !self.booked.contains(&item.id)).cloned().collect();
-        self.booked.extend(self.due.keys().cloned());
-        self.step(Input::Event(CycleEvent { body: Some(Body::Totals(totals)) }));
-        let segment = proto::Segment { cycle: opening.cycle, ..proto::Segment::default() };
-        self.step(Input::Event(CycleEvent { body: Some(Body::Segment(segment)) }));
-        let next = Date::from_julian_day(opening.business_date + 1);
-        self.step(Input::Open { business_date: next, version: 1 });
-    }
-
-    fn act(&mut self, name: &str, role: Role, act: Deed) {
-        self.acts += 1;
-        let written = Written { id: format!("a{}", self.acts), at: String::new(), act };
-        self.step(Input::Decide(written, Signer { name: name.to_owned(), role }));
-    }
-
-    /// A standby that has read the same log coordinates from now on.
-    fn take_over(&mut self) {
-        let mut heir = started(1);
-        heir.step(Input::StandBy, &mut Vec::new());
-        for event in &self.log {
-            heir.step(Input::Event(event.clone()), &mut Vec::new());
-        }
-        assert_eq!(heir.releases(), self.core.releases(), "a standby comes to the same state");
-        self.core = heir;
-        self.step(Input::CaughtUp);
-    }
-
     /// The cycle that was closed last.
     fn cycle(&self) -> (CycleName, u32) {
         let closed = self.core.releases().cycles().last().unwrap();
@@ -143,13 +87,18 @@ impl World {
         let closed = self.core.releases().cycle(cycle).unwrap().clone();
         let operations = |by: usize| (PEOPLE[by], Role::Operations);
         match it {
-            Try::Agree { city, right } => {
+            Try::Agree { city, right, within } => {
                 let city: City = CITIES[city].parse().unwrap();
                 let (count, amount_fen) = closed.plan.homes.get(&city).copied().unwrap_or_default();
                 let folder = closed.folder.as_ref().and_then(|folder| folder.issuers.get(&city)).cloned();
                 let sha256 = if right { folder.unwrap_or_default() } else { "other".to_owned() };
                 let figures = Agreement { cycle, city, count, amount_fen, sha256 };
-                self.act(&city.to_string(), Role::City(city), Deed::Agree { figures });
+                let (name, role) = (city.to_string(), Role::City(city));
+                if within {
+                    self.decide(&name, role, Deed::Agree { figures });
+                } else {
+                    self.act(&name, role, Deed::Agree { figures });
+                }
             }
             Try::Propose { by } => {
                 let Some(of) = closed.released() else { return };
@@ -188,13 +137,68 @@ impl World {
             Try::Settle => self.act("li", Role::Operations, Deed::Settle { cycle, version }),
             Try::NextCycle { fen } => self.close(fen),
             Try::TakeOver => self.take_over(),
+            Try::Dies { appends, lands } => self.dies = Some((appends, lands)),
+            Try::Junk { kind } => {
+                let junk = self.junk(kind);
+                self.acts.messages.push(junk);
+            }
+            Try::Again { which } => {
+                let again = self.acts.messages.get(which.index(self.acts.messages.len().max(1))).cloned();
+                self.acts.messages.extend(again);
+            }
+            Try::Recreated { longer } => self.recreate(longer),
+            Try::Cut => self.acts = ActsTopic { start: self.acts.end(), messages: Vec::new() },
+        }
+        self.settle();
+    }
+
+    fn recreate(&mut self, longer: bool) {
+        let position = self.core.acts_position();
+        self.acts = ActsTopic::default();
+        // It is known for another by what stands in the place of the last act.
+        if longer && position.last.is_some() {
+            for _ in 0..=position.next {
+                let act =
+                    self.written("zhao", Role::Operations, Deed::Approve { proposal: "none".to_owned() });
+                self.acts.messages.push(act.encode_to_vec().into());
+            }
+            self.take_over();
+        }
+    }
+
+    /// What no act is, or is nobody's: an event of `cu.cycles`, a word that somebody would like to hear.
+    fn junk(&mut self, kind: usize) -> Bytes {
+        let plan = Plan { cycle: 2, version: 1, digest: vec![7; 32].into(), ..Plan::default() };
+        let approved = self.written("li", Role::Operations, Deed::Approve { proposal: self.proposal() });
+        let word = RuledAct {
+            text: approved.text.clone(),
+            by: "li".to_owned(),
+            role: "operations".to_owned(),
+            ..RuledAct::default()
+        };
+        let event = |body| CycleEvent { body: Some(body) }.encode_to_vec().into();
+        match kind {
+            0 => event(Body::Plan(plan)),
+            1 => event(Body::Ruled(RuledAct { signature: approved.signature, ..word })),
+            2 => event(Body::Opening(Opening { cycle: 3, ..Opening::default() })),
+            3 => word.encode_to_vec().into(),
+            4 => RuledAct { signature: "forged".into(), ..word }.encode_to_vec().into(),
+            5 => Act { text: vec![b' '; 300 << 10].into(), signature: "li operations".into() }
+                .encode_to_vec()
+                .into(),
+            6 => Bytes::from_static(b"\xff\xff no message"),
+            _ => Bytes::new(),
         }
     }
 }
 
+/// How many kinds of junk there are.
+const JUNK: usize = 8;
+
 fn tries() -> impl Strategy<Value = Try> {
     prop_oneof![
-        4 => (0..2_usize, prop::bool::weighted(0.9)).prop_map(|(city, right)| Try::Agree { city, right }),
+        4 => (0..2_usize, prop::bool::weighted(0.9), any::<bool>())
+            .prop_map(|(city, right, within)| Try::Agree { city, right, within }),
         3 => (0..3_usize).prop_map(|by| Try::Propose { by }),
         2 => (0..3_usize, 0..2_usize).prop_map(|(by, city)| Try::Fail { by, city }),
         4 => (0..3_usize).prop_map(|by| Try::Approve { by }),
@@ -204,6 +208,11 @@ fn tries() -> impl Strategy<Value = Try> {
         1 => Just(Try::Settle),
         1 => (1..100_000_u64).prop_map(|fen| Try::NextCycle { fen }),
         1 => Just(Try::TakeOver),
+        4 => (0..4_u32, any::<bool>()).prop_map(|(appends, lands)| Try::Dies { appends, lands }),
+        1 => (0..JUNK).prop_map(|kind| Try::Junk { kind }),
+        1 => any::<prop::sample::Index>().prop_map(|which| Try::Again { which }),
+        1 => any::<bool>().prop_map(|longer| Try::Recreated { longer }),
+        1 => Just(Try::Cut),
     ]
 }
 
@@ -227,6 +236,7 @@ proptest! {
         let mut world = World::new();
         for it in tries {
             world.try_it(it);
+            world.check_acts();
             for (cycle, version) in plans(&world.log).keys() {
                 prop_assert!(*version == 1 || world.core.plan_of(*cycle, version - 1).is_some());
             }
@@ -255,4 +265,97 @@ proptest! {
             }
         }
     }
+}
+
+/// Ruled acts of a world, with who is said to have done them and why not.
+fn told(world: &World) -> Vec<(Option<u64>, String, String)> {
+    world.words().map(|word| (word.place, word.by.clone(), word.refused.clone())).collect()
+}
+
+#[test]
+fn what_is_no_act_on_cu_acts_changes_nothing() {
+    let mut world = World::new();
+    let (before, events) = (world.core.releases().clone(), world.log.len());
+    for kind in 0..JUNK {
+        let junk = world.junk(kind);
+        world.acts.messages.push(junk);
+    }
+    world.settle();
+    assert_eq!(*world.core.releases(), before);
+    // The word that somebody forged is a question with a signature that is nobody's.
+    assert_eq!(told(&world), [(Some(4), String::new(), "nobody signed it".to_owned())]);
+    assert_eq!(world.log.len(), events + 1);
+    assert_eq!(world.core.acts_position().next, 5);
+    let [alarm] = &world.alarms[..] else { panic!("{:?}", world.alarms) };
+    assert!(alarm.contains("offset 0 of cu.acts is passed over"), "{alarm}");
+}
+
+#[test]
+fn nobody_takes_the_first_word_on_what_the_batch_process_decides() {
+    let mut world = World::new();
+    (0..2).for_each(|city| world.try_it(Try::Agree { city, right: true, within: true }));
+    let of = world.core.releases().cycles().last().unwrap().released().unwrap();
+    let mut batch = world.written("batch", Role::Batch, Deed::Release { of });
+    let written: Written = serde_json::from_slice(&batch.text).unwrap();
+    batch.signature = signature(CITIES[0], Role::City(CITIES[0].parse().unwrap()));
+    world.ask(&batch);
+    assert!(world.words().last().unwrap().refused.contains("for the batch process"));
+    world.run(Input::Decide(written, Signer::batch()));
+    assert_eq!(world.core.releases().cycles().last().unwrap().state, State::Released);
+}
+
+#[test]
+fn much_that_is_no_act_is_not_read_again() {
+    let mut world = World::new();
+    let events = world.log.len();
+    world.acts.messages = vec![Bytes::from_static(b"\xff"); 5000];
+    world.settle();
+    let said: Vec<&CycleEvent> = world.log[events..].iter().collect();
+    let read = CycleEvent { body: Some(Body::ActsRead(proto::ActsRead { next: 5000 })) };
+    assert_eq!((said, world.alarms.len()), (vec![&read], 1));
+    world.take_over();
+    assert_eq!(world.core.acts_position().next, 5000);
+}
+
+#[test]
+fn a_topic_that_lost_something_is_told_and_read_on() {
+    let mut world = World::new();
+    let act = || Deed::Approve { proposal: "none".to_owned() };
+    (0..3).for_each(|_| world.act("li", Role::Operations, act()));
+    world.acts = ActsTopic { start: 5, messages: Vec::new() };
+    world.act("li", Role::Operations, act());
+    assert!(
+        world.alarms[0].contains("cu.acts begins at offset 5 and was answered up to 3"),
+        "{:?}",
+        world.alarms
+    );
+    assert_eq!(world.core.acts_position().next, 6);
+    world.acts = ActsTopic::default();
+    world.act("wang", Role::Operations, act());
+    assert!(world.alarms[1].contains("another topic"), "{:?}", world.alarms);
+    let places: Vec<Option<u64>> = world.words().map(|word| word.place).collect();
+    assert_eq!(places, [0, 1, 2, 5, 0].map(Some));
+    world.take_over();
+    world.act("wang", Role::Operations, act());
+    assert_eq!((world.words().count(), world.alarms.len()), (6, 2));
+    world.check_acts();
+}
+
+#[test]
+fn a_log_that_was_brought_back_has_a_new_topic_and_another_name() {
+    let mut world = World::new();
+    let act = || Deed::Approve { proposal: "none".to_owned() };
+    (0..2).for_each(|_| world.act("li", Role::Operations, act()));
+    let of_before = world.written("li", Role::Operations, act());
+    world.acts = ActsTopic::default();
+    world.hear(Body::Restored(proto::Restored { cycle: 1 }));
+    world.take_over();
+    assert_eq!(world.core.acts_position(), ActsPosition::default());
+    world.ask(&of_before);
+    world.act("li", Role::Operations, act());
+    let [.., other, here] = &told(&world)[..] else { panic!("{:?}", told(&world)) };
+    assert_eq!((other.0, here.0), (Some(0), Some(1)));
+    assert!(other.2.contains("was signed for log"), "{other:?}");
+    assert!(here.2.contains("no proposal none waits"), "{here:?}");
+    assert_eq!(world.alarms, Vec::<String>::new());
 }
