@@ -253,10 +253,11 @@ fn sm2_takes_over_from_p_256() {
     let mut new = Pki::of(SM2, 1);
     new.serial = 7;
     new.pair("signer-2", Usage::Signer, "2018-09-15", "2019-09-30");
+    let before = pki.sign("2018-09-14");
     for name in ["signer-2.pem", "signer-2.key"] {
         fs::copy(new.path(name), pki.path(name)).unwrap();
     }
-    let before = pki.sign("2018-09-14");
+    assert!(pki.refused().contains("none that the CA certified"), "{}", pki.refused());
     let both = [&pki, &new].map(|pki| fs::read_to_string(pki.path("ca.pem")).unwrap()).concat();
     fs::write(pki.path("ca.pem"), both).unwrap();
     let after = pki.sign("2018-09-15");
