@@ -20,6 +20,7 @@ mod full_disk;
 mod golden;
 mod inbox;
 mod ingest;
+mod interrupted;
 mod kafka;
 mod kills;
 mod ledger;

@@ -20,6 +20,7 @@
 mod answer;
 mod detail;
 mod golden;
+mod killed;
 mod ledger;
 mod lookup;
 mod proof;

@@ -59,7 +59,7 @@ impl Cycle {
     }
 }
 
-fn signers(folder: &Path) -> Signers {
+pub(super) fn signers(folder: &Path) -> Signers {
     fs::create_dir(folder).unwrap();
     let order = |subject, usage, serial| Order {
         subject,
