@@ -15,6 +15,7 @@ mod demo_view;
 mod disputes;
 mod doctor;
 mod edge;
+mod export;
 mod feed;
 mod full_disk;
 mod golden;
