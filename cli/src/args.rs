@@ -26,7 +26,7 @@ Exit codes:
   1  failed; nothing is lost, the message says what to do next
   2  the command line or a configuration of a service is wrong
   3  refused: the request contradicts what has been settled
-  4  verify, agree, reconcile, report, replay, archive verify, book verify or book list found a difference
+  4  verify, agree, reconcile, report, export, replay, archive verify, book verify or book list found a difference
 130  interrupted; run it again to go on
 
 Log lines go to standard error; CITYUNION_LOG=debug shows more.";
@@ -50,6 +50,8 @@ pub enum Command {
     Trace(crate::trace::Trace),
     /// Show a closed cycle to a person: tables here, with --html a page of its own
     Report(crate::report::Report),
+    /// Write the tables of a closed cycle in another form, for analysis
+    Export(crate::export::Export),
     /// Run everything in one process: cities tap, the switch asks, the clearing node books, cycles close
     Demo(Demo),
     /// Measure the book, the whole way and memory; prints a table and writes bench.json

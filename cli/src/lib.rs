@@ -14,6 +14,7 @@ mod demo;
 mod dispute;
 pub mod doctor;
 mod errors;
+pub mod export;
 mod feed;
 mod house;
 mod ledger;
@@ -63,6 +64,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Prove(args) => prove::run(args),
         Command::Trace(args) => trace::run(args),
         Command::Report(args) => report::run(args),
+        Command::Export(args) => export::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),

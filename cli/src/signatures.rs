@@ -1,7 +1,8 @@
 //! Who signs cycles, and the CA certificate that is left beside them for those who check.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Write as _},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::Arc,
@@ -114,7 +115,11 @@ fn leave_ca(signers: &Signers, out: &Path) -> Result<()> {
     // One name, so that what a killed run leaves is the next one's. Nodes that share the folder write the same bytes,
     // and any of them may be the one that renames them.
     let draft = out.join(format!(".{CA_FILE}.draft"));
-    match fs::write(&draft, &bytes).and_then(|()| fs::rename(&draft, &to)) {
+    let written = File::create(&draft).and_then(|mut file| {
+        file.write_all(&bytes)?;
+        file.sync_all()
+    });
+    match written.and_then(|()| fs::rename(&draft, &to)) {
         Err(_) if fs::read(&to).is_ok_and(|there| there == bytes) => Ok(()),
         written => written.with_context(|| failed(&to)),
     }

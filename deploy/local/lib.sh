@@ -6,6 +6,7 @@ dir=${LOCAL_DIR:-$root/.local}
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 program=${PROGRAM:-$root/target/debug/cityunion}
+scheme=${SCHEME:-$dir/scheme}
 # shellcheck source=ports.env
 source "$here/ports.env"
 read -r -a cities <<<"$CITIES"
@@ -40,6 +41,7 @@ ports_of() {
         kafka) echo "$KAFKA_PORT KAFKA_PORT $KAFKA_CONTROLLER_PORT KAFKA_CONTROLLER_PORT" ;;
         clearing-node) echo "$CLEARING_NODE_ADMIN_PORT CLEARING_NODE_ADMIN_PORT" ;;
         switch) echo "$SWITCH_ADMIN_PORT SWITCH_ADMIN_PORT" ;;
+        portal) echo "$PORTAL_PORT PORTAL_PORT $PORTAL_ADMIN_PORT PORTAL_ADMIN_PORT" ;;
         *)
             for at in "${!cities[@]}"; do
                 [[ $1 != "adapter-${cities[at]}" ]] ||
@@ -50,9 +52,15 @@ ports_of() {
     esac
 }
 
+# Whether there is a portal: a scheme folder of somebody's own may have no certificates for it.
+has_portal() {
+    [[ ! -e $scheme/rulebook.toml || -f $scheme/pki/tls/portal.pem ]]
+}
+
 # All parts, each after those that it needs.
 parts() {
     echo kafka clearing-node
     printf 'adapter-%s\n' "${cities[@]}"
     echo switch
+    ! has_portal || echo portal
 }

@@ -32,7 +32,7 @@ pub use error::FilesError;
 pub use figures::Figures;
 pub use folder::{CycleInput, Published, assemble};
 pub use join::Segment;
-pub use publish::publish;
+pub use publish::{publish, sync_tree};
 pub use segment::{
     Block, LocalSegment, SEGMENT_LAYOUT, SEGMENT_MANIFEST_FILE, SegmentFile, SegmentFiles, SegmentManifest,
     write_segment,

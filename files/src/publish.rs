@@ -53,7 +53,10 @@ fn confirm(tmp: &Path, out: &Path, target: PathBuf) -> Result<PathBuf, FilesErro
 }
 
 /// Brings a folder and everything in it to the disk.
-fn sync_tree(folder: &Path) -> Result<(), FilesError> {
+///
+/// # Errors
+/// [`FilesError::Io`] if the disk refuses.
+pub fn sync_tree(folder: &Path) -> Result<(), FilesError> {
     for entry in fs::read_dir(folder).map_err(FilesError::io("read", folder))? {
         let entry = entry.map_err(FilesError::io("read", folder))?;
         let kind = entry.file_type().map_err(FilesError::io("read", &entry.path()))?;

@@ -19,6 +19,7 @@ use std::{
 
 use cu_log::{Log, LogError, topics::Topics, visit_range};
 use domain::{calendar::days_before, city::City, date::Date, rulebook::Rulebook, tap::Tap};
+use files::FilesError;
 use proto::{Clearing, Message, Opening, Outcome, PartitionTotals, clearing::Body};
 
 use self::{
@@ -40,6 +41,9 @@ pub enum WatchError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The disk refuses.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// A file cannot be written or read.
     #[error("{doing} {path}")]
     File {
@@ -109,6 +113,8 @@ pub fn watch(source: &Source<'_>, work_dir: &Path, out: &Path) -> Result<(), Wat
     terminals::report(seen.sorted().map_err(sorting)?, left, line, &scratch, &mut reports)?;
     cards::report(cards.sorted().map_err(sorting)?, &scratch, &mut reports)?;
     reports.finish()?;
+    // A folder that is there stays, and the next cycle's reports begin with it.
+    files::sync_tree(&scratch)?;
     let publish = || {
         std::fs::create_dir_all(out.join("reports"))?;
         std::fs::rename(&scratch, &folder)

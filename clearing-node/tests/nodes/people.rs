@@ -6,7 +6,7 @@ use domain::{
     act::{Act, Written},
     date::Date,
 };
-use proto::{Bytes, Message as _, digest};
+use proto::{Bytes, Message as _};
 use signing::{Authority, Digests, Issued, Order, Signer, Trust, Usage};
 use tempfile::TempDir;
 

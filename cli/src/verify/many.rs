@@ -44,7 +44,7 @@ pub fn run(args: &Verify, cycles: &[PathBuf]) -> Result<ExitCode> {
     let mut failures = Sheet::new("differences", &["cycle", "difference"]);
     let mut wrong = 0_usize;
     for (folder, before) in cycles.iter().zip(began) {
-        let report = report(folder, before, trusted.as_ref())?;
+        let report = report(folder, before, trusted.as_ref().map(Trusted::trust))?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let (signatures, messages) = (
             shown(&report, Check::Signatures, before.signing, "unsigned: closed before signing began"),

@@ -17,6 +17,7 @@ use files::{
     verify::{Before, Outcome, Report},
 };
 use serde_json::{Map, json};
+use signing::Trust;
 
 pub use many::cycles;
 
@@ -46,7 +47,7 @@ pub fn run(args: &Verify) -> Result<ExitCode> {
         return many::run(args, &cycles);
     }
     let trusted = Trusted::of(args, &beside(&args.cycle))?;
-    let report = report(&args.cycle, Before::default(), trusted.as_ref())?;
+    let report = report(&args.cycle, Before::default(), trusted.as_ref().map(Trusted::trust))?;
     let mut checks = Sheet::new("checks", &["check", "outcome", "what"]);
     for check in &report.checks {
         checks.row(vec![json!(check.check.name()), json!(outcome(check.outcome)), json!(check.what)]);
@@ -81,10 +82,12 @@ pub fn run(args: &Verify) -> Result<ExitCode> {
 }
 
 /// Verifies a folder and shows how far it is.
-fn report(folder: &Path, before: Before, trusted: Option<&Trusted>) -> Result<Report> {
+///
+/// # Errors
+/// If it is no closed cycle, or cannot be read.
+pub fn report(folder: &Path, before: Before, trust: Option<&Trust>) -> Result<Report> {
     let progress = Progress::bytes("verified");
-    let report =
-        files::verify::verify_among(folder, before, trusted.map(Trusted::trust), Some(progress.heard()));
+    let report = files::verify::verify_among(folder, before, trust, Some(progress.heard()));
     progress.finish();
     let report = report.map_err(|error| match error {
         FilesError::NoManifest(folder) => {
@@ -96,7 +99,7 @@ fn report(folder: &Path, before: Before, trusted: Option<&Trusted>) -> Result<Re
 }
 
 /// Where the CA certificates of a folder or file may be: beside it.
-fn beside(path: &Path) -> Vec<PathBuf> {
+pub fn beside(path: &Path) -> Vec<PathBuf> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     path.parent().map(Path::to_owned).into_iter().collect()
 }

@@ -32,7 +32,7 @@ struct Local {
 impl Local {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let ports = free_ports(13);
+        let ports = free_ports(15);
         let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" ");
         let environment = BTreeMap::from([
             ("LOCAL_DIR", folder.path().join("local").display().to_string()),
@@ -45,10 +45,15 @@ impl Local {
             ("SWITCH_ADMIN_PORT", ports[3].to_string()),
             ("ISSUER_PORTS", list(&ports[4..7])),
             ("ADAPTER_ADMIN_PORTS", list(&ports[7..10])),
-            ("INGEST_PORTS", list(&ports[10..])),
+            ("INGEST_PORTS", list(&ports[10..13])),
+            ("PORTAL_PORT", ports[13].to_string()),
+            ("PORTAL_ADMIN_PORT", ports[14].to_string()),
         ]);
-        let mut admin =
-            BTreeMap::from([("clearing-node".to_owned(), ports[2]), ("switch".to_owned(), ports[3])]);
+        let mut admin = BTreeMap::from([
+            ("clearing-node".to_owned(), ports[2]),
+            ("switch".to_owned(), ports[3]),
+            ("portal".to_owned(), ports[14]),
+        ]);
         admin.extend(CITIES.iter().zip(&ports[7..]).map(|(city, port)| (format!("adapter-{city}"), *port)));
         Self { folder, environment, admin }
     }
@@ -87,7 +92,7 @@ impl Local {
 
     /// The process of each part, by part.
     fn processes(&self) -> BTreeMap<String, u32> {
-        let parts = ["kafka", "clearing-node", "switch"].map(str::to_owned);
+        let parts = ["kafka", "clearing-node", "switch", "portal"].map(str::to_owned);
         let parts = parts.into_iter().chain(CITIES.map(|city| format!("adapter-{city}")));
         let process = |part: &String| fs::read_to_string(self.dir().join(format!("run/{part}.pid"))).unwrap();
         parts.map(|part| (part.clone(), process(&part).trim().parse().unwrap())).collect()
@@ -215,6 +220,7 @@ fn a_day_through_real_processes_gives_the_files_that_clear_gives() {
     assert_eq!(states, ["open", "closed"], "{status}");
 
     same_as_clear(&local);
+    fetched(&first.stdout);
     traced(&local, true);
     let node = local.ask("clearing-node", "/metrics").1;
     let count = |name: &str| -> usize {
@@ -240,6 +246,23 @@ fn a_day_through_real_processes_gives_the_files_that_clear_gives() {
     local.run("down").ok();
     local.feed().wait().exits(1).says(&["nothing was handed in", "cu-2000", "cu-3120", "make up"]);
     traced(&local, false);
+}
+
+/// The line of `up` works as typed: the bank gets what is released, which is nothing yet, and operations see the cycle.
+fn fetched(said: &str) {
+    let line = said.lines().map(str::trim).find(|line| line.starts_with("curl ")).unwrap();
+    let cycles = |line: &str| -> serde_json::Value {
+        let ran = Command::new("sh").args(["-c", line]).current_dir(repository()).output().unwrap();
+        assert!(ran.status.success(), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
+        serde_json::from_slice(&ran.stdout).unwrap()
+    };
+    assert_eq!(cycles(line)["cycles"], serde_json::json!([]), "{line}");
+    let all = cycles(&line.replace("bank", "operator-li"));
+    assert_eq!(all["cycles"][0]["cycle"], CYCLE, "{all}");
+    assert_eq!(all["cycles"][0]["state"], "closed", "{all}");
+    let own = line.replace("bank", "client-cu-3100").replace("/v1/cycles", &format!("/v1/cycles/{CYCLE}"));
+    let own = cycles(&own);
+    assert!(own.to_string().contains("issuer/cu-3100.csv") && !own.to_string().contains("cu-2000"), "{own}");
 }
 
 /// The folder alone is enough to trace a tap: it says where the log and the answers are.

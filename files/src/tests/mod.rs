@@ -21,6 +21,7 @@ mod accounts;
 mod answer;
 mod detail;
 mod golden;
+mod killed;
 mod ledger;
 mod lookup;
 mod proof;

@@ -63,7 +63,7 @@ impl Cycle {
     }
 }
 
-fn signers(folder: &Path, algorithm: Algorithm) -> Signers {
+pub(super) fn signers(folder: &Path, algorithm: Algorithm) -> Signers {
     fs::create_dir(folder).unwrap();
     let order = |subject, usage, serial| Order {
         subject,
