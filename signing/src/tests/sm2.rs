@@ -3,9 +3,15 @@
 use ::sm2::dsa::{self, VerifyingKey};
 use p256::pkcs8::EncodePublicKey as _;
 
+use x509_cert::{
+    Certificate,
+    der::{Decode as _, Encode as _, EncodePem as _, pem::LineEnding},
+};
+
 use super::*;
 use crate::{
     algorithm::SM2_ID,
+    certificate::read_certificates,
     envelope::Envelope,
     key::PrivateKey,
     public::{PublicKey, Said},
@@ -199,6 +205,31 @@ fn a_certificate_signed_under_another_id_is_a_strangers() {
     }
     pki.allow("signer-a", 0o600);
     assert!(pki.refused().contains("none that the CA certified"), "{}", pki.refused());
+}
+
+/// Many CAs write NULL behind the name of the algorithm.
+#[test]
+fn a_certificate_may_have_null_behind_its_algorithm() {
+    let pki = Pki::one_of(SM2, 1);
+    let (plain, null) = (bytes("300a06082a811ccf55018375"), bytes("300c06082a811ccf550183750500"));
+    let mut tbs =
+        read_certificates(&pki.path("signer-1.pem")).unwrap()[0].tbs_certificate().to_der().unwrap();
+    let at = tbs.windows(plain.len()).position(|it| it == plain).unwrap();
+    tbs.splice(at..at + plain.len(), null.clone());
+    let tbs = sequence(&tbs[4..]);
+    let value = PrivateKey::from_scalar(SM2, &[1; 32]).unwrap().sign(&tbs).unwrap();
+    let bits = [&[3, u8::try_from(value.len() + 1).unwrap(), 0], value.as_slice()].concat();
+    let whole = Certificate::from_der(&sequence(&[tbs, null, bits].concat())).unwrap();
+    fs::write(pki.path("signer-1.pem"), whole.to_pem(LineEnding::LF).unwrap()).unwrap();
+    let signature = pki.sign(DAY);
+    assert!(second_tool(&pki, &signature, FILE));
+    assert_eq!(pki.check(&signature, DAY).unwrap().signer, "CN=signer-1");
+}
+
+/// A sequence of 256 bytes or more.
+fn sequence(content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+    [&[0x30, 0x82], length.as_slice(), content].concat()
 }
 
 #[test]
