@@ -165,6 +165,20 @@ fn a_disk_that_lost_versions_gets_them_again() {
     cityunion("verify {}", &[&out]).ok();
 }
 
+/// A version whose predecessor is not as it was published is not made, and nothing else waits for it.
+#[test]
+fn a_lost_version_is_made_of_what_was_published_or_not_at_all() {
+    let world = World::new();
+    let out = world.path("out");
+    for gone in [SECOND, THIRD] {
+        fs::remove_dir_all(out.join(gone)).unwrap();
+    }
+    let file = fs::read_dir(out.join(CYCLE).join("issuer")).unwrap().next().unwrap().unwrap().path();
+    fs::write(&file, fs::read_to_string(&file).unwrap() + "x\n").unwrap();
+    clear(&world.path("scheme"), &out).says(&["version 2 of cycle 1 cannot be rendered", "has SHA-256"]);
+    assert_eq!(cycles(&out), [CYCLE, NEXT, "2018-09-03-001"]);
+}
+
 #[test]
 fn after_a_disaster_versions_are_there_too() {
     let world = World::new();

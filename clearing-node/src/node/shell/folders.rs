@@ -69,8 +69,13 @@ impl Shell<'_> {
                     self.step(Input::SegmentLost { cycle: of.0, partition, what })?;
                 }
                 Made::Failed(why) => {
-                    let why = format!("cycle {} cannot be rendered: {why}", of.0);
+                    let why = format!("version {} of cycle {} cannot be rendered: {why}", of.1, of.0);
                     self.around.shown.alarm(why.clone());
+                    // What was published once closes nothing: it is an alarm, and is looked for again.
+                    if self.core.published_of(of.0, of.1).is_some() {
+                        self.making.pop_front();
+                        continue;
+                    }
                     self.around.shown.change(|status| status.unrendered = Some(why));
                     making.next = Some(Instant::now() + making.pause);
                     making.pause = (making.pause * 2).min(RENDER_AGAIN_MAX);
