@@ -87,17 +87,18 @@ fn wrong_accounts_are_refused_with_their_line() {
     let scheme = Scheme::new(folder.path().join("scheme"), &["cu-2000", "cu-3000"]);
     let rules = scheme.path.join("rulebook.toml");
     let good = by_sector(&fs::read_to_string(&rules).unwrap());
-    for (from, to, says) in [
-        ("\"parking\", ", "\"parking\", \"metro\", ", "sectors: metro has an account already"),
-        ("77-cu-3000-2", "77-cu-3000-1", "account: another table of the participant has it"),
-        ("account = \"77-cu-2000-1\", ", "", "account: missing"),
-        ("[\"metro\", \"ferry\"]", "[]", "sectors: empty"),
+    for (from, to, field, why) in [
+        ("\"parking\", ", "\"parking\", \"metro\", ", "sectors", "metro has an account already"),
+        ("77-cu-3000-2", "77-cu-3000-1", "account", "another table of the participant has it"),
+        ("account = \"77-cu-2000-1\", ", "", "account", "missing"),
+        ("[\"metro\", \"ferry\"]", "[]", "sectors", "empty"),
     ] {
         assert!(good.contains(from), "{from}");
         fs::write(&rules, good.replacen(from, to, 1)).unwrap();
         let said = cityunion("rulebook check {}", &[&rules]).exits(1).stdout;
-        assert!(said.contains("[[participant.sector_account]]") && said.contains(says), "{said}");
-        cityunion("clear {} --out {}", &[&scheme.path, &folder.path().join("out")]).exits(2).says(&[says]);
+        assert!(said.contains("[[participant.sector_account]]") && said.contains(why), "{said}");
+        let says = format!("{field}: {why}");
+        cityunion("clear {} --out {}", &[&scheme.path, &folder.path().join("out")]).exits(2).says(&[&says]);
     }
 }
 
