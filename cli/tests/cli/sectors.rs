@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use domain::settlement::confirmation::Way;
 use files::answer::{self, example};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -87,17 +88,18 @@ fn wrong_accounts_are_refused_with_their_line() {
     let scheme = Scheme::new(folder.path().join("scheme"), &["cu-2000", "cu-3000"]);
     let rules = scheme.path.join("rulebook.toml");
     let good = by_sector(&fs::read_to_string(&rules).unwrap());
-    for (from, to, says) in [
-        ("\"parking\", ", "\"parking\", \"metro\", ", "sectors: metro has an account already"),
-        ("77-cu-3000-2", "77-cu-3000-1", "account: another table of the participant has it"),
-        ("account = \"77-cu-2000-1\", ", "", "account: missing"),
-        ("[\"metro\", \"ferry\"]", "[]", "sectors: empty"),
+    for (from, to, field, why) in [
+        ("\"parking\", ", "\"parking\", \"metro\", ", "sectors", "metro has an account already"),
+        ("77-cu-3000-2", "77-cu-3000-1", "account", "another table of the participant has it"),
+        ("account = \"77-cu-2000-1\", ", "", "account", "missing"),
+        ("[\"metro\", \"ferry\"]", "[]", "sectors", "empty"),
     ] {
         assert!(good.contains(from), "{from}");
         fs::write(&rules, good.replacen(from, to, 1)).unwrap();
         let said = cityunion("rulebook check {}", &[&rules]).exits(1).stdout;
-        assert!(said.contains("[[participant.sector_account]]") && said.contains(says), "{said}");
-        cityunion("clear {} --out {}", &[&scheme.path, &folder.path().join("out")]).exits(2).says(&[says]);
+        assert!(said.contains("[[participant.sector_account]]") && said.contains(why), "{said}");
+        let says = format!("{field}: {why}");
+        cityunion("clear {} --out {}", &[&scheme.path, &folder.path().join("out")]).exits(1).says(&[&says]);
     }
 }
 
@@ -223,4 +225,45 @@ fn what_each_sector_took_is_paid_released_and_confirmed_by_account() {
     assert_eq!(shown["state"], "confirmed");
     clear(&world.folder.path().join("scheme"), &world.out());
     cityunion("verify {}", &[&world.out()]).ok();
+}
+
+/// A city receives in all, but owes over one of its accounts and does not pay: no debt is carried, and the next version
+/// settles it over its main account alone.
+#[test]
+fn a_city_of_which_one_account_does_not_pay_settles_over_its_main_one() {
+    let world = World::new();
+    let pain = |folder: &str| {
+        let text = fs::read_to_string(world.out().join(folder).join(PAIN)).unwrap();
+        example::instructed(PAIN, &text).unwrap()
+    };
+    let references = |folder: &str, city: &str| -> Vec<String> {
+        let own = format!("{folder}-{city}");
+        pain(folder).into_iter().map(|line| line.reference).filter(|it| it.starts_with(&own)).collect()
+    };
+    let net = rows(&world.out().join(&world.cycle).join("net.csv"));
+    let receives =
+        net.iter().filter(|row| row["participant"] != "scheme" && !row["net_fen"].starts_with('-'));
+    let pays = |city: &str| {
+        let own = format!("{}-{city}", world.cycle);
+        pain(&world.cycle).iter().any(|line| line.way == Some(Way::In) && line.reference.starts_with(&own))
+    };
+    let city = receives.map(|row| row["participant"].clone()).find(|city| pays(city)).unwrap();
+    assert!(references(&world.cycle, &city).len() > 1);
+
+    world.release();
+    world.act("operator-li", &format!("fail CYCLE --city {city} --reason cover")).ok();
+    let shown = cityunion(&format!("cycle releases {} --in {{}} -o json", world.cycle), &[&world.out()]).ok();
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let proposal = shown["proposals"][0]["proposal"].as_str().unwrap();
+    world.act("operator-wang", &format!("approve {proposal}")).ok();
+    let second = format!("{}.v2", world.cycle);
+    cityunion("verify {}", &[&world.out().join(&second)]).ok();
+    assert_eq!(references(&second, &city), [format!("{second}-{city}")]);
+    read_by_others(&[world.out().join(&second)]);
+    let now = rows(&world.out().join(&second).join("net.csv"));
+    assert_eq!(now, net, "nobody's net is another");
+    clear(&world.folder.path().join("scheme"), &world.out());
+    cityunion("verify {}", &[&world.out()]).ok();
+    let next = cycles(&world.out()).into_iter().find(|cycle| !cycle.starts_with(&world.cycle)).unwrap();
+    assert_eq!(rows(&world.out().join(next).join("items.csv")), [], "and nothing is carried");
 }
