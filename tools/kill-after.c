@@ -7,7 +7,8 @@
  *   KILL_AFTER   the process gets SIGKILL after so many changes (optional)
  *   KILL_LOG     each change is appended to this file as a line: what, and the path (optional)
  *
- * A call that does not go through libc is not counted. What it leaves is seen all the same: after the next change.
+ * The program must name files by absolute paths. A call that does not go through libc is not counted; what it leaves is
+ * seen all the same, after the next change.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
