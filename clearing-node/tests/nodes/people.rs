@@ -7,7 +7,7 @@ use domain::{
     date::Date,
 };
 use proto::{Bytes, Message as _};
-use signing::{Authority, Digests, Issued, Order, Signer, Trust, Usage};
+use signing::{Algorithm, Authority, Digests, Issued, Order, Signer, Trust, Usage};
 use tempfile::TempDir;
 
 /// Who there is, and what he is to the scheme.
@@ -26,7 +26,7 @@ pub struct People {
 
 fn order(subject: &str, serial: u64, usage: Usage) -> Order<'_> {
     let (from, until) = (Date::from_ymd(2000, 1, 1).unwrap(), Date::from_ymd(2099, 12, 31).unwrap());
-    Order { subject, serial, from, until, usage }
+    Order { subject, serial, from, until, usage, algorithm: Algorithm::EcdsaP256Sha256 }
 }
 
 impl People {

@@ -42,7 +42,7 @@ fn publishes() {
 /// Makes, signs and publishes a version of the cycle, as the coordinator's node does. Keys lie beside OUT.
 fn publish_version(second: bool, out: &Path) {
     let pki = out.with_file_name("pki");
-    let signers = Signers::open(&pki, &pki.join("ca.pem"), Algorithm::default()).unwrap();
+    let signers = Signers::open(&pki, &pki.join("ca.pem"), None).unwrap();
     let cycle: CycleName = NAME.parse().unwrap();
     let made = scratch(out, &cycle);
     let name = if second {
@@ -89,7 +89,7 @@ impl World {
             .output()
             .unwrap_or_else(|error| panic!("cc, which building needs too: {error}"));
         assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-        signers(&folder.path().join("pki"), signing::Algorithm::EcdsaP256Sha256);
+        signers(&folder.path().join("pki"), Algorithm::EcdsaP256Sha256);
         let mut world = Self { folder, second, before: BTreeMap::new(), wanted: BTreeMap::new() };
         let out = world.out();
         world.before = visible(&out);
