@@ -63,7 +63,7 @@ impl Shell<'_> {
             {
                 continue;
             }
-            match write(&folder, closed) {
+            match write(&folder, &self.around.config.work_dir, closed) {
                 Ok(()) => drop(self.records.0.insert(cycle, Arc::clone(closed))),
                 Err(error) => {
                     let at = folder.display();
@@ -76,8 +76,9 @@ impl Shell<'_> {
     }
 }
 
-/// Writes a record, whole or not at all. What stands there already is left alone if it is the same.
-fn write(folder: &Path, closed: &Closed) -> std::io::Result<()> {
+/// Writes a record, whole or not at all. What stands there already is left alone if it is the same. Drafts are made in
+/// `work`, on the same file system, so that a killed node leaves none beside the records.
+fn write(folder: &Path, work: &Path, closed: &Closed) -> std::io::Result<()> {
     // The folder of a later version may not be there yet: by then the one before counts no more.
     let manifest = closed.folder.as_ref().map_or("", |folder| &folder.manifest_sha256);
     let by = closed.released_by.iter().flat_map(|(one, two)| [one.to_string(), two.to_string()]);
@@ -107,11 +108,12 @@ fn write(folder: &Path, closed: &Closed) -> std::io::Result<()> {
         return Ok(());
     }
     fs::create_dir_all(folder)?;
-    let mut draft = tempfile::Builder::new().prefix(".draft-").tempfile_in(folder)?;
+    fs::create_dir_all(work)?;
+    let mut draft = tempfile::Builder::new().prefix(".draft-").tempfile_in(work)?;
     draft.write_all(&bytes)?;
-    draft.as_file().sync_all()?;
     // Everybody may read what is published.
     fs::set_permissions(draft.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    draft.as_file().sync_all()?;
     draft.persist(&path)?;
-    Ok(())
+    fs::File::open(folder)?.sync_all()
 }
