@@ -34,7 +34,7 @@ mod subject;
 pub use acts::{Answer, DisputeAct, Outcome, Verdict};
 pub use refusal::Refusal;
 use subject::{FileKey, Key};
-pub use subject::{Record, Subject, WholeFile, can_be_owed};
+pub use subject::{Record, Subject, WholeFile, can_be_owed, goes_with_file};
 
 /// The cycle in which something is said: the one that was opened last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

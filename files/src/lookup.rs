@@ -7,10 +7,10 @@ use std::{
 };
 
 use domain::{
-    city::City,
+    city::{City, Scheme},
     cycle::CycleName,
     date::LocalTime,
-    dispute::{Record, Subject, WholeFile, can_be_owed},
+    dispute::{Record, Subject, WholeFile, goes_with_file},
     result::RecordResult,
 };
 use memchr::memmem::Finder;
@@ -77,10 +77,23 @@ pub enum LookupError {
         /// The cycle that paid it.
         cycle: CycleName,
     },
+    /// A record stands in the file twice.
+    #[error(
+        "dispute {subject}: terminal {terminal} number {terminal_seq} stands in it twice, and is paid once at most; dispute its \
+         records one by one"
+    )]
+    Repeated {
+        /// What was claimed.
+        subject: String,
+        /// The record's terminal.
+        terminal: String,
+        /// Its sequence.
+        terminal_seq: u32,
+    },
     /// Another dispute is about it.
     #[error(
-        "dispute {subject}: {dispute} asks for terminal {terminal} number {terminal_seq} of it already; withdraw that first, or \
-         dispute the other records one by one"
+        "dispute {subject}: {dispute} asks for terminal {terminal} number {terminal_seq} of it already, and cityunion dispute show \
+         {dispute} tells how that stands; dispute the other records one by one"
     )]
     Claimed {
         /// What is claimed.
@@ -160,7 +173,7 @@ pub fn records(
     Ok(found)
 }
 
-/// All records of a file with cards of one home city: those that it paid, or the others that could be asked for.
+/// All records of a file with cards of one home city: those that it paid, or the others that can be asked for together.
 ///
 /// # Errors
 /// [`LookupError`] if there is none, or the files cannot be read.
@@ -175,14 +188,14 @@ pub fn whole_file(
     let mut whole =
         WholeFile { cycle, acquirer, issuer, file: file.to_owned(), paid, count: 0, amount_fen: 0 };
     each_record(&folder, cycle, acquirer, &format!(",{issuer},"), &mut |record| {
-        let asked = if paid { record.is_paid() } else { can_be_owed(record.result) };
+        let asked = if paid { record.is_paid() } else { goes_with_file(record.result) };
         if record.file == file && record.issuer == issuer && asked {
             whole.count = whole.count.saturating_add(1);
             whole.amount_fen = whole.amount_fen.saturating_add(record.amount_fen);
         }
     })?;
     if whole.count == 0 {
-        let which = if paid { "records that were paid" } else { "records that could be asked for" };
+        let which = if paid { "records that were paid" } else { "records that could be asked for together" };
         let what = format!("{which} in {file} of {acquirer} with cards of {issuer}");
         return Err(LookupError::NotThere { what, folder });
     }
@@ -204,14 +217,15 @@ pub fn check(root: &Path, subject: &Subject) -> Result<(), LookupError> {
             whole_file(root, cycle, (file.acquirer, file.issuer), &file.file, file.paid)? == *file
         }
     };
-    if let Subject::Record(record) = subject
-        && same
-        && let Some(since) = paid_as(root, record)?
-    {
-        return Err(LookupError::PaidAs { subject: subject.to_string(), cycle: since });
-    }
     if same {
-        return Ok(());
+        return match subject {
+            Subject::File(file) if !file.paid => claimed::check_file(root, file),
+            Subject::File(_) => Ok(()),
+            Subject::Record(record) => match paid_as(root, record)? {
+                Some(cycle) => Err(LookupError::PaidAs { subject: subject.to_string(), cycle }),
+                None => Ok(()),
+            },
+        };
     }
     let what = format!("{subject} as it is claimed (amount, result, terminal, home city)");
     Err(LookupError::NotThere { what, folder: cycle_folder(root, cycle)? })
@@ -222,17 +236,33 @@ fn paid_as(root: &Path, record: &Record) -> Result<Option<CycleName>, LookupErro
     if !matches!(record.result, RecordResult::Rejected(_)) {
         return Ok(None);
     }
+    let place = (record.terminal.clone(), record.terminal_seq);
+    let of = (record.acquirer, record.issuer.scheme());
+    paid_among(root, record.cycle, of, &BTreeSet::from([place]))
+}
+
+/// The first cycle since `since` in which one of these records of an acquirer and a scheme's cards was paid.
+fn paid_among(
+    root: &Path,
+    since: CycleName,
+    (acquirer, scheme): (City, Scheme),
+    places: &BTreeSet<claimed::Place>,
+) -> Result<Option<CycleName>, LookupError> {
     let entries = fs::read_dir(root).map_err(FilesError::io("read", root))?;
     let cycle = |name: &str| version_of(name).map(|(cycle, _)| cycle);
     let cycles: BTreeSet<CycleName> =
         entries.filter_map(|entry| cycle(entry.ok()?.file_name().to_str()?)).collect();
-    let needle = format!(",{},{},", record.terminal, record.terminal_seq);
-    for cycle in cycles.range(record.cycle..) {
+    // Of one record its own columns tell most rows apart; of many, that they were paid.
+    let needle = match places.first() {
+        Some((terminal, seq)) if places.len() == 1 => format!(",{terminal},{seq},"),
+        _ => format!(",{},", RecordResult::Cleared.name()),
+    };
+    for cycle in cycles.range(since..) {
         let Ok(folder) = cycle_folder(root, *cycle) else { continue };
         let mut paid = false;
-        each_record(&folder, *cycle, record.acquirer, &needle, &mut |other| {
-            let same = (&other.terminal, other.terminal_seq) == (&record.terminal, record.terminal_seq);
-            paid |= same && other.is_paid() && other.issuer.scheme() == record.issuer.scheme();
+        each_record(&folder, *cycle, acquirer, &needle, &mut |other| {
+            let theirs = other.is_paid() && other.issuer.scheme() == scheme;
+            paid |= theirs && places.contains(&(other.terminal, other.terminal_seq));
         })?;
         if paid {
             return Ok(Some(*cycle));

@@ -1,7 +1,7 @@
 //! What was disputed or given back of a record after its cycle was closed, by the log.
 
 use domain::{
-    dispute::{Dispute, State, Subject, can_be_owed},
+    dispute::{Dispute, State, Subject, goes_with_file},
     result::RecordResult,
 };
 
@@ -41,7 +41,7 @@ fn is_about(subject: &Subject, it: &Presentation) -> bool {
             let result = result.and_then(|it| RecordResult::from_columns(&it.result, &it.reason));
             let counts = |result: RecordResult| match whole.paid {
                 true => result == RecordResult::Cleared,
-                false => can_be_owed(result),
+                false => goes_with_file(result),
             };
             whole.file == it.file && result.is_some_and(counts)
         }

@@ -40,7 +40,7 @@ pub struct Record {
 }
 
 /// All records of one file with cards of one home city, in one cycle: either those that it paid, or those that it did
-/// not and that could be asked for.
+/// not and that can be asked for together ([`goes_with_file`]).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WholeFile {
@@ -239,6 +239,13 @@ pub const fn can_be_owed(result: RecordResult) -> bool {
         R::Rejected(reason) => !matches!(reason, Rejection::UnknownIssuer),
         R::Cleared | R::Duplicate | R::Parked => false,
     }
+}
+
+/// Whether a record with this result is among those that a whole file asks for: not one of which the rules leave it to a
+/// person who pays. Such a record is disputed by itself, so that silence cannot pay it.
+#[must_use]
+pub fn goes_with_file(result: RecordResult) -> bool {
+    can_be_owed(result) && of_result(result).payer != Payer::Undecided
 }
 
 fn check_record(record: &Record) -> Result<(), Refusal> {

@@ -140,6 +140,42 @@ fn a_record_that_was_paid_when_it_came_again_is_no_claim() {
     assert!(matches!(refused, LookupError::PaidAs { cycle, .. } if cycle != record.cycle), "{refused}");
 }
 
+/// What a file asks for together is asked for once each, and by no silence where a person must decide.
+#[test]
+fn a_file_asks_for_no_record_twice_and_for_none_that_a_person_decides() {
+    let out = out();
+    let pair = (city("cu-2000"), city("cu-3000"));
+    let whole = |name| whole_file(out.path(), cycle(), pair, name, false);
+    let append = |folder: &str, rows: &str| {
+        let path = out.path().join(folder).join("acquirer/cu-2000.csv");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text + rows).unwrap();
+    };
+    let row = |file: &str, line: u32, seq: u32, result: &str| {
+        format!("{file},{line},200000000009,{seq},cu-3000,700,{result},book\n")
+    };
+    append("2018-09-01-001", &row("y.csv", 2, 1, "rejected,late"));
+    append("2018-09-01-001", &row("y.csv", 3, 2, "rejected,foreign_terminal"));
+    append("2018-09-01-001", &row("y.csv", 4, 3, "conflict,"));
+    append("2018-09-01-001", &row("z.csv", 2, 1, "rejected,foreign_terminal"));
+    let asked = whole("y.csv").unwrap();
+    assert_eq!((asked.count, asked.amount_fen), (1, 700), "neither the foreign terminal nor the conflict");
+    assert!(matches!(whole("z.csv"), Err(LookupError::NotThere { .. })), "nothing else is in it");
+    let subject = Subject::File(asked);
+    assert!(check(out.path(), &subject).is_ok());
+
+    write_cycle(out.path(), "2018-09-02-001", None, vec![detail(out.path())]).unwrap();
+    append("2018-09-02-001", &row("y.csv", 2, 1, "cleared,"));
+    let refused = check(out.path(), &subject).unwrap_err();
+    assert!(matches!(refused, LookupError::PaidAs { .. }), "{refused}");
+
+    append("2018-09-01-001", &row("y.csv", 5, 1, "rejected,late"));
+    let twice = Subject::File(whole("y.csv").unwrap());
+    let refused = check(out.path(), &twice).unwrap_err();
+    let says = "terminal 200000000009 number 1 stands in it twice";
+    assert!(refused.to_string().contains(says), "{refused}");
+}
+
 /// The bad cryptogram was handed in again and refused again: the two files are two claims of one record.
 #[test]
 fn a_record_in_two_files_is_asked_for_by_one_dispute() {
@@ -155,7 +191,8 @@ fn a_record_in_two_files_is_asked_for_by_one_dispute() {
     let (first, second) = (whole(cycle()), whole(next));
     for (subject, other) in [(&second, &first), (&second, &one), (&one, &second)] {
         let refused = check_claims(out.path(), subject, [("D-1", other)]).unwrap_err();
-        let says = "D-1 asks for terminal 200000000001 number 3 of it already; withdraw that first";
+        let says =
+            "D-1 asks for terminal 200000000001 number 3 of it already, and cityunion dispute show D-1 tells";
         assert!(refused.to_string().contains(says), "{refused}");
     }
     let duplicate = Place::Line { file: "2018-09-01.csv", line: 5 };
