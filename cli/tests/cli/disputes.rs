@@ -251,7 +251,7 @@ fn a_record_that_was_refused_in_two_files_is_asked_for_once() {
         world
             .say(SHANGHAI, words)
             .exits(3)
-            .says(&[&format!("{first} asks for terminal {T} number 6 of it already"), "withdraw that first"]);
+            .says(&[&format!("{first} asks for terminal {T} number 6 of it already"), "cityunion dispute show"]);
     }
     world.say(SHANGHAI, &format!("dispute withdraw {first}")).ok();
     let second = world.said(SHANGHAI, one)["id"].as_str().unwrap().to_owned();
