@@ -225,11 +225,23 @@ impl Coordinator {
             }
             return;
         }
-        let done = by().ok_or_else(|| format!("`{}` is no role", ruled.role)).and_then(|by| {
-            let written = read(&ruled.text)?;
-            acts.releases.rule_disputes_by(terms_of(ruled));
-            acts.releases.act(&written, &by).map_err(|refusal| refusal.to_string())
-        });
+        let known = by().ok_or_else(|| format!("`{}` is no role", ruled.role));
+        let (by, written) = match known.and_then(|by| Ok((by, read(&ruled.text)?))) {
+            Ok(known) => known,
+            // Passed over, a cycle would seem to be where it was before: it might be paid a second time.
+            Err(why) => {
+                let alarm = format!(
+                    "cu.cycles has an act of {} that was allowed and that this version cannot read ({why}): bring its cycles to \
+                     their end with the version that wrote it, then begin a new log",
+                    ruled.by
+                );
+                self.halted = Some(alarm.clone());
+                effects.push(Effect::Alarm(alarm));
+                return;
+            }
+        };
+        acts.releases.rule_disputes_by(terms_of(ruled));
+        let done = acts.releases.act(&written, &by).map_err(|refusal| refusal.to_string());
         match done {
             Ok(items) => acts.due(items),
             // Two coordinators beside each other ruled on different states: the act has no effect.

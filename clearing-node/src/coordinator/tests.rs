@@ -131,6 +131,25 @@ fn the_first_event_for_a_cycle_wins_and_a_standby_comes_to_the_same_state() {
     assert_eq!(standby.last_opening(), core.last_opening());
 }
 
+/// Passed over, what an earlier version allowed would leave a settled cycle as one that waits for its release.
+#[test]
+fn an_allowed_act_that_cannot_be_read_stops_the_coordinator() {
+    let ruled = |refused: &str| {
+        let (text, by, role) = (b"{\"id\":\"x\"}".to_vec().into(), "li".to_owned(), "operations".to_owned());
+        let signature = b"signed".to_vec().into();
+        let ruled =
+            proto::RuledAct { text, signature, by, role, refused: refused.to_owned(), ..Default::default() };
+        Input::Event(CycleEvent { body: Some(Body::Ruled(ruled)) })
+    };
+    let mut core = opened(1);
+    drive(&mut core, ruled("it cannot be read"));
+    assert_eq!(core.halted(), None, "a refused one has done nothing");
+    let mut core = opened(1);
+    let effects = drive(&mut core, ruled(""));
+    assert!(matches!(&effects[..], [Effect::Alarm(_)]), "{effects:?}");
+    assert!(core.halted().is_some_and(|why| why.contains("begin a new log")), "{:?}", core.halted());
+}
+
 #[test]
 fn two_different_totals_stop_the_close() {
     let mut core = opened(1);

@@ -89,13 +89,13 @@ impl Released {
         }
     }
 
-    /// The step that has ended the last version that ended.
+    /// What has ended this version. Each version but the current one has ended; a record keeps the last steps.
     fn why(&self) -> Option<&str> {
-        let ended = |what: &&str| {
-            what.starts_with("refused by the bank")
-                || what.starts_with("approved: ") && what.contains(" does not pay in ")
-        };
-        self.record.steps.iter().rev().map(|step| step.what.as_str()).find(ended)
+        let Record { version: current, state, steps, .. } = &self.record;
+        let over = matches!(state.as_str(), "refused" | "failed");
+        let last = if over { *current } else { current.checked_sub(1)? };
+        let after = usize::try_from(last.checked_sub(self.version)?).ok()?;
+        steps.iter().rev().filter_map(|step| ended(&step.what)).nth(after)
     }
 
     /// The same for programs.
@@ -104,5 +104,46 @@ impl Released {
         facts.insert("state".to_owned(), json!(state));
         facts.insert("version".to_owned(), json!(self.version));
         facts.insert("current_version".to_owned(), json!(self.record.version));
+    }
+}
+
+/// The words of a step, if it ends a version.
+fn ended(what: &str) -> Option<&str> {
+    match what.strip_prefix("approved: ") {
+        Some(decision) => decision.contains(" does not pay in ").then_some(decision),
+        None => what.starts_with("refused by the bank").then_some(what),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_has_ended_by_its_own_step() {
+        let step = |what: &str| Step { what: what.to_owned() };
+        let why = |version, state: &str| {
+            let steps = vec![
+                step("approved: release 2018-09-01-001"),
+                step("approved: cu-2000 does not pay in 2018-09-01-001 (no cover)"),
+                step("refused by the bank: account closed"),
+                step("proposed: release 2018-09-01-001"),
+            ];
+            let (manifest_sha256, state) = (String::new(), state.to_owned());
+            let record = Record { version: 3, manifest_sha256, state, not_agreed: Vec::new(), steps };
+            let released = Released { name: "2018-09-01-001".to_owned(), version, record };
+            released.why().map(str::to_owned)
+        };
+        let failed = Some("cu-2000 does not pay in 2018-09-01-001 (no cover)".to_owned());
+        let refused = Some("refused by the bank: account closed".to_owned());
+        assert_eq!(
+            (why(1, "closed"), why(2, "closed"), why(3, "closed")),
+            (failed.clone(), refused.clone(), None)
+        );
+        assert_eq!(
+            (why(3, "refused"), why(2, "refused"), why(1, "refused")),
+            (refused, failed, None),
+            "no longer kept"
+        );
     }
 }

@@ -248,10 +248,10 @@ fn a_record_that_was_refused_in_two_files_is_asked_for_once() {
     let whole = "dispute open --cycle 2018-09-02-001 --file 2018-09-02.csv --issuer cu-3120";
     let one = "dispute open --cycle 2018-09-02-001 --file 2018-09-02.csv --line 3";
     for words in [whole, one] {
-        world
-            .say(SHANGHAI, words)
-            .exits(3)
-            .says(&[&format!("{first} asks for terminal {T} number 6 of it already"), "cityunion dispute show"]);
+        world.say(SHANGHAI, words).exits(3).says(&[
+            &format!("{first} asks for terminal {T} number 6 of it already"),
+            "cityunion dispute show",
+        ]);
     }
     world.say(SHANGHAI, &format!("dispute withdraw {first}")).ok();
     let second = world.said(SHANGHAI, one)["id"].as_str().unwrap().to_owned();

@@ -142,6 +142,16 @@ impl Told {
             number => it.account_numbered(number).map(account_in_words).unwrap_or_default(),
         };
         let city = new.city;
+        // References to banks name an account by its number.
+        let numbered = |it: &Participant| {
+            let words = |number| it.account_numbered(number).map(account_in_words).unwrap_or_default();
+            it.accounts().skip(1).map(words).collect::<Vec<_>>()
+        };
+        let (before, after) = (numbered(old), numbered(new));
+        let place = |one: &String| after.iter().position(|other| other == one);
+        if (0..).zip(&before).any(|(at, one)| place(one).is_some_and(|now| now != at)) {
+            self.value(city, "accounts by sector, as references number them", list(&before), list(&after));
+        }
         let mut changed: Vec<((String, String), Vec<&str>)> = Vec::new();
         for sector in Sector::ALL {
             let change = (paid(old, *sector), paid(new, *sector));

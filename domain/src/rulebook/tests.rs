@@ -570,6 +570,35 @@ fn a_city_may_have_accounts_by_sector() {
     assert_eq!(rules.fees.rates(5), &rules.fees.default);
 }
 
+/// References to banks name an account by its place among the tables.
+#[test]
+fn accounts_that_change_places_are_told() {
+    let table = |sector: &str, number: &str| {
+        format!(
+            "[[participant.sector_account]]\nsectors = [\"{sector}\"]\nbank = \"ICBKCNBJ\"\naccount = \"{number}\"\n"
+        )
+    };
+    let (bus, metro) = (table("bus", "62-1"), table("metro", "62-2"));
+    let with = |tables: &str| {
+        let last = "suspended_until = \"2018-06-08\"\n";
+        rulebook(&GOOD.replace(last, &format!("{last}{tables}")))
+    };
+    let told = |old: &str, new: &str| {
+        let changes = super::changes::changes(&with(old), &with(new));
+        changes.into_iter().map(|change| change.what).collect::<Vec<_>>()
+    };
+    let both = [bus.as_str(), &metro].concat();
+    let turned = [metro.as_str(), &bus].concat();
+    let says = "accounts by sector, as references number them: 62-1 at ICBKCNBJ, 62-2 at ICBKCNBJ → \
+                62-2 at ICBKCNBJ, 62-1 at ICBKCNBJ";
+    assert_eq!(told(&both, &turned), [says]);
+    assert_eq!(
+        told(&bus, &both),
+        ["settles metro over: its main account → 62-2 at ICBKCNBJ"],
+        "one more is no other order"
+    );
+}
+
 #[test]
 fn accounts_by_sector_that_are_refused() {
     let refused = |toml: &str| {

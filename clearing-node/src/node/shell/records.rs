@@ -51,7 +51,8 @@ pub(super) struct Records(BTreeMap<CycleName, Arc<Closed>>);
 impl Shell<'_> {
     /// Writes the records of cycles that have gone a step. A failure is an alarm, and is tried again with the next step.
     pub(super) fn follow_records(&mut self) {
-        if !self.changed || self.role != Role::Coordinates {
+        // Where the log cannot be followed to its end, nothing is known of how far cycles are.
+        if !self.changed || self.role != Role::Coordinates || self.core.halted().is_some() {
             return;
         }
         let folder = self.around.config.out_dir.join(RELEASES);
