@@ -67,9 +67,12 @@ pub fn check_claims<'d>(
 /// The records that something is about.
 fn places(root: &Path, subject: &Subject) -> Result<BTreeSet<Place>, LookupError> {
     let mut places = BTreeSet::new();
+    let mut keep = |record: &Record| {
+        places.insert(place_of(record));
+    };
     match subject {
-        Subject::Record(record) => drop(places.insert(place_of(record))),
-        Subject::File(file) => each_of(root, file, &mut |record| drop(places.insert(place_of(record))))?,
+        Subject::Record(record) => keep(record),
+        Subject::File(file) => each_of(root, file, &mut keep)?,
     }
     Ok(places)
 }
