@@ -17,7 +17,7 @@ use std::{
 use archive::{ArchiveError, facts::Facts};
 use cu_log::{Log, topics::Topics};
 use domain::rulebook::Rulebook;
-use proto::{PartitionTotals, Published};
+use proto::{Opening, PartitionTotals, Published};
 use signing::Signers;
 
 use crate::{
@@ -193,11 +193,14 @@ impl<'a> Replay<'a> {
     }
 
     /// Renders a version of a cycle from the plan that was made again, and puts its folder into `out`, signed if there are
-    /// `signers`; with the first version also the reports of the cycle. `previous` is the publication that its manifest
-    /// follows: that of the cycle before, or of the version before, which must stand in `out`.
+    /// `signers`. `previous` is the publication that its manifest follows: that of the cycle before, or of the version
+    /// before, which must stand in `out`.
+    ///
+    /// A folder of that name that is in `out` already is taken for the same by its manifest alone: to compare what is there,
+    /// render into another one.
     ///
     /// # Errors
-    /// [`ReplayError::Render`], [`ReplayError::Reports`]; no folder is visible then.
+    /// [`ReplayError::Render`]; no folder is visible then.
     pub fn render(
         &self,
         (cycle, version): (u32, u32),
@@ -206,9 +209,7 @@ impl<'a> Replay<'a> {
         work: &Path,
         out: &Path,
     ) -> Result<Published, ReplayError> {
-        let opening = self.facts.openings.get(&cycle).ok_or_else(|| missing("opening", cycle))?;
-        let rules = |known: &&Arc<Rulebook>| known.digest().as_slice() == opening.rulebook_digest.as_ref();
-        let rulebook = self.rulebooks.iter().find(rules).ok_or_else(|| missing("rulebook", cycle))?;
+        let (opening, rulebook) = self.opened(cycle)?;
         let closed = Closed {
             opening: opening.clone(),
             rulebook: Arc::clone(rulebook),
@@ -221,7 +222,6 @@ impl<'a> Replay<'a> {
             let correction = Correction { replaces, reason: closed.plan.reason.clone(), published: None };
             render::correct(&closed, &correction, signers, work, out)
         } else {
-            self.reports(&closed, work, out)?;
             let source = Source {
                 closed: &closed,
                 totals: self.totals_of(cycle),
@@ -235,13 +235,24 @@ impl<'a> Replay<'a> {
         made.map_err(|source| ReplayError::Render { cycle: name(), source })
     }
 
-    /// Makes the reports beside a cycle.
-    fn reports(&self, closed: &Closed, work: &Path, out: &Path) -> Result<(), ReplayError> {
-        let Closed { opening, rulebook, .. } = closed;
-        let (totals, log, topics) = (self.totals_of(opening.cycle), &self.log, &self.topics);
+    /// Makes the reports beside a cycle in `out`; those that are there stay.
+    ///
+    /// # Errors
+    /// [`ReplayError::Reports`]; nothing is visible then.
+    pub fn reports(&self, cycle: u32, work: &Path, out: &Path) -> Result<(), ReplayError> {
+        let (opening, rulebook) = self.opened(cycle)?;
+        let (totals, log, topics) = (self.totals_of(cycle), &self.log, &self.topics);
         let reports = watch::Source { opening, rulebook, totals: &totals, log, topics };
         let cycle = || crate::book::opening_name(opening).to_string();
         watch::watch(&reports, work, out).map_err(|source| ReplayError::Reports { cycle: cycle(), source })
+    }
+
+    /// The opening of a cycle, and its rules.
+    fn opened(&self, cycle: u32) -> Result<(&Opening, &Arc<Rulebook>), ReplayError> {
+        let opening = self.facts.openings.get(&cycle).ok_or_else(|| missing("opening", cycle))?;
+        let rules = |known: &&Arc<Rulebook>| known.digest().as_slice() == opening.rulebook_digest.as_ref();
+        let rulebook = self.rulebooks.iter().find(rules).ok_or_else(|| missing("rulebook", cycle))?;
+        Ok((opening, rulebook))
     }
 
     fn totals_of(&self, cycle: u32) -> Vec<&PartitionTotals> {

@@ -1,5 +1,7 @@
 //! What a replay found, as tables.
 
+use std::path::Path;
+
 use archive::manifest::hex;
 use clearing_node::replay;
 use files::verify::{Failure, compare::Comparison};
@@ -18,6 +20,7 @@ pub struct Found {
     before: u64,
     files: u64,
     bytes: u64,
+    kept: bool,
     notes: Vec<String>,
 }
 
@@ -34,6 +37,7 @@ impl Found {
             before: 0,
             files: 0,
             bytes: 0,
+            kept: false,
             notes: Vec::new(),
         }
     }
@@ -42,6 +46,17 @@ impl Found {
     pub fn begin(&mut self, cycle: &str) {
         cycle.clone_into(&mut self.cycle);
         (self.before, self.files, self.bytes) = (self.total, 0, 0);
+    }
+
+    /// A folder that was in --out before is looked at, by its path.
+    pub fn begin_kept(&mut self, folder: &Path) {
+        self.kept = true;
+        self.begin(&folder.display().to_string());
+    }
+
+    /// Whether folders were looked at that were in --out before.
+    pub fn kept(&self) -> bool {
+        self.kept
     }
 
     /// A difference in totals or plan.
@@ -75,8 +90,9 @@ impl Found {
     pub fn unknown(&mut self, folder: &str, archived: bool) {
         if archived {
             self.notes.push(format!(
-                "{folder} is published and not in the archive: what is said of a cycle after its publication is archived \
-                 with the next one"
+                "{folder} is published and not in the archive: what was said since the last archived publication, of \
+                 whatever cycle, is archived with the next one. After a disaster say it again before the portal starts \
+                 (docs/disaster.md)"
             ));
             return;
         }

@@ -36,8 +36,8 @@ use crate::{
 Everything is made again by the code that made it: the book folds cu.clearing from its beginning, the coordinator
 makes the plans, the renderer writes the folders, those of later versions of a cycle (….v2) too. Totals and plans are
 compared with those on the log, each folder with the digest on the log, and with --published byte for byte. --all
---out DIR rebuilds every folder. Without the keys of the signer, signatures are not made again: the published ones are
-checked.
+--out DIR rebuilds every folder; one that is in DIR already is compared byte for byte too, and stays. Without the keys
+of the signer, signatures are not made again: the published ones are checked.
 
 Exit codes: 0 all the same, 1 failed, 2 the command line is wrong, 4 differences.")]
 pub struct ReplayArgs {
@@ -64,7 +64,7 @@ pub struct ReplayArgs {
     /// Sign with the pairs of this folder, to compare signatures byte for byte; needs --ca
     #[arg(long, value_name = "DIR", requires = "ca")]
     signing_dir: Option<PathBuf>,
-    /// Put the folders that are made here
+    /// Put the folders that are made here; one that is there already is compared, and stays as it is
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Keep the partitions' stores here, for clearing nodes to go on with
@@ -118,7 +118,8 @@ pub fn run(args: &ReplayArgs) -> Result<ExitCode> {
             .cycles(cycles)
     });
     bar.finish();
-    show(args, &found.context("failed to replay")?, signatures.looked_at(args))
+    let found = found.context("failed to replay")?;
+    show(args, &found, signatures.looked_at(args, found.kept()))
 }
 
 fn open(args: &ReplayArgs, work: &Path) -> Result<(Arc<dyn Log>, Topics, Facts)> {
@@ -163,11 +164,12 @@ impl Signatures {
         Ok(Self { signers: signers.transpose().context("failed to replay")?, trust })
     }
 
-    /// What people are told of them.
-    fn looked_at(&self, args: &ReplayArgs) -> &'static str {
+    /// What people are told of them; `kept` if folders were compared that were in --out.
+    fn looked_at(&self, args: &ReplayArgs, kept: bool) -> &'static str {
         match (&args.published, &self.signers, &self.trust) {
-            (None, ..) => "",
+            (None, ..) if !kept => "",
             (_, Some(_), _) => "; signatures too, byte for byte",
+            (None, ..) => "; signatures were NOT checked: name the folder with --published too",
             (_, None, Some(_)) => "; signatures were checked, not made again",
             (_, None, None) => "; signatures were NOT checked: there is no ca.pem and no --ca",
         }
@@ -189,21 +191,16 @@ impl Replaying<'_> {
         // Folders appear by renaming, so what is worked on stands beside them.
         let out = self.args.out.clone().unwrap_or_else(|| self.work.join("out"));
         let scratch = out.join(".replay");
-        let signers = self.signatures.signers.as_ref();
+        let made = || format!("make {}", scratch.display());
+        std::fs::create_dir_all(&scratch).with_context(made)?;
         let (first, total) = (*cycles.start(), u64::from(cycles.end() - cycles.start()) + 1);
         for cycle in cycles {
             self.bar.at("cycles rendered and compared", u64::from(cycle - first), total);
-            let mut previous = self.facts.followed_by(cycle).cloned();
-            for logged in self.facts.versions(cycle) {
-                let version = (cycle, logged.version.max(1));
-                found.begin(&logged.folder);
-                self.replay.check(version.0, version.1)?.into_iter().for_each(|it| found.plan(it));
-                let made = self.replay.render(version, previous.as_ref(), signers, &scratch, &out)?;
-                found.digest(logged, &made);
-                self.published(&made.folder, &out, &mut found)?;
-                found.end();
-                previous = Some(made);
-            }
+            self.replay.reports(cycle, &scratch, &out)?;
+            // Where nothing is yet: a folder that is there already proves nothing.
+            let fresh = tempfile::Builder::new().prefix(".made-").tempdir_in(&scratch).with_context(made)?;
+            let folders = self.versions(cycle, &scratch, fresh.path(), &mut found)?;
+            self.keep(&folders, fresh.path(), &mut found)?;
             self.unknown(cycle, &mut found);
         }
         // Nothing is left in it but what an interrupted run left.
@@ -211,12 +208,31 @@ impl Replaying<'_> {
         Ok(found)
     }
 
+    /// Makes every version of a cycle in `fresh` and compares it; returns the names of the folders.
+    fn versions(&self, cycle: u32, scratch: &Path, fresh: &Path, found: &mut Found) -> Result<Vec<String>> {
+        let signers = self.signatures.signers.as_ref();
+        let mut previous = self.facts.followed_by(cycle).cloned();
+        let mut folders = Vec::new();
+        for logged in self.facts.versions(cycle) {
+            let version = (cycle, logged.version.max(1));
+            found.begin(&logged.folder);
+            self.replay.check(version.0, version.1)?.into_iter().for_each(|it| found.plan(it));
+            let made = self.replay.render(version, previous.as_ref(), signers, scratch, fresh)?;
+            found.digest(logged, &made);
+            self.published(&made.folder, fresh, found)?;
+            found.end();
+            folders.push(made.folder.clone());
+            previous = Some(made);
+        }
+        Ok(folders)
+    }
+
     /// Compares a folder that was made with the published one.
-    fn published(&self, name: &str, out: &Path, found: &mut Found) -> Result<()> {
+    fn published(&self, name: &str, fresh: &Path, found: &mut Found) -> Result<()> {
         let Some(published) = &self.args.published else { return Ok(()) };
         let folder = published.join(name);
         if !folder.is_dir() {
-            if cycles(published).is_empty() {
+            if !self.publishes() && cycles(published).is_empty() {
                 let at = folder.display();
                 let text = format!("{at} is not there; --published names the folder of closed cycles");
                 return Err(Usage(text).into());
@@ -224,12 +240,43 @@ impl Replaying<'_> {
             found.missing(name);
             return Ok(());
         }
-        let left = self.args.differences_max.saturating_sub(found.listed());
-        let signed = self.signatures.signers.is_some();
-        found.files(compare(&folder, &out.join(name), signed, left)?);
-        if let (false, Some(trust)) = (signed, &self.signatures.trust) {
+        self.compare(&folder, &fresh.join(name), found)?;
+        if let (None, Some(trust)) = (&self.signatures.signers, &self.signatures.trust) {
             found.signatures(files::verify::check_signatures(&folder, trust)?);
         }
+        Ok(())
+    }
+
+    /// Puts the folders that were made into --out. One that is there already is compared, and stays as it is.
+    fn keep(&self, folders: &[String], fresh: &Path, found: &mut Found) -> Result<()> {
+        let Some(out) = &self.args.out else { return Ok(()) };
+        for name in folders {
+            let (there, made) = (out.join(name), fresh.join(name));
+            if !there.is_dir() {
+                files::publish(&made, out, name)?;
+                continue;
+            }
+            // Where --out is --published it was compared already.
+            if !self.publishes() {
+                found.begin_kept(&there);
+                self.compare(&there, &made, found)?;
+                found.end();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether --out is the folder in which closed cycles are published.
+    fn publishes(&self) -> bool {
+        let real = |folder: Option<&PathBuf>| folder.and_then(|it| it.canonicalize().ok());
+        let out = real(self.args.out.as_ref());
+        out.is_some() && out == real(self.args.published.as_ref())
+    }
+
+    /// Compares a folder that is there with the one that was made, byte for byte.
+    fn compare(&self, there: &Path, made: &Path, found: &mut Found) -> Result<()> {
+        let left = self.args.differences_max.saturating_sub(found.listed());
+        found.files(compare(there, made, self.signatures.signers.is_some(), left)?);
         Ok(())
     }
 
@@ -242,7 +289,7 @@ impl Replaying<'_> {
         let begins = format!("{first}.v");
         let all = cycles(published).into_iter().filter_map(name);
         for folder in all.filter(|it| it.starts_with(&begins) && !known.contains(&it.as_str())) {
-            // What was said of the last archived cycle after its publication is archived with the next one.
+            // What was said since the last archived publication, of whatever cycle, is archived with the next one.
             found.unknown(&folder, self.args.from == Origin::Archive);
         }
     }
@@ -267,5 +314,10 @@ fn show(args: &ReplayArgs, found: &Found, signatures: &str) -> Result<ExitCode> 
         return Ok(ExitCode::SUCCESS);
     }
     say(args.output, "\nNOT the same: what is published is not what the log says");
+    if args.out.is_some() {
+        let text =
+            "--out writes over nothing: move a folder that differs away, and replay again to have it made";
+        say(args.output, text);
+    }
     Ok(ExitCode::from(DIFFERENT))
 }

@@ -27,12 +27,30 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    /// The first day is closed and released.
+    fn begun() -> Self {
         let world = Self { folder: TempDir::new().unwrap() };
         let (scheme, out) = (world.path("scheme"), world.path("out"));
         cityunion("simulate --out {} --cities 3 --days 3 --taps 900 --seed 7", &[&scheme]).ok();
         cityunion("clear {} --out {} --release people", &[&scheme, &out]).ok();
         world.release();
+        world
+    }
+
+    /// The bank refused the first cycle when the next one was published already, and the second version is released.
+    fn refused_late() -> Self {
+        let world = Self::begun();
+        let out = world.path("out");
+        clear(&world.path("scheme"), &out);
+        world.act("bank", "refuse CYCLE --reason account-closed");
+        world.release();
+        assert_eq!(cycles(&out), [CYCLE, SECOND, NEXT]);
+        world
+    }
+
+    fn new() -> Self {
+        let world = Self::begun();
+        let (scheme, out) = (world.path("scheme"), world.path("out"));
         world.act("bank", "refuse CYCLE --reason account-closed");
         world.release();
         let net = |row: &BTreeMap<String, String>| row["net_fen"].parse::<i64>().unwrap();
@@ -55,9 +73,15 @@ impl World {
     /// Something that somebody does about the first cycle.
     #[track_caller]
     fn act(&self, by: &str, words: &str) -> Ran {
+        self.act_in("out", by, words)
+    }
+
+    /// Likewise, where the system stands in another folder.
+    #[track_caller]
+    fn act_in(&self, out: &str, by: &str, words: &str) -> Ran {
         let certificate = self.path("scheme/pki/tls").join(format!("{by}.pem"));
         let words = words.replace("CYCLE", CYCLE);
-        cityunion(&format!("cycle {words} --in {{}} --certificate {{}}"), &[&self.path("out"), &certificate])
+        cityunion(&format!("cycle {words} --in {{}} --certificate {{}}"), &[&self.path(out), &certificate])
             .ok()
     }
 
@@ -78,6 +102,13 @@ impl World {
         let words = format!("replay --from {from} --{option} {{}} --all --published {{}} -o json");
         cityunion(&words, &[&place, &self.path("out")])
     }
+}
+
+/// Version, state and manifest of the first cycle, by the record from which the portal learns what is released.
+fn record(out: &Path) -> [String; 3] {
+    let text = fs::read_to_string(out.join("releases").join(format!("{CYCLE}.json"))).unwrap();
+    let record: Value = serde_json::from_str(&text).unwrap();
+    ["version", "state", "manifest_sha256"].map(|name| record[name].to_string().trim_matches('"').to_owned())
 }
 
 fn json(ran: &Ran) -> Value {
@@ -196,4 +227,78 @@ fn after_a_disaster_versions_are_there_too() {
     cityunion("adapter rejoin --state {} --log {}", &[&new.join(".state/adapter"), &log]).ok();
     clear(&scheme, &new);
     assert_same("after the disaster", &wanted, &new);
+}
+
+/// The first cycle is archived, its successor too; its second version is not, since it was said behind both.
+#[test]
+fn what_was_said_since_the_last_archived_publication_is_said_again() {
+    let world = World::refused_late();
+    world.archive();
+    let (scheme, store, out, new, kept) =
+        (world.path("scheme"), world.path("store"), world.path("out"), world.path("new"), world.path("kept"));
+    copy(&out, &kept);
+    lose_the_centre(&out, &new);
+    let log = new.join(".state/log");
+    cityunion("archive restore --log {} --objects {}", &[&log, &store]).ok();
+    let pki = scheme.join("pki");
+    let words = "replay --from archive --objects {} --all --published {} --out {} --signing-dir {} --ca {}";
+    let ran = cityunion(words, &[&store, &kept, &new, &pki, &pki.join("ca.pem")]).ok();
+    let note = format!(
+        "{SECOND} is published and not in the archive: what was said since the last archived publication, of whatever cycle,"
+    );
+    assert!(ran.stdout.contains(&note), "`{note}` is missing in:\n{}", ran.stdout);
+    assert_eq!(cycles(&new), [CYCLE, NEXT], "the version is not made");
+    cityunion("adapter rejoin --state {} --log {}", &[&new.join(".state/adapter"), &log]).ok();
+    clear(&scheme, &new);
+    let [version, state, manifest] = record(&new);
+    let [was_version, was_state, was_manifest] = record(&kept);
+    assert_eq!((&*version, &*was_version), ("1", "2"), "the log knows of the first version alone");
+    assert_eq!((&*state, &*was_state), ("released", "released"));
+    assert_ne!(manifest, was_manifest);
+
+    world.act_in("new", "bank", "refuse CYCLE --reason account-closed");
+    assert_same("the version said again", &tree(&kept.join(SECOND)), &new.join(SECOND));
+    world.act_in("new", "operator-li", "propose CYCLE");
+    world.act_in("new", "operator-wang", "release CYCLE");
+    assert_eq!(record(&new), record(&kept));
+}
+
+#[test]
+fn a_damaged_folder_in_out_is_told_and_stays() {
+    let world = World::new();
+    let (log, made) = (world.path("out/.state/log"), world.path("made"));
+    let alone = || cityunion("replay --from log --log {} --all --out {} -o json", &[&log, &made]);
+    let both = || {
+        let words = "replay --from log --log {} --all --published {} --out {} -o json";
+        cityunion(words, &[&log, &made, &made])
+    };
+    alone().ok();
+    let wanted = tree(&made);
+    assert_eq!(cycles(&made), [CYCLE, SECOND, THIRD, NEXT]);
+    alone().ok();
+    both().ok();
+
+    // The amount of the first record of a file is another one.
+    let is_detail = |name: &&String| name.starts_with(&format!("{CYCLE}/acquirer/"));
+    let name = wanted.keys().filter(is_detail).max_by_key(|name| wanted[*name].len()).unwrap();
+    let text = String::from_utf8(wanted[name].clone()).unwrap();
+    let row = text.lines().nth(1).unwrap();
+    let mut fields: Vec<String> = row.split(',').map(str::to_owned).collect();
+    fields[5].push('9');
+    let damaged = text.replacen(row, &fields.join(","), 1);
+    fs::write(made.join(name), &damaged).unwrap();
+    let file = name.strip_prefix(&format!("{CYCLE}/")).unwrap();
+    let named = |cycle: &str| [[cycle, file, "amount_fen"].map(str::to_owned)];
+    assert_eq!(differences(&both().exits(4)), named(CYCLE));
+    assert_eq!(differences(&alone().exits(4)), named(&made.join(CYCLE).display().to_string()));
+    assert!(fs::read_to_string(made.join(name)).unwrap() == damaged, "it was written over");
+
+    // Moved away it is made again, as is one that is lost; who compares is told that it was.
+    fs::remove_dir_all(made.join(CYCLE)).unwrap();
+    alone().ok();
+    assert_same("made again", &wanted, &made);
+    fs::remove_dir_all(made.join(NEXT)).unwrap();
+    assert_eq!(differences(&both().exits(4)), [[NEXT, NEXT, "folder"].map(str::to_owned)]);
+    assert_same("made again", &wanted, &made);
+    both().ok();
 }

@@ -66,6 +66,7 @@ pub(super) fn rulebook(top: &Table<'_>) -> Result<Body, Fault> {
     let participants = participants(top)?;
     let (partitions, assignment) = clearing(top)?;
     let terms = read_terms::terms(top)?;
+    read_terms::check_sector_accounts(top)?;
     let limits = limits(top)?;
     let cities = participants.keys().copied().collect();
     let (version, presentment_days) = (version(top)?, presentment_days(top)?);
@@ -100,6 +101,7 @@ pub(super) fn faults(top: &Table<'_>) -> Vec<Fault> {
     found(hotlist_grace_hours(top).err());
     found(clearing(top).err());
     found(read_terms::terms(top).err());
+    found(read_terms::check_sector_accounts(top).err());
     found(limits(top).err());
     let tables = match top.tables("participant") {
         Ok(tables) => tables,

@@ -147,6 +147,21 @@ pub(super) fn sector_accounts(participant: &Table<'_>) -> Result<Vec<SectorAccou
     Ok(accounts)
 }
 
+/// Refuses an account by sector that is the scheme's own: the scheme would pay itself.
+pub(super) fn check_sector_accounts(top: &Table<'_>) -> Result<(), Fault> {
+    // An account that cannot be read is a fault of its own.
+    let scheme = top.table("settlement")?.and_then(|table| account(&table).ok()).unwrap_or_default();
+    for participant in top.tables("participant")? {
+        for table in participant.tables("sector_account")? {
+            if account(&table).is_ok_and(|its| is_same(&its, &scheme)) {
+                let why = "that of [settlement], over which everybody pays; state an account of the city";
+                return Err(table.fault("account", why));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn sector_account(table: &Table<'_>) -> Result<SectorAccount, Fault> {
     table.only(&["sectors", "bank", "account", "account_name"])?;
     let listed = table.list("sectors", word(Sector::parse, Sector::ALL, Sector::word))?;
@@ -165,7 +180,7 @@ fn sector_account(table: &Table<'_>) -> Result<SectorAccount, Fault> {
 }
 
 /// Whether two accounts are one: of the same number, and not of two banks.
-fn is_same(one: &Account, other: &Account) -> bool {
+pub(super) fn is_same(one: &Account, other: &Account) -> bool {
     let same_bank = one.bank.is_none() || other.bank.is_none() || one.bank == other.bank;
     one.number.is_some() && one.number == other.number && same_bank
 }

@@ -657,6 +657,42 @@ fn accounts_by_sector_that_are_refused() {
     assert_eq!(named.iter().map(|fault| &*fault.field).collect::<Vec<_>>(), ["account"]);
 }
 
+/// An account by sector is never the scheme's. A main account may be: versions that stand on logs are read for ever.
+#[test]
+fn accounts_of_others_are_refused_or_warned_of() {
+    let of_scheme = |bank: &str| {
+        let scheme = SETTLEMENT.replace("\"102100099996\"", bank).replace("1234567890", "62-1");
+        by_sector("62-1", "62-1") + &scheme
+    };
+    let toml = of_scheme("\"102100099996\"");
+    let refused = Rulebook::parse(toml.as_bytes()).map_or_else(|error| error.to_string(), |_| String::new());
+    let expected =
+        "[[participant.sector_account]] 1, account: that of [settlement], over which everybody pays";
+    assert!(refused.contains(expected), "{refused}\nlacks: {expected}");
+    let faults = Rulebook::faults(toml.as_bytes()).unwrap();
+    assert_eq!(faults.iter().map(|fault| &*fault.field).collect::<Vec<_>>(), ["account"]);
+    assert_eq!(faults[0].line, toml.lines().position(|line| line == "account = \"62-1\"").unwrap() + 1);
+    // Another bank may have the same number.
+    assert!(rulebook(&of_scheme("\"ICBKCNBJ\"")).has_sector_accounts());
+
+    let warned = |toml: &str| -> Vec<String> {
+        let all = rulebook(toml).warnings();
+        all.into_iter().filter(|it| it.contains("account is") || it.contains("is one of")).collect()
+    };
+    let toml = by_sector("62-1", "62-1") + SETTLEMENT;
+    assert_eq!(warned(&toml), [""; 0], "every account is one of one party");
+    let with =
+        |account: &str| toml.replace("\"绍兴\"\n", &format!("\"绍兴\"\nbank = \"102100099996\"\n{account}"));
+    let found = warned(&with("account = \"62-1\"\n"));
+    assert_eq!(found, ["[[participant]] cu-3120: account 62-1 is one of cu-2000 too; is it misspelt?"]);
+    let found = warned(&with("account = \"1234567890\"\n"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("[[participant]] cu-3120: its account is that of [settlement]"),
+        "{found:?}"
+    );
+}
+
 /// Lines, the default rates among them, times accounts fit into 16 bits: 12 accounts leave 65,536 / 12 − 1 = 5,460 lines.
 #[test]
 fn lines_and_accounts_together_are_bounded() {

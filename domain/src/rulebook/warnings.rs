@@ -1,7 +1,7 @@
 //! What is allowed in a rulebook, and yet is often a slip.
 
-use super::{Participant, Rulebook};
-use crate::fees::FeeLine;
+use super::{Participant, Rulebook, read_terms::is_same};
+use crate::{fees::FeeLine, terms::Account};
 
 impl Rulebook {
     /// What a person should look at before this version is published, in words.
@@ -11,6 +11,7 @@ impl Rulebook {
         let mut warnings: Vec<String> =
             unknown.map(|what| format!("{what}: has no meaning here; is it misspelt?")).collect();
         warnings.extend(self.participants.iter().filter_map(without_account));
+        warnings.extend(self.foreign_accounts());
         warnings.extend(self.participants.iter().filter_map(without_terminals));
         let strangers = self.assignment.keys().filter(|city| self.participant(**city).is_none());
         warnings.extend(strangers.map(|city| {
@@ -25,6 +26,28 @@ impl Rulebook {
             );
         }
         warnings
+    }
+
+    /// Accounts of participants that are the scheme's or those of others: what one is due would come to another.
+    fn foreign_accounts(&self) -> impl Iterator<Item = String> {
+        self.participants.iter().enumerate().flat_map(move |(at, participant)| {
+            let city = participant.city;
+            let scheme = is_same(&participant.account, &self.terms.account).then(|| {
+                format!(
+                    "[[participant]] {city}: its account is that of [settlement], over which everybody pays; \
+                     state its own"
+                )
+            });
+            let before = self.participants.iter().take(at);
+            let shared = before.filter_map(move |other| {
+                let account = accounts(participant).find(|its| accounts(other).any(|it| is_same(its, it)))?;
+                let (number, other) = (account.number.as_ref()?, other.city);
+                Some(format!(
+                    "[[participant]] {city}: account {number} is one of {other} too; is it misspelt?"
+                ))
+            });
+            scheme.into_iter().chain(shared)
+        })
     }
 
     /// Fee lines that no record ever comes to, because an earlier one takes all of theirs.
@@ -59,6 +82,12 @@ fn without_account(participant: &Participant) -> Option<String> {
             missing.join(", no ")
         )
     })
+}
+
+/// All accounts of a participant, the main one first.
+fn accounts(participant: &Participant) -> impl Iterator<Item = &Account> {
+    let by_sector = participant.sector_accounts.iter().map(|one| &one.account);
+    std::iter::once(&participant.account).chain(by_sector)
 }
 
 fn without_terminals(participant: &Participant) -> Option<String> {
