@@ -101,6 +101,8 @@ pub enum Input {
         act: Act,
         /// Who signed it.
         by: Result<Signer, String>,
+        /// What the published files say against it.
+        stands: Result<(), String>,
     },
     /// Somebody decides something within the process of this node, which answers for who it is.
     Decide(Written, Signer),
@@ -257,7 +259,7 @@ impl Coordinator {
             }
             Input::Asked(messages) => self.acts.ask(messages, effects),
             Input::AskedAnew { next, why } => self.acts.asked.gone(next, why, effects),
-            Input::Identified { act, by } => self.identified(act, by, effects),
+            Input::Identified { act, by, stands } => self.identified(act, by, stands, effects),
             Input::Decide(written, by) => self.acts.want(written, by),
         }
         if self.caught_up && self.halted.is_none() {

@@ -96,7 +96,7 @@ impl fmt::Display for Signer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
-    /// Chosen by whoever writes it, unique for ever: said twice, it is done once.
+    /// Chosen by whoever writes it, unique for ever among those of his role: said twice, it is done once.
     pub id: String,
     /// When it was written, as its writer's clock said. For people; nothing depends on it.
     pub at: String,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    act::{Agreement, Decision, Released, Signer},
+    act::{Agreement, Decision, Released, Role, Signer},
     city::City,
     cycle::CycleName,
     date::Date,
@@ -147,7 +147,7 @@ pub struct Releases {
     /// Shared with those who were shown an earlier state.
     cycles: BTreeMap<CycleName, Arc<Closed>>,
     proposals: BTreeMap<String, Proposal>,
-    /// Ids of what was done, as hashes of 128 bits: no two meet, and all of them are small.
+    /// What was done, as hashes of 128 bits of role and id: no two meet, and all of them are small.
     done: BTreeSet<u128>,
     /// The cycle that was opened last.
     today: Option<CycleName>,
@@ -312,15 +312,16 @@ impl Releases {
         self.cycles().filter(|closed| closed.is_void())
     }
 
-    /// Whether an act was done.
+    /// Whether an act was done under this id by somebody of this role. All of operations share theirs, so that a proposal
+    /// is known by its id alone; what a city or the bank has used takes none from anybody else.
     #[must_use]
-    pub fn is_done(&self, id: &str) -> bool {
-        self.done.contains(&hash(id))
+    pub fn is_done(&self, role: Role, id: &str) -> bool {
+        self.done.contains(&hash(role, id))
     }
 }
 
-fn hash(id: &str) -> u128 {
-    xxhash_rust::xxh3::xxh3_128(id.as_bytes())
+fn hash(role: Role, id: &str) -> u128 {
+    xxhash_rust::xxh3::xxh3_128(format!("{role} {id}").as_bytes())
 }
 
 impl Closed {

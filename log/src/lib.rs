@@ -238,7 +238,8 @@ pub trait Membership: Send + Sync {
 /// Reads messages of some partitions, in offset order within each.
 pub trait Reader: Send {
     /// The next messages, at most about `bytes_max` (at least one message if there is any), waiting up to
-    /// `timeout` for the first. Empty when there is none.
+    /// `timeout` for the first. Empty when there is none. A message counts for its bytes and 64 more, so that a poll of
+    /// empty ones ends too.
     ///
     /// # Errors
     /// [`LogError::Hole`] if messages are missing (retention overtook the reader, say), and again at every
@@ -319,6 +320,12 @@ pub fn append_all_and_wait(
         }),
     )?;
     hear.recv_timeout(timeout).map_err(|_| LogError::Timeout(timeout))?
+}
+
+/// What a message counts for where a poll is bounded: its bytes, and what an [`Entry`] takes in memory beside them.
+#[cfg(any(feature = "embedded", feature = "kafka"))]
+const fn weight(payload: &[u8]) -> usize {
+    payload.len() + 64
 }
 
 /// Refuses a message that no log takes.

@@ -174,31 +174,45 @@ impl Coordinator {
             Err(error) => effects.push(Effect::Refused(error.to_string())),
             Ok(text) => {
                 self.acts.ruling = Some(word(&text, &[]));
-                self.identified(Act { text: text.into(), signature: Bytes::new() }, Ok(by), effects);
+                let act = Act { text: text.into(), signature: Bytes::new() };
+                self.identified(act, Ok(by), Ok(()), effects);
             }
         }
     }
 
-    /// Whose an act is has been found out: says what becomes of it.
-    pub(super) fn identified(&mut self, act: Act, by: Result<Signer, String>, effects: &mut Vec<Effect>) {
+    /// Whose an act is has been found out, and what the published files say against it: says what becomes of it. What
+    /// nobody known signed is no act, and keeps no room on `cu.cycles`.
+    pub(super) fn identified(
+        &mut self,
+        act: Act,
+        by: Result<Signer, String>,
+        stands: Result<(), String>,
+        effects: &mut Vec<Effect>,
+    ) {
         let word = word(&act.text, &act.signature);
         if self.acts.ruling != Some(word) {
             return;
         }
+        let by = match by {
+            Ok(by) => by,
+            Err(why) => {
+                self.acts.ruling = None;
+                return self.acts.asked.pass_over(&act, &why, effects);
+            }
+        };
         let place = self.acts.asked.place(&word);
         let terms = self.dispute_terms();
-        let found = by.as_ref().map_err(Clone::clone).and_then(|by| {
+        let found = stands.and_then(|()| {
             let written = read(&act.text)?;
             // The act itself takes effect where the word on it is read back.
-            self.acts.releases.rule(&written, by, terms.clone()?).map_err(|refusal| refusal.to_string())
+            self.acts.releases.rule(&written, &by, terms.clone()?).map_err(|refusal| refusal.to_string())
         });
         let terms = terms.unwrap_or_default();
-        let (name, role) = by.map(|by| (by.name, by.role.to_string())).unwrap_or_default();
         let ruled = RuledAct {
             text: act.text,
             signature: act.signature,
-            by: name,
-            role,
+            by: by.name,
+            role: by.role.to_string(),
             refused: found.err().unwrap_or_default(),
             dispute_days: terms.dispute_days,
             answer_days: terms.answer_days,

@@ -1,9 +1,9 @@
 //! What is asked for on `cu.acts`: which messages there are acts, which is next, and how far the topic is answered.
 //!
 //! Whoever may write there may put anything there, so nothing is taken for more than a question: what is no act is passed
-//! over. How far the topic is answered stands on `cu.cycles`: each word on an act says where the act stands. What is read
-//! again from an earlier place changes nothing, since what was ruled is known by its text. One act more than once is
-//! passed over too.
+//! over, and so is what nobody known to the scheme signed: whoever asked for it hears so from a word on the position. How
+//! far the topic is answered stands on `cu.cycles`: each word on an act says where the act stands. What is read again from
+//! an earlier place changes nothing, since what was ruled is known by its text. One act more than once is passed over too.
 
 use std::{collections::VecDeque, ops::Range};
 
@@ -19,6 +19,8 @@ const SIGNATURE_LEN_MAX: usize = 64 << 10;
 const PASSED_MAX: usize = 1 << 20;
 /// What a message counts for beside its bytes.
 const PASSED_EACH: usize = 1 << 10;
+/// The longest that is said of an act which nobody known signed, bytes: whoever wrote it may have a name of any length.
+const WHY_LEN_MAX: usize = 300;
 
 /// By what a word on an act is known: the digest of its text, and whether it was asked for with a signature. What is
 /// decided within the process of the coordinator has none, and nobody on `cu.acts` can take the first word on it.
@@ -75,6 +77,8 @@ pub(super) struct Asked {
     read_to: u64,
     /// What was passed over since the last word on the position, bytes.
     passed: usize,
+    /// The last act since then that nobody known signed: its offset, and why not.
+    strange: Option<(u64, String)>,
     /// Whether a person was told of what is no act.
     told: bool,
 }
@@ -106,16 +110,30 @@ impl Asked {
                     continue;
                 }
                 Ok(_) => {}
-                Err(why) if !self.told => {
-                    self.told = true;
-                    effects.push(Effect::Alarm(format!(
-                        "the message at offset {place} of cu.acts is passed over, and every one like it: {why}; see who may \
-                         write to cu.acts"
-                    )));
-                }
-                Err(_) => {}
+                Err(why) => self.alarm(place, &why, effects),
             }
             self.passed = self.passed.saturating_add(size);
+        }
+    }
+
+    /// Passes over the next act: nobody known signed it. Its text may wait again behind it, with a signature that counts.
+    pub(super) fn pass_over(&mut self, act: &Act, why: &str, effects: &mut Vec<Effect>) {
+        let Some((place, _)) = self.waiting.pop_front_if(|(_, first)| *first == *act) else { return };
+        let size = act.text.len().saturating_add(act.signature.len()).saturating_add(PASSED_EACH);
+        self.passed = self.passed.saturating_add(size);
+        let mut why = format!("nobody known to the scheme signed it: {why}");
+        why.truncate(why.floor_char_boundary(WHY_LEN_MAX));
+        self.alarm(place, &why, effects);
+        self.strange = Some((place, why));
+    }
+
+    /// Tells a person once that something is passed over.
+    fn alarm(&mut self, place: u64, why: &str, effects: &mut Vec<Effect>) {
+        if !std::mem::replace(&mut self.told, true) {
+            effects.push(Effect::Alarm(format!(
+                "the message at offset {place} of cu.acts is passed over, and every one like it: {why}; see who may write to \
+                 cu.acts"
+            )));
         }
     }
 
@@ -123,14 +141,17 @@ impl Asked {
     pub(super) fn gone(&mut self, next: u64, why: String, effects: &mut Vec<Effect>) {
         self.waiting.clear();
         effects.push(Effect::Alarm(why));
-        effects.push(read_to(next));
+        effects.push(read_to(next, String::new()));
     }
 
-    /// Says how far the topic is read, where nothing waits and much was passed over.
+    /// Says how far the topic is read, where nothing waits and much was passed over, or something that somebody signed:
+    /// he waits for it.
     pub(super) fn tell(&mut self, effects: &mut Vec<Effect>) {
-        if self.waiting.is_empty() && self.passed >= PASSED_MAX {
+        let due = self.strange.is_some() || self.passed >= PASSED_MAX;
+        if self.waiting.is_empty() && due {
             self.passed = 0;
-            effects.push(read_to(self.read_to));
+            let last = self.strange.take().filter(|(place, _)| place.saturating_add(1) == self.read_to);
+            effects.push(read_to(self.read_to, last.map(|(_, why)| why).unwrap_or_default()));
         }
     }
 
@@ -156,6 +177,7 @@ impl Asked {
         if let Some(place) = ruled.place {
             self.position = ActsPosition { next: place.saturating_add(1), last: Some((place, of.0)) };
             self.passed = 0;
+            self.strange = self.strange.take().filter(|(behind, _)| *behind > place);
         }
     }
 
@@ -167,8 +189,8 @@ impl Asked {
     }
 }
 
-fn read_to(next: u64) -> Effect {
-    Effect::Say(CycleEvent { body: Some(Body::ActsRead(ActsRead { next })) })
+fn read_to(next: u64, refused: String) -> Effect {
+    Effect::Say(CycleEvent { body: Some(Body::ActsRead(ActsRead { next, refused })) })
 }
 
 /// The act that a message is, or why it is none. What is too large could not be answered.

@@ -278,17 +278,21 @@ impl<'a> Shell<'a> {
 
     fn step(&mut self, input: Input) -> Result<(), NodeError> {
         self.changed = true;
-        let mut effects = Vec::new();
-        self.core.step(input, &mut effects);
-        for effect in effects {
-            match effect {
-                Effect::Say(event) => self.say(&event)?,
-                Effect::Mark(marker) => self.mark(&marker)?,
-                Effect::Render { cycle, version } => self.make_later(cycle, version),
-                Effect::Identify(act) => self.identify(act)?,
-                Effect::Adjust(item) => self.adjust(item)?,
-                Effect::Refused(why) => self.around.shown.change(|status| status.refused = Some(why)),
-                Effect::Alarm(text) => self.around.shown.alarm(text),
+        // One answer may bring the next question, as often as there are acts in a poll.
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let mut effects = Vec::new();
+            self.core.step(input, &mut effects);
+            for effect in effects {
+                match effect {
+                    Effect::Say(event) => self.say(&event)?,
+                    Effect::Mark(marker) => self.mark(&marker)?,
+                    Effect::Render { cycle, version } => self.make_later(cycle, version),
+                    Effect::Identify(act) => inputs.push_back(self.identify(act)),
+                    Effect::Adjust(item) => self.adjust(item)?,
+                    Effect::Refused(why) => self.around.shown.change(|status| status.refused = Some(why)),
+                    Effect::Alarm(text) => self.around.shown.alarm(text),
+                }
             }
         }
         Ok(())

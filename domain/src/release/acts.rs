@@ -185,7 +185,7 @@ impl Releases {
             Act::Settle { cycle, .. } => self.go(*cycle, State::Settled, written, by, "settled".to_owned()),
             Act::Dispute { dispute } => self.dispute(written, dispute, by)?,
         };
-        self.done.insert(super::hash(&written.id));
+        self.done.insert(super::hash(by.role, &written.id));
         Ok(items)
     }
 

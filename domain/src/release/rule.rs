@@ -26,7 +26,7 @@ impl Releases {
         if *log != self.log {
             return Err(Refusal::OtherLog { named: log.clone(), here: self.log.clone() });
         }
-        if self.is_done(id) {
+        if self.is_done(by.role, id) {
             return Err(Refusal::Done);
         }
         match act {

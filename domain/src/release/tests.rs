@@ -97,6 +97,10 @@ fn approve(id: &str) -> Act {
     Act::Approve { proposal: id.to_owned() }
 }
 
+fn reject(id: &str) -> Act {
+    Act::Reject { proposal: id.to_owned(), reason: "not yet".to_owned() }
+}
+
 #[track_caller]
 fn refused(result: Result<Vec<Item>, String>, why: &str) {
     let text = result.expect_err(why);
@@ -433,6 +437,29 @@ fn items_that_carry_a_debt_are_known() {
         let other = Item { id: item.id.replace("2018-09-01-001", "2018-09-01"), ..item.clone() };
         assert!(!is_carried(&other), "{other:?}");
     }
+}
+
+/// What a city has done under an id keeps neither another city, nor operations, nor the batch process from it.
+#[test]
+fn ids_are_of_those_of_one_role() {
+    let mut it = published();
+    let other = |id: &str, it: &mut Releases| {
+        let (cycle, city) = (name(), city("cu-2000"));
+        let figures = Agreement { cycle, city, count: 0, amount_fen: 0, sha256: id.to_owned() };
+        act(it, id, &home("cu-2000"), Act::Agree { figures })
+    };
+    for id in ["agree", "p", "release"] {
+        assert_eq!(other(id, &mut it), Ok(Vec::new()), "{id}");
+        refused(other(id, &mut it), "already");
+    }
+    assert_eq!(act(&mut it, "agree", &home("cu-3000"), agreement(1000, "d")), Ok(Vec::new()));
+    refused(act(&mut it, "agree", &home("cu-3000"), agreement(900, "e")), "already");
+    assert_eq!(act(&mut it, "p", &person("li"), release()), Ok(Vec::new()));
+    // A proposal is known by its id alone: no other person of operations has that of one.
+    assert_eq!(act(&mut it, "r", &person("wang"), reject("p")), Ok(Vec::new()));
+    refused(act(&mut it, "p", &person("wang"), release()), "already");
+    assert_eq!(act(&mut it, "release", &Signer::batch(), Act::Release { of: of() }), Ok(Vec::new()));
+    assert_eq!(word(&it), "released");
 }
 
 #[test]

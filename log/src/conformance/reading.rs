@@ -99,6 +99,17 @@ pub fn polls_are_bounded_by_bytes(subject: &Subject) {
     append_and_wait(&mut *writer, &parts[0], Bytes::from(vec![7; 9_000]), PATIENCE).expect("append");
     let large = reader.poll(10, PATIENCE).expect("poll");
     assert_eq!(large.len(), 1, "a message larger than the bound comes alone");
+
+    let hollow = subject.one("hollow");
+    append(&mut *writer, vec![(hollow.clone(), Bytes::new()); 200]);
+    writer.flush(PATIENCE).expect("flush");
+    let mut reader = subject.reader(&[(hollow, 0)]);
+    let mut count = 0;
+    while count < 200 {
+        let entries = reader.poll(640, PATIENCE).expect("poll");
+        assert!((1..=10).contains(&entries.len()), "{} empty messages at once", entries.len());
+        count += entries.len();
+    }
 }
 
 pub fn a_pause_loses_and_repeats_nothing(subject: &Subject) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Opened, catalog::Known, subscribers::Subscription};
-use crate::{Entry, LogError, Partition, Reader};
+use crate::{Entry, LogError, Partition, Reader, weight};
 
 struct Cursor {
     partition: Partition,
@@ -88,7 +88,7 @@ fn cursors(opened: &Opened, starts: &[(Partition, u64)]) -> Result<Vec<Cursor>, 
     Ok(cursors)
 }
 
-/// Reads on in one partition; returns the bytes read.
+/// Reads on in one partition; returns what that counts for.
 fn read_one(
     opened: &Opened,
     cursor: &mut Cursor,
@@ -99,7 +99,7 @@ fn read_one(
     let mut bytes = 0;
     let Cursor { partition, next, known, .. } = cursor;
     opened.shared.store.read(known.id, from, end, bytes_max, |offset, payload| {
-        bytes += payload.len();
+        bytes += weight(&payload);
         *next = offset + 1;
         entries.push(Entry { partition: partition.clone(), offset, payload });
     })?;

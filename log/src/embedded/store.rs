@@ -12,7 +12,7 @@ use rocksdb::{
     LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
-use crate::{Commit, LogError, Partition};
+use crate::{Commit, LogError, Partition, weight};
 
 const MESSAGES: &str = "messages";
 const META: &str = "default";
@@ -157,7 +157,7 @@ impl Store {
             }
             take(expected, Bytes::copy_from_slice(value));
             expected += 1;
-            bytes += value.len();
+            bytes += weight(value);
             if bytes >= bytes_max {
                 return Ok(());
             }

@@ -19,7 +19,7 @@ use super::{
     Connection, KafkaConfig,
     client::{Logging, backend, base, is_transient, is_unknown, number},
 };
-use crate::{Entry, LogError, Partition, Reader};
+use crate::{Entry, LogError, Partition, Reader, weight};
 
 struct Cursor {
     partition: Partition,
@@ -109,7 +109,7 @@ impl KafkaReader {
             while (bytes < bytes_max || entries.is_empty())
                 && let Some(entry) = cursor.held.pop_front()
             {
-                bytes += entry.payload.len();
+                bytes += weight(&entry.payload);
                 entries.push(entry);
             }
         }
@@ -193,7 +193,7 @@ impl Reader for KafkaReader {
             let wait = if entries.is_empty() { timeout } else { Duration::ZERO };
             match self.next(wait) {
                 Ok(Some(entry)) => {
-                    bytes += entry.payload.len();
+                    bytes += weight(&entry.payload);
                     entries.push(entry);
                 }
                 Ok(None) => break,

@@ -272,6 +272,11 @@ fn told(world: &World) -> Vec<(Option<u64>, String, String)> {
     world.words().map(|word| (word.place, word.by.clone(), word.refused.clone())).collect()
 }
 
+/// The word on how far the topic is read, and why the last act was passed over.
+fn read(next: u64, refused: &str) -> CycleEvent {
+    CycleEvent { body: Some(Body::ActsRead(proto::ActsRead { next, refused: refused.to_owned() })) }
+}
+
 #[test]
 fn what_is_no_act_on_cu_acts_changes_nothing() {
     let mut world = World::new();
@@ -283,9 +288,9 @@ fn what_is_no_act_on_cu_acts_changes_nothing() {
     world.settle();
     assert_eq!(*world.core.releases(), before);
     // The word that somebody forged is a question with a signature that is nobody's.
-    assert_eq!(told(&world), [(Some(4), String::new(), "nobody signed it".to_owned())]);
-    assert_eq!(world.log.len(), events + 1);
-    assert_eq!(world.core.acts_position().next, 5);
+    assert!(told(&world).is_empty(), "{:?}", told(&world));
+    assert_eq!(world.log[events..], [read(8, "")]);
+    assert_eq!(world.core.acts_position().next, 8);
     let [alarm] = &world.alarms[..] else { panic!("{:?}", world.alarms) };
     assert!(alarm.contains("offset 0 of cu.acts is passed over"), "{alarm}");
 }
@@ -304,15 +309,68 @@ fn nobody_takes_the_first_word_on_what_the_batch_process_decides() {
     assert_eq!(world.core.releases().cycles().last().unwrap().state, State::Released);
 }
 
+/// Strangers stand before somebody's act, one of them with its text, and behind it.
+#[test]
+fn what_nobody_known_signed_keeps_no_room_and_takes_no_word() {
+    let mut world = World::new();
+    let events = world.log.len();
+    let act = world.written("li", Role::Operations, Deed::Approve { proposal: "none".to_owned() });
+    let forged = |text: Bytes| Act { text, signature: vec![b'x'; 60 << 10].into() };
+    let mut asked: Vec<Act> = (0..50_u8).map(|text| forged(vec![text; 200 << 10].into())).collect();
+    asked.extend([forged(act.text.clone()), act, forged("behind it".into())]);
+    world.acts.messages = asked.iter().map(|act| act.encode_to_vec().into()).collect();
+    world.settle();
+    world.check_acts();
+    let [(Some(51), by, refused)] = &told(&world)[..] else { panic!("{:?}", told(&world)) };
+    assert!(by == "li" && refused.contains("no proposal none waits"), "{by}: {refused}");
+    let why = "nobody known to the scheme signed it: nobody signed it";
+    assert_eq!(world.log[events + 1..], [read(53, why)]);
+    let [alarm] = &world.alarms[..] else { panic!("{:?}", world.alarms) };
+    assert!(alarm.contains("offset 0 of cu.acts is passed over") && alarm.contains(why), "{alarm}");
+    world.take_over();
+    assert_eq!(world.core.acts_position().next, 53);
+}
+
+/// Another city has used the ids that home cities and the batch process have by rule.
+#[test]
+fn ids_by_rule_are_to_be_had_whoever_has_used_them() {
+    let mut world = World::new();
+    let (cycle, _) = world.cycle();
+    let closed = world.core.releases().cycle(cycle).unwrap().clone();
+    let [other, home] = CITIES.map(|city| city.parse::<City>().unwrap());
+    let by = |city: City| Signer { name: city.to_string(), role: Role::City(city) };
+    let agree = |city: City| {
+        let (count, amount_fen) = closed.plan.homes.get(&city).copied().unwrap_or_default();
+        let sha256 = closed.folder.as_ref().unwrap().issuers[&city].clone();
+        Deed::Agree { figures: Agreement { cycle, city, count, amount_fen, sha256 } }
+    };
+    let named = |id: &str, act: Deed| {
+        let log = world.core.releases().log().to_owned();
+        Written { id: id.to_owned(), at: String::new(), log, act }
+    };
+    let (agreeing, releasing) = (format!("agree-{cycle}-{home}"), format!("release-{cycle}-v1"));
+    let taken = [&agreeing, &releasing].map(|id| serde_json::to_vec(&named(id, agree(other))).unwrap());
+    let ours = [
+        (named(&agreeing, agree(home)), by(home)),
+        (named(&releasing, Deed::Release { of: closed.released().unwrap() }), Signer::batch()),
+    ];
+    for text in taken {
+        world.ask(&Act { text: text.into(), signature: signature(CITIES[0], Role::City(other)) });
+    }
+    for (written, by) in ours {
+        world.run(Input::Decide(written, by));
+    }
+    assert!(world.words().all(|word| word.refused.is_empty()), "{:?}", told(&world));
+    assert_eq!(world.core.releases().cycle(cycle).unwrap().state, State::Released);
+}
+
 #[test]
 fn much_that_is_no_act_is_not_read_again() {
     let mut world = World::new();
     let events = world.log.len();
     world.acts.messages = vec![Bytes::from_static(b"\xff"); 5000];
     world.settle();
-    let said: Vec<&CycleEvent> = world.log[events..].iter().collect();
-    let read = CycleEvent { body: Some(Body::ActsRead(proto::ActsRead { next: 5000 })) };
-    assert_eq!((said, world.alarms.len()), (vec![&read], 1));
+    assert_eq!((&world.log[events..], world.alarms.len()), (&[read(5000, "")][..], 1));
     world.take_over();
     assert_eq!(world.core.acts_position().next, 5000);
 }

@@ -155,7 +155,7 @@ impl World {
                 Effect::Adjust(item) => drop(self.due.insert(item.id.clone(), item)),
                 Effect::Identify(act) => {
                     let by = whose(&act);
-                    self.answers.push_back(Input::Identified { act, by });
+                    self.answers.push_back(Input::Identified { act, by, stands: Ok(()) });
                 }
                 Effect::Alarm(text) => self.alarms.push(text),
                 Effect::Mark(_) | Effect::Refused(_) => {}

@@ -17,16 +17,17 @@ use crate::coordinator::Input;
 const ITEMS: u32 = 0;
 
 impl Shell<'_> {
-    /// Finds out whose an act is.
-    pub(super) fn identify(&mut self, act: Act) -> Result<(), NodeError> {
+    /// Finds out whose an act is, and what the published files say against it.
+    pub(super) fn identify(&self, act: Act) -> Input {
         let by = match &self.around.config.people {
-            Some(trust) => whose(trust, &act, today()).and_then(|by| self.stands(&act).map(|()| by)),
+            Some(trust) => whose(trust, &act, today()),
             None => {
                 Err("this scheme has no certificates of people: its clearing nodes have no people_ca"
                     .to_owned())
             }
         };
-        self.step(Input::Identified { act, by })
+        let stands = if by.is_ok() { self.stands(&act) } else { Ok(()) };
+        Input::Identified { act, by, stands }
     }
 
     /// Whether a record or file that is disputed or refunded stands in the published files as the act has it. What the
